@@ -1,0 +1,55 @@
+/**
+ * Every third-party import, pinned. They are inline `npm:` specifiers, so that `mod.ts` works when it is
+ * imported by URL, without an import map.
+ *
+ * `deno-std` republishes the `@std/…` packages on npm. It ships no types, so the functions in use get theirs
+ * here.
+ *
+ * @module
+ */
+
+import { parseArgs as stdParseArgs } from "npm:deno-std@1.4.0/cli/parse_args.js";
+import * as stdPath from "npm:deno-std@1.4.0/path/mod.js";
+import { levenshteinDistance as stdLevenshteinDistance } from "npm:deno-std@1.4.0/text/levenshtein_distance.js";
+import { parse as stdParseYaml } from "npm:deno-std@1.4.0/yaml/parse.js";
+
+export type { Entry as ZipEntry } from "npm:@zip.js/zip.js@2.24.0";
+
+/** `zip.js`. It takes 30 ms to load, so it is loaded when it is needed. */
+export const loadZip = (): Promise<typeof import("npm:@zip.js/zip.js@2.24.0")> =>
+  import("npm:@zip.js/zip.js@2.24.0");
+
+/** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */
+export type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };
+
+/** `@std/cli`: parses command line arguments. */
+export const parseArgs: (args: string[], options: {
+  boolean?: string[];
+  string?: string[];
+  collect?: string[];
+  alias?: Record<string, string>;
+  negatable?: string[];
+  stopEarly?: boolean;
+  "--"?: boolean;
+  unknown?: (argument: string, key?: string, value?: unknown) => unknown;
+}) => ParsedArgs = stdParseArgs;
+
+/** `@std/path`: joins path segments. */
+export const join: (...paths: string[]) => string = stdPath.join;
+/** `@std/path`: the path without its last segment. */
+export const dirname: (path: string) => string = stdPath.dirname;
+/** `@std/path`: the last segment of a path. */
+export const basename: (path: string, suffix?: string) => string = stdPath.basename;
+/** `@std/path`: makes a path absolute. */
+export const resolve: (...paths: string[]) => string = stdPath.resolve;
+/** `@std/path`: a path as a `file:` URL. */
+export const toFileUrl: (path: string) => URL = stdPath.toFileUrl;
+
+/** `@std/text`: the number of edits between two strings. */
+export const levenshteinDistance: (a: string, b: string) => number = stdLevenshteinDistance;
+
+/** `@std/yaml`: the value of a text that is one YAML document; throws a `SyntaxError`. */
+export const parseYaml: (text: string, options?: {
+  schema?: "core" | "default" | "failsafe" | "json" | "extended";
+  allowDuplicateKeys?: boolean;
+}) => unknown = stdParseYaml;
