@@ -1,0 +1,153 @@
+import type { PickleLimits } from "./limits.ts";
+import type { Step } from "./_step.ts";
+import { decodeLatin1, decodeUtf8, isAscii } from "./_utf8.ts";
+
+const NEWLINE = 0x0a;
+
+/** The bytes of a pickle, taken from front to back. Every length is checked before anything is allocated. */
+export class PickleInput {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #step: Step;
+  readonly #limits: PickleLimits;
+  #position: number;
+
+  /** Starts at `start`; errors are about `step`. */
+  constructor(bytes: Uint8Array, start: number, step: Step, limits: PickleLimits) {
+    // A plain view, since a subclass such as Node's Buffer gives `subarray` and the like other meanings.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#position = start;
+    this.#step = step;
+    this.#limits = limits;
+  }
+
+  /** Where the next byte is, in bytes from the start of the input. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Takes a byte, or gives `undefined` at the end of the input. */
+  next(): number | undefined {
+    return this.#bytes[this.#position++];
+  }
+
+  /** Takes an unsigned byte. */
+  uint8(): number {
+    return this.#view.getUint8(this.#advance(1));
+  }
+
+  /** Takes an unsigned 2-byte integer, lowest byte first. */
+  uint16(): number {
+    return this.#view.getUint16(this.#advance(2), true);
+  }
+
+  /** Takes a signed 4-byte integer, lowest byte first. */
+  int32(): number {
+    return this.#view.getInt32(this.#advance(4), true);
+  }
+
+  /** Takes an unsigned 4-byte integer, lowest byte first. */
+  uint32(): number {
+    return this.#view.getUint32(this.#advance(4), true);
+  }
+
+  /** Takes a double, highest byte first. */
+  float64(): number {
+    return this.#view.getFloat64(this.#advance(8), false);
+  }
+
+  /** Takes an unsigned 8-byte length that the rest of the input has to hold, lowest byte first. */
+  length64(): number {
+    const length = this.#view.getBigUint64(this.#advance(8), true);
+    if (length > BigInt(this.#bytes.length - this.#position)) throw this.#tooShort(length);
+    return Number(length);
+  }
+
+  /** Checks that so many bytes are left, without taking them. */
+  require(length: number): void {
+    if (length > this.#bytes.length - this.#position) throw this.#tooShort(length);
+  }
+
+  /** Takes bytes, as a view of the input that the caller must not hand out. */
+  view(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** Takes a copy of bytes. */
+  copy(length: number): Uint8Array {
+    return new Uint8Array(this.view(length));
+  }
+
+  /** Takes bytes of text, as a view of the input. */
+  text(length: number): Uint8Array {
+    this.require(length);
+    if (length > this.#limits.textBytes) throw this.#tooLong(length);
+    return this.view(length);
+  }
+
+  /** Takes UTF-8 text in which surrogates may be encoded. */
+  utf8(length: number): string {
+    const text = decodeUtf8(this.text(length), true);
+    if (text === undefined) throw this.#step.error("the text is not UTF-8");
+    return text;
+  }
+
+  /** Takes a line, as a view of the input without the newline. */
+  line(): Uint8Array {
+    const end = this.#bytes.indexOf(NEWLINE, this.#position);
+    if (end < 0) throw this.#step.error("the line has no end");
+    const line = this.text(end - this.#position);
+    this.#position = end + 1;
+    return line;
+  }
+
+  /** Takes a line that is a number. A final `L` is dropped where `suffix` says so, as in LONG. */
+  number(suffix: boolean): string {
+    const line = this.line();
+    const long = suffix && line.length > 0 && line[line.length - 1] === 0x4c;
+    const text = long ? line.subarray(0, line.length - 1) : line;
+    const signed = text[0] === 0x2b || text[0] === 0x2d;
+    const digits = text.length - (signed ? 1 : 0);
+    if (digits > this.#limits.digits) {
+      throw this.#step.error(`the number has ${digits} digits, more than ${this.#limits.digits}`);
+    }
+    return decodeLatin1(text);
+  }
+
+  /** Takes a line that is a part of a global's name. */
+  name(): string {
+    const name = decodeUtf8(this.#nameLine(), false);
+    if (name === undefined) throw this.#step.error("the name is not UTF-8");
+    return name;
+  }
+
+  /** Takes a line that is a part of a global's name in ASCII, as in INST. */
+  asciiName(): string {
+    const line = this.#nameLine();
+    if (!isAscii(line)) throw this.#step.error("the name is not ASCII");
+    return decodeLatin1(line);
+  }
+
+  #nameLine(): Uint8Array {
+    const line = this.line();
+    if (line.length === 0) throw this.#step.error("the name is empty");
+    return line;
+  }
+
+  #advance(length: number): number {
+    this.require(length);
+    const start = this.#position;
+    this.#position = start + length;
+    return start;
+  }
+
+  #tooShort(length: number | bigint): Error {
+    return this.#step.error(`${length} bytes are needed, ${this.#bytes.length - this.#position} are left`);
+  }
+
+  #tooLong(length: number): Error {
+    return this.#step.error(`the text has ${length} bytes, more than ${this.#limits.textBytes}`);
+  }
+}

@@ -1,0 +1,25 @@
+import { PickleError } from "./error.ts";
+import { opcodeName } from "./opcodes.ts";
+
+/** The opcode that is being read: what an error is about. */
+export class Step {
+  /** The opcode's byte. */
+  code = 0;
+  /** Where the opcode stands, in bytes from the start of the pickle. */
+  offset = 0;
+
+  /**
+   * Makes an error about this opcode.
+   *
+   * @param reason The state that the opcode met.
+   * @returns The error, to be thrown.
+   */
+  error(reason: string): PickleError {
+    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset);
+  }
+
+  /** Makes an error about the opcode that should stand here, where the input ends. */
+  end(): PickleError {
+    return new PickleError("Cannot read pickle: it ends before STOP", this.offset);
+  }
+}
