@@ -1,0 +1,90 @@
+/**
+ * What there is to know of a LLaMA model besides its weights: sizes, and the numbers that its code needs.
+ *
+ * @module
+ */
+
+/** Scaled RoPE, as LLaMA 3.1 and later have it. The frequencies are stretched from one context length to another. */
+export interface RopeScaling {
+  /** How much the lowest frequencies are slowed down. */
+  readonly factor: number;
+  /** Frequencies with fewer turns in the original context than this are slowed down by the whole factor. */
+  readonly lowFreqFactor: number;
+  /** Frequencies with more turns in the original context than this stay as they are. */
+  readonly highFreqFactor: number;
+  /** The context length that the frequencies were made for, in tokens. */
+  readonly originalContextLength: number;
+}
+
+/** The sizes that decide the shapes of all parameters. */
+export interface ModelShape {
+  /** The model's dimension. */
+  readonly dim: number;
+  /** The number of layers. */
+  readonly layers: number;
+  /** The number of attention heads. */
+  readonly heads: number;
+  /** The number of key and value heads. */
+  readonly kvHeads: number;
+  /** The inner width of the feed-forward network, as it really is. */
+  readonly ffnWidth: number;
+  /** The rows of the embedding and of the output projection. */
+  readonly vocabSize: number;
+}
+
+/** The sizes of a model, and all else that a configuration file of any layout says of it. */
+export interface ModelDescription extends ModelShape {
+  /** What the feed-forward width is rounded up to a multiple of. */
+  readonly multipleOf: number;
+  /** The base of the rotary frequencies. */
+  readonly ropeTheta: number;
+  /** Scaled RoPE, where the model has it. */
+  readonly ropeScaling?: RopeScaling;
+  /** The epsilon of the RMS norms. */
+  readonly normEps: number;
+  /** The longest sequence, in tokens. */
+  readonly maxSeqLen: number;
+  /** The dimension along which tensor parallelism splits the embedding: 0 by rows, 1 by columns. */
+  readonly embeddingShardDim: 0 | 1;
+  /** Whether the embedding and the output projection are one matrix. */
+  readonly tied: boolean;
+  /** The token that begins a sequence, where it is known. */
+  readonly bosId?: number;
+  /** The token that ends a sequence, where it is known. */
+  readonly eosId?: number;
+  /** The token that pads a sequence, where there is one. */
+  readonly padId?: number;
+}
+
+/** The rows of a head in q, k and v: the dimension divided by the heads, which every LLaMA of fairseq2 has. */
+export function headDim({ dim, heads }: Pick<ModelShape, "dim" | "heads">): number {
+  return dim / heads;
+}
+
+/** The rows of k and of v. */
+export function kvWidth(shape: Pick<ModelShape, "dim" | "heads" | "kvHeads">): number {
+  return shape.kvHeads * headDim(shape);
+}
+
+/**
+ * What is wrong with the heads of a model, or `undefined`. Attention needs heads that divide the dimension into
+ * halves of equal pairs (RoPE turns pairs), and queries that divide among the key and value heads (fairseq2's
+ * `StandardMultiheadAttention`, Meta's `ModelArgs`).
+ *
+ * @param shape The sizes.
+ * @returns Which of the two numbers of heads is at fault, and the problem in words.
+ */
+export function headsProblem(
+  { dim, heads, kvHeads }: Pick<ModelShape, "dim" | "heads" | "kvHeads">,
+): { readonly field: "heads" | "kvHeads"; readonly problem: string } | undefined {
+  if (dim % heads !== 0) {
+    return { field: "heads", problem: `${heads} heads don't divide a dimension of ${dim}` };
+  }
+  if ((dim / heads) % 2 !== 0) {
+    return { field: "heads", problem: `heads of ${dim / heads} rows are odd, and RoPE needs pairs` };
+  }
+  if (heads % kvHeads !== 0) {
+    return { field: "kvHeads", problem: `${kvHeads} key and value heads don't divide ${heads} heads` };
+  }
+  return undefined;
+}
