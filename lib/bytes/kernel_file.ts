@@ -1,0 +1,65 @@
+/**
+ * Files for the kernel, on Deno's synchronous calls.
+ *
+ * @module
+ */
+
+import type { KernelFile } from "./kernel.ts";
+
+/**
+ * Opens a file for the kernel. Closed like {@linkcode createKernel}: it may refer to nothing but its arguments
+ * and globals, since its source text is sent to workers.
+ *
+ * @param path The file.
+ * @param write Whether to write an existing file, instead of reading.
+ * @returns The open file.
+ */
+export function openKernelFile(path: string, write: boolean): KernelFile {
+  function fail(verb: string, error: unknown): never {
+    throw new Error(`${path}: cannot ${verb} the file: ${error instanceof Error ? error.message : error}`);
+  }
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, write ? { write: true } : { read: true });
+  } catch (error) {
+    fail("open", error);
+  }
+  let position = 0; // Seeking costs a call, and most reads and writes follow one another.
+  function seek(to: number): void {
+    if (to !== position) file.seekSync(to, 0 /* Deno.SeekMode.Start */);
+    position = to;
+  }
+  return {
+    read(buffer, from) {
+      try {
+        seek(from);
+        let filled = 0;
+        while (filled < buffer.byteLength) {
+          const count = file.readSync(filled === 0 ? buffer : buffer.subarray(filled));
+          if (count === null) break;
+          filled += count;
+          position += count;
+        }
+        return filled;
+      } catch (error) {
+        fail("read", error);
+      }
+    },
+    write(buffer, to) {
+      try {
+        seek(to);
+        let written = 0;
+        while (written < buffer.byteLength) {
+          const count = file.writeSync(written === 0 ? buffer : buffer.subarray(written));
+          written += count;
+          position += count;
+        }
+      } catch (error) {
+        fail("write", error);
+      }
+    },
+    close() {
+      file.close();
+    },
+  };
+}

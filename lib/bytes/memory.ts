@@ -1,0 +1,33 @@
+/**
+ * Keeping memory small while tables of contents are read.
+ *
+ * @module
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/**
+ * How much garbage may pile up, in bytes of heap. Left alone, V8 lets the heap grow past 140 MB while it opens the
+ * eight shards of a 405B model, of which 20 MB are in use; each collection takes some 15 ms.
+ */
+const HEAP_BYTES = 32 * 1024 * 1024;
+
+let collect: (() => void) | undefined;
+
+/**
+ * Collects garbage if the heap has grown large. To be called after each table of contents, which leaves much
+ * garbage and little else. The calls that make V8's collector callable need no permission.
+ */
+export function trimMemory(): void {
+  if (Deno.memoryUsage().heapUsed < HEAP_BYTES) return;
+  if (collect === undefined) {
+    try {
+      setFlagsFromString("--expose-gc");
+      collect = runInNewContext("gc") as () => void;
+    } catch {
+      collect = () => {}; // It is only a saving.
+    }
+  }
+  collect();
+}
