@@ -33,13 +33,12 @@ export function decodeInteger(bytes: Uint8Array): number | bigint {
 }
 
 /**
- * Writes a signed two's complement integer in the fewest bytes, lowest first.
+ * Writes a signed two's complement integer in the fewest bytes, but one at least, lowest first.
  *
  * @param value The integer.
- * @returns The bytes; none for zero.
+ * @returns The bytes.
  */
 export function encodeInteger(value: bigint): Uint8Array {
-  if (value === 0n) return new Uint8Array(0);
   // A number needs one bit more than its magnitude has, for the sign; -(2^n) has its sign in the magnitude.
   const magnitude = value < 0n ? -value - 1n : value;
   const length = (magnitude.toString(2).length >> 3) + 1;
