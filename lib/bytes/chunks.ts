@@ -62,6 +62,64 @@ export function dealChunks(targets: readonly Target[], chunkBytes: number): Deal
   return chunks;
 }
 
+/** How much of a table is read at a time when several copies take columns of it, in bytes. */
+const SLICED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Cuts the copies of some files into chunks, and puts them into batches of about the same size.
+ *
+ * Copies that take columns of the same table (a matrix split into tensor-parallel shards along its rows) are dealt
+ * together, a few rows at a time, so that the kernel reads those rows once for all of them.
+ *
+ * @param targets The files.
+ * @param chunkBytes About how long a chunk or a batch is to be, in bytes.
+ * @param batchChunks The most chunks in a batch.
+ * @returns The batches, in the order in which they are to be dealt.
+ */
+export function dealBatches(
+  targets: readonly Target[],
+  chunkBytes: number,
+  batchChunks: number,
+): DealtChunk[][] {
+  const sliced = new Map<View, DealtChunk[]>();
+  const batches: DealtChunk[][] = [];
+  let current: DealtChunk[] = [];
+  let bytes = 0;
+  for (const chunk of dealChunks(targets, chunkBytes)) {
+    if (chunk.view.op === "sliceColumns") {
+      const together = sliced.get(chunk.view.of) ?? [];
+      sliced.set(chunk.view.of, together);
+      // One for each copy: it is cut anew, at the same rows as its siblings.
+      if (chunk.firstRow === 0) together.push(chunk);
+      continue;
+    }
+    const size = chunk.rows * chunk.view.rowBytes;
+    if (current.length > 0 && (bytes + size > chunkBytes || current.length >= batchChunks)) {
+      batches.push(current);
+      current = [];
+      bytes = 0;
+    }
+    current.push(chunk);
+    bytes += size;
+  }
+  if (current.length > 0) batches.push(current);
+  for (const [of, siblings] of sliced) batches.push(...dealTogether(of, siblings));
+  return batches;
+}
+
+/** Batches of copies that take columns of one table: in each, the same rows of all of them. */
+function dealTogether(of: View, siblings: readonly DealtChunk[]): DealtChunk[][] {
+  const group = groupRows(of);
+  let step = Math.max(1, Math.floor(SLICED_BYTES / Math.max(1, of.rowBytes)));
+  step = Math.max(group, step - step % group);
+  const batches: DealtChunk[][] = [];
+  for (let firstRow = 0; firstRow === 0 || firstRow < of.rows; firstRow += step) {
+    const rows = Math.min(step, of.rows - firstRow);
+    batches.push(siblings.map((chunk) => ({ ...chunk, firstRow, rows, group: step })));
+  }
+  return batches;
+}
+
 function flat({ path, offset, rows, rowBytes }: BytesView): BytesView {
   return bytes(path, offset, rows * rowBytes);
 }

@@ -22,8 +22,9 @@ const PROBE_BYTES = 1024 * 1024;
  */
 export function canClone(source: string, directory: string): boolean {
   const id = crypto.randomUUID();
-  const probe = `${directory}/.probe-${id}`;
-  const copy = `${directory}/.probe-copy-${id}`;
+  // Whoever makes the directory whole removes what ends like this: a process that was killed here leaves it.
+  const probe = `${directory}/.probe-${id}.tmp`;
+  const copy = `${directory}/.probe-copy-${id}.tmp`;
   try {
     const device = Deno.statSync(source).dev;
     if (device !== Deno.statSync(directory).dev) return false;

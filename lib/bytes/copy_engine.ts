@@ -5,7 +5,7 @@
  */
 
 import { CancelledError, FileError } from "../error.ts";
-import { dealChunks, type DealtChunk, type Target } from "./chunks.ts";
+import { dealBatches, type DealtChunk, type Target } from "./chunks.ts";
 import { canClone, cloneFile } from "./clone.ts";
 import { combineCrc32 } from "./crc32.ts";
 import type { ChunkResult } from "./kernel.ts";
@@ -140,7 +140,8 @@ export async function copyFiles(
     return { file, path, overlay };
   });
 
-  const chunks = dealChunks(targets, CHUNK_BYTES);
+  const batches = dealBatches(targets, CHUNK_BYTES, BATCH_CHUNKS);
+  const chunks = batches.flat();
   const progressing = targets.map((target): Progressing => {
     const layout = target.overlay ?? target.file;
     return { target, layout, parts: layout.copies.map(() => new Map()), left: 0 };
@@ -193,7 +194,6 @@ export async function copyFiles(
       }
     };
 
-    const batches = batch(chunks);
     const jobs = options.jobs ?? Math.min(navigator.hardwareConcurrency, DEFAULT_JOBS);
     const local = jobs <= 1 || totalBytes < WORKERS_PAY_BYTES;
     const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
@@ -222,24 +222,6 @@ export async function copyFiles(
     signal?.removeEventListener("abort", cancel);
     for (const runner of runners) runner.close();
   }
-}
-
-function batch(chunks: readonly DealtChunk[]): DealtChunk[][] {
-  const batches: DealtChunk[][] = [];
-  let current: DealtChunk[] = [];
-  let bytes = 0;
-  for (const chunk of chunks) {
-    const size = chunk.rows * chunk.view.rowBytes;
-    if (current.length > 0 && (bytes + size > CHUNK_BYTES || current.length >= BATCH_CHUNKS)) {
-      batches.push(current);
-      current = [];
-      bytes = 0;
-    }
-    current.push(chunk);
-    bytes += size;
-  }
-  if (current.length > 0) batches.push(current);
-  return batches;
 }
 
 /** The CRC-32 of every copy of a file; those that need no moving have the CRC-32 that the plan states. */

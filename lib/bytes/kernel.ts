@@ -97,6 +97,7 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
   let reads: ReadRun[] = [];
   let lastRuns = new Map<string, ReadRun>();
   let overflows = 0;
+  let lastSliced: { of: View; first: number; rows: number; buffer: Uint8Array } | undefined;
 
   function open(path: string, write: boolean): KernelFile {
     const key = (write ? "w" : "r") + path;
@@ -184,9 +185,16 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
         return;
       case "sliceColumns": {
         const width = view.of.rowBytes;
-        const source = scratchBuffer(depth, rows * width);
-        fill(view.of, first, rows, source, depth + 1);
-        copyColumns(source, width, view.start, into, rowBytes, 0, rowBytes, rows);
+        // Copies of other columns of the same rows come next, in the same batch, with the same object.
+        if (lastSliced?.of !== view.of || lastSliced.first !== first || lastSliced.rows !== rows) {
+          const length = rows * width;
+          const reused = lastSliced !== undefined && lastSliced.buffer.byteLength >= length;
+          const buffer = reused ? lastSliced!.buffer : new Uint8Array(Math.max(length, blockBytes));
+          lastSliced = undefined; // A read that fails must not leave it half filled.
+          fill(view.of, first, rows, buffer.subarray(0, length), depth + 1);
+          lastSliced = { of: view.of, first, rows, buffer };
+        }
+        copyColumns(lastSliced.buffer, width, view.start, into, rowBytes, 0, rowBytes, rows);
         return;
       }
       case "reorderRows": {

@@ -8,7 +8,7 @@
 import { CancelledError, CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { copyFiles, type CopyOptions, type CopyResult, type Destination } from "./copy_engine.ts";
-import { fingerprint, type OutputFile, type Plan } from "./plan.ts";
+import { type FileLayout, fingerprint, type OutputFile, type Plan } from "./plan.ts";
 
 /** The name of the record of the plan in a partial directory. */
 const PLAN_RECORD = ".ckpt-plan.json";
@@ -69,10 +69,11 @@ export function outputPaths(output: string): OutputPaths {
  *
  * @param output The output directory: absent, or an empty directory.
  * @param inputs Paths that are being read; the output may not be one of them or lie in one of them.
+ * @param mayBeDone Whether the output may be there, since tasks may have finished it: then writeOutput looks at it.
  * @throws {FileError} If there is something at the path already.
  * @throws {OptionError} If the output would lie in an input.
  */
-export function checkOutput(output: string, inputs: readonly string[]): void {
+export function checkOutput(output: string, inputs: readonly string[], mayBeDone = false): void {
   const { output: path, partial } = outputPaths(output);
   const real = realPathOfNearest(path);
   for (const input of inputs) {
@@ -90,8 +91,8 @@ export function checkOutput(output: string, inputs: readonly string[]): void {
   if (info !== undefined && !info.isDirectory) {
     throw new FileError(`${output}: is a file already; name a new directory`);
   }
-  // Where the record of the plan is left, a run was killed in its last step: see writeOutput.
-  if (info !== undefined && !isEmpty(path) && lstat(join(path, PLAN_RECORD)) === undefined) {
+  // Where the record of the plan is left, a run was killed in its last step, and writeOutput finishes that.
+  if (info !== undefined && !mayBeDone && lstat(join(path, PLAN_RECORD)) === undefined && !isEmpty(path)) {
     throw existsAlready(output);
   }
   const partialInfo = lstat(partial);
@@ -107,11 +108,6 @@ function existsAlready(output: string): FileError {
 /**
  * Makes the files of a plan in an output directory.
  *
- * Several processes may do this together, each with a task, or at once by mistake. They don't wait for each other,
- * and any of them may die at any moment. What holds it together: a file gets its name when it is finished; the
- * record of the plan is made once and never replaced; who finds all files finished moves the directory to its place,
- * which only one can do; and who fails or comes late looks whether the output is there, and takes it as its own work.
- *
  * @param plan The plan.
  * @param output The output directory: absent, or an empty directory.
  * @param options How to do it.
@@ -126,26 +122,24 @@ export async function writeOutput(
   options: WriteOptions = {},
 ): Promise<WriteResult> {
   const { output: path, partial } = outputPaths(output);
-  const { task, restart = false, sync = false } = options;
+  const { task, restart = false } = options;
   if (task !== undefined && restart) {
     throw new OptionError(
       "Cannot begin anew in one of several tasks: the others would lose their work; " +
         `remove ${partial} before they start`,
     );
   }
-  const record = recordText(plan);
-  const isUnpublished = readText(join(path, PLAN_RECORD)) === record;
-  if ((task !== undefined || isUnpublished) && isComplete(plan, path)) {
-    return madeElsewhere(plan, path, partial, record);
-  }
-  try {
-    checkOutput(output, []);
-    if (!isAbsentOrEmpty(path)) throw existsAlready(output);
-  } catch (error) {
-    if (task !== undefined && isComplete(plan, path)) return madeElsewhere(plan, path, partial, record);
-    throw error;
+  checkOutput(output, [], true);
+  const record = recordOf(plan);
+  if (lstat(path) !== undefined && !isEmpty(path)) {
+    // Done already: by other tasks, or by a run that was killed in its last step.
+    const isOurs = task !== undefined || holdsRecord(path, record);
+    if (!isOurs || !isComplete(plan, path)) throw existsAlready(output);
+    removeLeftovers(path, partial, record);
+    return madeElsewhere(plan, path);
   }
   const made = makePartial(partial, restart);
+  const written: string[] = [];
   try {
     const reused = openPartial(partial, record, plan);
     const todo = plan.files.filter((file, index) =>
@@ -153,54 +147,51 @@ export async function writeOutput(
     );
     const run = crypto.randomUUID().slice(0, 8);
     const destinations = todo.map((file) => ({ file, path: join(partial, `${file.name}.${run}.tmp`) }));
-    const written: string[] = [];
     const result = await makeFiles(plan, partial, destinations, written, options);
-    if (!publish(plan, path, partial, new Set([...reused, ...written]), sync)) {
-      return { ...result, complete: false, reused, written, files: sizesIn(partial, plan) };
-    }
-    removeLeftovers(plan, path, partial, record);
-    return { ...result, complete: true, reused, written, files: sizesIn(path, plan) };
+    const complete = publish(plan, path, partial, new Set([...reused, ...written]), options.sync ?? false);
+    return { ...result, complete, reused, written, files: sizesIn(complete ? path : partial, plan) };
   } catch (error) {
-    // Another process may have finished the same work, and moved it to its place, in the meantime.
-    if (!(error instanceof CancelledError) && isComplete(plan, path)) {
-      return madeElsewhere(plan, path, partial, record);
+    const failure = error instanceof CheckpointError
+      ? error
+      : new FileError(`${output}: can't write the output: ${messageOf(error)}`);
+    // Another process that does the same work takes away what it doesn't need once it has all files.
+    if (failure instanceof FileError && isMadeElsewhere(plan, path, partial, options.sync ?? false)) {
+      return madeElsewhere(plan, path);
     }
-    if (task === undefined && !(error instanceof OptionError)) cleanUp(partial, plan, error);
+    if (task === undefined && !(failure instanceof OptionError)) cleanUp(partial, plan, failure);
+    // A file may be finished before all of a record that it has a part of is found to be damaged.
+    if (failure instanceof FormatError) { for (const name of written) removeFile(join(partial, name)); }
     if (made !== undefined) removeEmptyParents(partial, made);
-    if (error instanceof CheckpointError) throw error;
-    throw new FileError(`${output}: can't write the output: ${messageOf(error)}`);
+    throw failure;
+  }
+}
+
+/** Whether another process has finished the same work. If it has all but moved it to its place, that is done. */
+function isMadeElsewhere(plan: Plan, output: string, partial: string, sync: boolean): boolean {
+  try {
+    return publish(plan, output, partial, new Set(), sync);
+  } catch {
+    return isComplete(plan, output); // It was moved just now.
+  }
+}
+
+/** Removes what processes that were killed left in the output, or beside it when they came late. */
+function removeLeftovers(output: string, partial: string, record: string): void {
+  try {
+    if (holdsRecord(output, record)) {
+      for (const path of [...temporaryFiles(output)]) removeFile(path);
+      removeFile(join(output, PLAN_RECORD));
+    }
+    if (holdsRecord(partial, record)) removeTree(partial);
+  } catch {
+    // Somebody is at it. The output is whole, and that is what counts.
   }
 }
 
 /** The result where another process has made the output. */
-function madeElsewhere(plan: Plan, output: string, partial: string, record: string): WriteResult {
-  removeLeftovers(plan, output, partial, record);
+function madeElsewhere(plan: Plan, output: string): WriteResult {
   const reused = plan.files.map(({ name }) => name);
   return { complete: true, reused, written: [], cloned: [], overflows: 0, files: sizesIn(output, plan) };
-}
-
-/**
- * Once the output is at its place: removes what processes that did the same work have left in it or beside it. They
- * may still be at it, and then fail, see the output, and come here as well. Others' files are not touched.
- */
-function removeLeftovers(plan: Plan, output: string, partial: string, record: string): void {
-  try {
-    if (readText(join(output, PLAN_RECORD)) === record) {
-      for (const path of [...temporaryFiles(output)]) removeFile(path);
-      // Removed last: if the machine stops before, the output is whole all the same.
-      removeFile(join(output, PLAN_RECORD));
-    }
-    // A process that came late may have begun again.
-    const theirs = readText(join(partial, PLAN_RECORD));
-    if (theirs === undefined || theirs === record) {
-      for (const path of [...temporaryFiles(partial)]) removeFile(path);
-      if (theirs === record) { for (const { name } of plan.files) removeFile(join(partial, name)); }
-      removeFile(join(partial, PLAN_RECORD));
-      Deno.removeSync(partial);
-    }
-  } catch {
-    // There is nothing, or somebody is at it: the output is whole, and that is what counts.
-  }
 }
 
 function sizesIn(directory: string, plan: Plan): WriteResult["files"] {
@@ -217,7 +208,10 @@ async function makeFiles(
   written: string[],
   options: CopyOptions,
 ): Promise<CopyResult> {
-  for (const { path } of destinations) Deno.mkdirSync(dirname(path), { recursive: true });
+  for (const { path } of destinations) {
+    // Not the directory itself: it may have been moved to its place just now.
+    if (dirname(path) !== partial) Deno.mkdirSync(dirname(path), { recursive: true });
+  }
   try {
     return await copyFiles(plan, destinations, ({ file, path }) => {
       Deno.renameSync(path, join(partial, file.name));
@@ -263,10 +257,23 @@ function makePartial(partial: string, restart: boolean): string | undefined {
   return made;
 }
 
+/** The text of the record of a plan. */
+function recordOf(plan: Plan): string {
+  return JSON.stringify({
+    version: 1,
+    fingerprint: fingerprint(plan),
+    files: plan.files.map(({ name }) => name),
+  });
+}
+
+/** Whether a directory holds just this record of a plan. */
+function holdsRecord(directory: string, text: string): boolean {
+  return readIfThere(join(directory, PLAN_RECORD))?.trimEnd() === text;
+}
+
 /** Reads or writes the record of the plan; returns the names of files that are finished. */
-function openPartial(partial: string, mark: string, plan: Plan): string[] {
+function openPartial(partial: string, text: string, plan: Plan): string[] {
   const record = join(partial, PLAN_RECORD);
-  const text = JSON.stringify({ version: 1, fingerprint: mark, files: plan.files.map(({ name }) => name) });
   let existing = readIfThere(record);
   if (existing === undefined) {
     // Another task may be about to write its record; that starts with the record's name, too.
@@ -329,10 +336,16 @@ function publish(
     removeTree(partial); // Begun anew after another process had moved it.
     return true;
   }
-  if (!plan.files.every((file) => finished.has(file.name) || isFinished(partial, file))) return false;
+  if (!plan.files.every((file) => finished.has(file.name) || isFinished(partial, file))) {
+    return isComplete(plan, output); // It may have been moved while this looked at the files one by one.
+  }
   // What runs that were killed, or another run of the same work, left behind.
   for (const path of temporaryFiles(partial)) removeFile(path);
-  if (sync) { for (const directory of directories(partial)) syncDirectory(directory); }
+  if (sync) {
+    // What an earlier run has finished may not be on the disk yet.
+    for (const { name } of plan.files) syncFile(join(partial, name));
+    for (const directory of directories(partial)) syncDirectory(directory);
+  }
   if (lstat(output) !== undefined) Deno.removeSync(output); // Checked to be an empty directory.
   Deno.renameSync(partial, output);
   // Another run of the same work may have begun a file just before.
@@ -350,9 +363,34 @@ function isFinished(directory: string, file: OutputFile): boolean {
   return info.size === file.size || info.size === file.overlay?.make()?.size;
 }
 
-/** Whether an output directory holds all files of a plan. */
+/**
+ * Whether an output directory holds all files of a plan, and not those of another whose files have the same names and
+ * sizes. What is copied can't be compared without reading it all, but where the plan knows its checksums, they are
+ * among what the plan itself writes, as in an archive's directory.
+ */
 function isComplete(plan: Plan, output: string): boolean {
-  return plan.files.every((file) => isFinished(output, file));
+  return plan.files.every((file) => isFinished(output, file)) &&
+    plan.files.every((file) =>
+      holdsLiterals(join(output, file.name), file) ||
+      holdsLiterals(join(output, file.name), file.overlay?.make())
+    );
+}
+
+function holdsLiterals(path: string, layout: FileLayout | undefined): boolean {
+  if (layout === undefined || lstat(path)?.size !== layout.size) return false;
+  const crcs = layout.copies.map(({ crc }) => crc);
+  if (crcs.includes(undefined)) return true; // They are known only once everything is read.
+  using file = Deno.openSync(path);
+  return layout.literals(crcs as number[]).every(({ at, bytes }) => {
+    const found = new Uint8Array(bytes.length);
+    file.seekSync(at, Deno.SeekMode.Start);
+    for (let filled = 0; filled < found.length;) {
+      const count = file.readSync(found.subarray(filled));
+      if (count === null) return false;
+      filled += count;
+    }
+    return found.every((byte, i) => byte === bytes[i]);
+  });
 }
 
 function* temporaryFiles(directory: string): Generator<string> {
@@ -369,6 +407,11 @@ function* directories(directory: string): Generator<string> {
     if (entry.isDirectory) yield* directories(join(directory, entry.name));
   }
   yield directory;
+}
+
+function syncFile(path: string): void {
+  using file = Deno.openSync(path, { write: true });
+  file.syncSync();
 }
 
 function syncDirectory(path: string): void {

@@ -9,12 +9,13 @@ import { concatColumns, concatRows, sliceColumns, sliceRows, type View, viewByte
 import { isWholeStorage, numel, type Storage, type Tensor, tensorOfView, tensorView } from "./tensor.ts";
 
 /**
- * Joins and splits tensors. What is made of the same pieces twice is the same tensor with the same storage, so
- * that tied matrices stay tied when all their pieces were.
+ * Joins and splits tensors. What is made of pieces of the same storages twice has the same storage, so that tied
+ * matrices stay tied when all their pieces were.
  */
 export class TensorJoiner {
   readonly #storageIds = new Map<Storage, number>();
-  readonly #made = new Map<string, Tensor>();
+  readonly #views = new Map<Tensor, View>();
+  readonly #made = new Map<string, { readonly parts: readonly Tensor[]; readonly tensor: Tensor }>();
 
   /**
    * Joins tensors along a dimension. A single one is given back as it is.
@@ -68,7 +69,7 @@ export class TensorJoiner {
     }
     return this.#remember(`slice ${dimension} ${index} ${count}`, [tensor], () => {
       const part = size / count;
-      const whole = tensorView(tensor);
+      const whole = this.#view(tensor);
       const inner = numel(shape.slice(dimension + 1)) * dtype.itemBytes;
       const view: View = dimension === 0
         ? sliceRows(whole, index * part, part)
@@ -77,12 +78,24 @@ export class TensorJoiner {
     });
   }
 
+  /** A tensor's view, the same object each time, by which slices of one tensor are known. */
+  #view(tensor: Tensor): View {
+    let view = this.#views.get(tensor);
+    if (view === undefined) {
+      view = tensorView(tensor);
+      this.#views.set(tensor, view);
+    }
+    return view;
+  }
+
   #remember(operation: string, parts: readonly Tensor[], make: () => Tensor): Tensor {
     const key = [operation, ...parts.map((part) => this.#identify(part))].join("|");
     const known = this.#made.get(key);
-    if (known !== undefined) return known;
-    const tensor = make();
-    this.#made.set(key, tensor);
+    // Two tensors over one storage stay two, as one tensor under two names stays one: torch saves them differently.
+    if (known !== undefined && parts.every((part, i) => part === known.parts[i])) return known.tensor;
+    const { requiresGrad, isParameter } = parts[0]!;
+    const tensor: Tensor = { ...(known?.tensor ?? make()), requiresGrad, isParameter };
+    if (known === undefined) this.#made.set(key, { parts, tensor });
     return tensor;
   }
 

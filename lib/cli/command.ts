@@ -1,0 +1,127 @@
+/**
+ * Commands as data: one description serves parsing, `--help`, and dispatch.
+ *
+ * @module
+ */
+
+import { parseArgs } from "../deps.ts";
+
+/** An option of a command. */
+export interface Option {
+  /** The name, without the dashes. */
+  readonly name: string;
+  /** What stands for the value in help texts; a flag has none. */
+  readonly value?: string;
+  /** What it does, in a few words. */
+  readonly help: string;
+  /** Whether the flag is on unless it is given as `--no-<name>`. */
+  readonly negated?: boolean;
+}
+
+/** A positional argument of a command. */
+export interface Positional {
+  /** The name, for help texts. */
+  readonly name: string;
+  /** What it is. */
+  readonly help: string;
+}
+
+/** Arguments as a command gets them. */
+export interface Arguments {
+  /** The positional arguments, as many as the command declares. */
+  readonly positionals: readonly string[];
+  /** Whether a flag is on. */
+  flag(name: string): boolean;
+  /** The value of an option, if it was given. */
+  value(name: string): string | undefined;
+}
+
+/** What a command needs from its surroundings. */
+export interface Context {
+  /** Aborted when the user interrupts the program. */
+  readonly signal: AbortSignal;
+}
+
+/** A command. */
+export interface Command {
+  /** The words that name it, such as `["llama", "convert_checkpoint"]`. */
+  readonly words: readonly string[];
+  /** Other spellings of its last word. */
+  readonly aliases?: readonly string[];
+  /** What it does, in one line. */
+  readonly summary: string;
+  /** More about it, in paragraphs of one line each. */
+  readonly details: readonly string[];
+  /** Its positional arguments, all required. */
+  readonly positionals: readonly Positional[];
+  /** Its options. */
+  readonly options: readonly Option[];
+  /** Examples: arguments, and what they do. */
+  readonly examples: readonly (readonly [args: string, what: string])[];
+  /** Runs it and returns the exit code. */
+  run(args: Arguments, context: Context): Promise<number>;
+}
+
+/** A call that can't be understood: the program exits with 2. */
+export class UsageError extends Error {
+  /** The words of the command whose help would help. */
+  readonly words: readonly string[];
+
+  /** Makes an error about a call of the command with these words. */
+  constructor(message: string, words: readonly string[]) {
+    super(message);
+    this.name = "UsageError";
+    this.words = words;
+  }
+}
+
+/**
+ * Parses a command's arguments.
+ *
+ * @param command The command.
+ * @param args What follows its words on the command line.
+ * @returns The arguments, or `"help"` if help was asked for.
+ * @throws {UsageError} If they aren't what the command declares.
+ */
+export function parseArguments(command: Command, args: readonly string[]): Arguments | "help" {
+  const fail = (message: string): never => {
+    throw new UsageError(message, command.words);
+  };
+  const flags = command.options.filter((option) => option.value === undefined);
+  const valued = command.options.filter((option) => option.value !== undefined);
+  const parsed = parseArgs([...args], {
+    boolean: ["help", ...flags.map(({ name }) => name)],
+    string: ["_", ...valued.map(({ name }) => name)],
+    collect: valued.map(({ name }) => name),
+    negatable: flags.filter(({ negated }) => negated).map(({ name }) => name),
+    alias: { help: "h" },
+    unknown: (argument, key) =>
+      key === undefined ? true : fail(`Unknown option ${argument.replace(/=.*/s, "")}`),
+  });
+  if (parsed.help === true) return "help";
+  const values = new Map<string, string>();
+  for (const { name } of valued) {
+    const given = parsed[name] as string[];
+    if (given.length > 1) fail(`Option --${name} was given ${given.length} times`);
+    if (given[0] === "") fail(`Option --${name} needs a value`);
+    if (given[0] !== undefined) values.set(name, given[0]);
+  }
+  const positionals = parsed._.map(String);
+  const missing = command.positionals[positionals.length];
+  if (missing !== undefined) fail(`Missing <${missing.name}>`);
+  if (positionals.length > command.positionals.length) {
+    fail(`Unexpected argument ${JSON.stringify(positionals[command.positionals.length])}`);
+  }
+  positionals.forEach((value, i) => {
+    if (value === "") fail(`<${command.positionals[i]!.name}> is empty`);
+  });
+  const on = new Map<string, boolean>();
+  for (const { name, negated } of flags) {
+    on.set(name, negated ? !args.includes(`--no-${name}`) : parsed[name] === true);
+  }
+  return {
+    positionals,
+    flag: (name) => on.get(name) ?? false,
+    value: (name) => values.get(name),
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * `ckpt llama convert_checkpoint`: what it looks like. What it does is loaded when it runs, so that `--help`
+ * answers at once.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+
+/** The command that converts a checkpoint. */
+export const convertCommand: Command = {
+  words: ["llama", "convert_checkpoint"],
+  aliases: ["convert-checkpoint"],
+  summary: "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  details: [
+    "The model is what --model names, else what the model.yaml beside or above the checkpoint says, else the one",
+    "architecture that the shapes fit. The weights are checked against it before anything is written.",
+    "",
+    "The output is built in <output>.partial and gets its name when it is whole. A run that was stopped goes on",
+    "when the same command is run again.",
+  ],
+  positionals: [
+    { name: "input", help: "The checkpoint: a step_N directory, a directory of steps, or a single model.pt" },
+    { name: "output", help: "The directory to make; it may exist if it is empty" },
+  ],
+  options: [
+    { name: "model", value: "NAME", help: "An architecture, a model card, or the path of a model.yaml" },
+    { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, or fairseq2" },
+    {
+      name: "step",
+      value: "N",
+      help: "The step, where <input> holds several (default: the newest complete one)",
+    },
+    {
+      name: "shards",
+      value: "N",
+      help: "Write N tensor-parallel shards (default: as many as the input has)",
+    },
+    {
+      name: "dtype",
+      value: "DTYPE",
+      help: "Cast to bfloat16, float16 or float32 (huggingface; default: keep)",
+    },
+    {
+      name: "max-shard-size",
+      value: "SIZE",
+      help: "Split safetensors files at SIZE, such as 5GB (huggingface)",
+    },
+    { name: "tokenizer", value: "FILE", help: "Convert this tokenizer.model, too (huggingface)" },
+    {
+      name: "layout",
+      value: "LAYOUT",
+      help: "legacy (0.2–0.4, the default) or native (0.5 and later) (fairseq2)",
+    },
+    { name: "dry-run", help: "Show what would be done; write nothing" },
+    { name: "json", help: "Print the summary, or the dry run, as JSON on stdout" },
+    { name: "quiet", help: "Print nothing but errors" },
+    { name: "jobs", value: "N", help: "Copy with N workers (default: one a core, at most 4)" },
+    { name: "clone", negated: true, help: "Never share blocks with the input; write everything anew" },
+    { name: "verify", help: "Read every file back when it is written, and compare checksums" },
+    { name: "sync", help: "Flush everything to the disk before the output gets its name" },
+    { name: "restart", help: "Begin anew, instead of going on from what an earlier run left" },
+    { name: "task", value: "I/N", help: "Make the I-th of N shares of the files; N processes make them all" },
+  ],
+  examples: [
+    ["--model llama3_2_1b run/checkpoints/step_1000 llama3_2_1b", "a 1B model that fairseq2 trained"],
+    [
+      "--dry-run run/checkpoints/step_1000 out",
+      "what would be written, by the model.yaml above the checkpoint",
+    ],
+    ["--to huggingface --tokenizer tokenizer.model run/checkpoints hf", "for transformers and vLLM"],
+    ["--shards 8 --step 1000 run/checkpoints out", "eight shards of a certain step"],
+    ["--task 3/8 run/checkpoints/step_1000 out", "the third of eight processes on a shared file system"],
+  ],
+  run: async (args, context) => (await import("./run_convert.ts")).runConvert(args, context),
+};

@@ -1,0 +1,127 @@
+/**
+ * The program: finds the command, runs it, and turns what it throws into one line and an exit code.
+ *
+ * @module
+ */
+
+import { VERSION } from "../version.ts";
+import { type Command, parseArguments, UsageError } from "./command.ts";
+import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
+import { styleFor } from "./style.ts";
+
+/** Exit codes beside 0. */
+const FAILED = 1;
+const BAD_USAGE = 2;
+
+/** Signals that stop the program, and the exit codes that shells expect of them (128 + number). */
+const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const;
+
+/**
+ * Runs the program.
+ *
+ * @param commands Its commands. They are described without loading what they need to run.
+ * @param args The command line's arguments.
+ * @returns The exit code.
+ */
+export async function main(commands: readonly Command[], args: readonly string[]): Promise<number> {
+  const style = styleFor(Deno.stderr);
+  const controller = new AbortController();
+  let stoppedBy: number | undefined;
+  const handlers = signals.map(([name, code]) => {
+    const handler = () => {
+      stoppedBy = code;
+      controller.abort();
+    };
+    // Windows knows SIGINT alone.
+    if (Deno.build.os !== "windows" || name === "SIGINT") Deno.addSignalListener(name, handler);
+    return { name, handler };
+  });
+  try {
+    return await dispatch(commands, args, controller.signal);
+  } catch (error) {
+    const { CancelledError, CheckpointError } = await import("../error.ts");
+    if (error instanceof UsageError) {
+      const help = [PROGRAM, ...error.words, "--help"].join(" ");
+      console.error(`${style.red("error:")} ${oneLine(error.message)}; see ${help}`);
+      return BAD_USAGE;
+    }
+    if (error instanceof CancelledError && stoppedBy !== undefined) {
+      console.error(`${style.yellow("stopped:")} run the same command again to go on`);
+      return stoppedBy;
+    }
+    if (error instanceof CheckpointError || isSystemError(error)) {
+      console.error(`${style.red("error:")} ${oneLine(error.message)}`);
+      return FAILED;
+    }
+    console.error(`${style.red("error:")} ckpt failed in a way that it should not; please report this:`);
+    console.error(error);
+    return FAILED;
+  } finally {
+    for (const { name, handler } of handlers) {
+      if (Deno.build.os !== "windows" || name === "SIGINT") Deno.removeSignalListener(name, handler);
+    }
+  }
+}
+
+async function dispatch(
+  commands: readonly Command[],
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const style = styleFor(Deno.stdout);
+  const words: string[] = [];
+  for (const word of args) {
+    const matches = commandsAt(commands, [...words, word]);
+    if (matches.length === 0) break;
+    words.push(word);
+  }
+  const command = commandsAt(commands, words).find((each) => each.words.length === words.length);
+  const rest = args.slice(words.length);
+  if (command !== undefined) {
+    const parsed = parseArguments(command, rest);
+    if (parsed !== "help") return await command.run(parsed, { signal });
+    console.log(commandHelp(command, style));
+    return 0;
+  }
+  const [next] = rest;
+  if (next === undefined && words.length === 0 || next === "--help" || next === "-h") {
+    console.log(groupHelp(commands, words, style));
+    return 0;
+  }
+  if (next === "--version" && words.length === 0) {
+    console.log(`${PROGRAM} ${VERSION}`);
+    return 0;
+  }
+  if (next === undefined) throw new UsageError(`${words.join(" ")} needs a command`, words);
+  throw new UsageError(
+    next.startsWith("-")
+      ? `Unknown option ${next}`
+      : `Unknown command ${JSON.stringify([...words, next].join(" "))}`,
+    words,
+  );
+}
+
+/** The commands that some words begin, or name. */
+function commandsAt(commands: readonly Command[], words: readonly string[]): Command[] {
+  return commands.filter((command) =>
+    words.length <= command.words.length && words.every((word, i) =>
+      command.words[i] === word ||
+      (i === command.words.length - 1 && command.aliases?.includes(word))
+    )
+  );
+}
+
+/** Whether the operating system or Deno refused something, which is no mistake of the program's. */
+function isSystemError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  // Not all have a class of their own: a full disk is an Error with the code ENOSPC. Node's own begin with ERR_.
+  const { code } = error as { code?: unknown };
+  return Object.values(Deno.errors).some((each) => error instanceof each) ||
+    (typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code));
+}
+
+/** A message as one line, whatever a path or a library put into it. */
+function oneLine(message: string): string {
+  // deno-lint-ignore no-control-regex -- Control characters must not reach the terminal.
+  return message.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+}

@@ -1,0 +1,89 @@
+/**
+ * Progress: a line that is redrawn on a terminal, one plain line for each finished file elsewhere.
+ *
+ * @module
+ */
+
+import type { CopyProgress } from "../bytes/copy_engine.ts";
+import { formatBytes, formatSeconds } from "./format.ts";
+import { styleFor } from "./style.ts";
+
+/** Shows how far a copy has come, on stderr. */
+export interface ProgressDisplay extends Disposable {
+  /** Shows the state given. */
+  update(progress: CopyProgress): void;
+}
+
+const CLEAR_LINE = "\r\x1b[K";
+const HIDE_CURSOR = "\x1b[?25l";
+const SHOW_CURSOR = "\x1b[?25h";
+
+/** The rate is that of the last few seconds, so that a slow start is forgotten. */
+const RATE_WINDOW_MS = 5000;
+
+/**
+ * Starts to show progress. Disposing of it leaves the terminal as it was.
+ *
+ * @param quiet Whether to show nothing.
+ */
+export function showProgress(quiet: boolean): ProgressDisplay {
+  if (quiet) return { update: () => {}, [Symbol.dispose]: () => {} };
+  return Deno.stderr.isTerminal() ? terminalProgress() : plainProgress();
+}
+
+function plainProgress(): ProgressDisplay {
+  return {
+    update({ finished, files, totalFiles }) {
+      if (finished !== undefined) console.error(`${finished} done (${files} of ${totalFiles} files)`);
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
+
+function terminalProgress(): ProgressDisplay {
+  const style = styleFor(Deno.stderr);
+  const marks: { at: number; bytes: number }[] = [];
+  let drawn = false;
+  const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
+  return {
+    update(progress) {
+      const { bytes, totalBytes, files, totalFiles } = progress;
+      const now = performance.now();
+      marks.push({ at: now, bytes });
+      while (marks.length > 2 && now - marks[0]!.at > RATE_WINDOW_MS) marks.shift();
+      const { at, bytes: before } = marks[0]!;
+      const rate = now > at ? (bytes - before) / ((now - at) / 1000) : 0;
+      const share = totalBytes === 0 ? 1 : bytes / totalBytes;
+      const facts = [
+        `${Math.floor(share * 100)}%`.padStart(4),
+        `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
+        ...(totalFiles > 1 ? [`file ${Math.min(files + 1, totalFiles)} of ${totalFiles}`] : []),
+        ...(rate > 0 ? [`${formatBytes(rate)}/s`, `${formatSeconds((totalBytes - bytes) / rate)} left`] : []),
+      ].join("  ");
+      const width = columns() - facts.length - 4;
+      const bar = width >= 10 ? `${progressBar(share, Math.min(width, 30))} ` : "";
+      write(
+        `${drawn ? "" : HIDE_CURSOR}${CLEAR_LINE}${style.cyan(bar)}${
+          facts.slice(0, Math.max(10, columns() - 1))
+        }`,
+      );
+      drawn = true;
+    },
+    [Symbol.dispose]() {
+      if (drawn) write(CLEAR_LINE + SHOW_CURSOR);
+    },
+  };
+}
+
+function progressBar(share: number, width: number): string {
+  const full = Math.round(share * width);
+  return "━".repeat(full) + "╌".repeat(width - full);
+}
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Runs `ckpt llama convert_checkpoint`.
+ *
+ * @module
+ */
+
+import { resolve } from "../deps.ts";
+import type { Task } from "../bytes/output_directory.ts";
+import { describeConversion, planConversion, runConversion } from "../llama/convert_checkpoint.ts";
+import { modelYamlCandidates } from "../llama/inputs/model_yaml_path.ts";
+import { parseShardSize } from "../llama/outputs/weight_shards.ts";
+import { type OutputOptions, targets } from "../llama/plan_output.ts";
+import { convertCommand } from "./convert_command.ts";
+import { type Arguments, type Context, UsageError } from "./command.ts";
+import { requestOutput, requestRead } from "./permissions.ts";
+import { showProgress } from "./progress.ts";
+import { printDryRun, printSummary } from "./summary.ts";
+
+/** Runs the command. */
+export async function runConvert(args: Arguments, { signal }: Context): Promise<number> {
+  const [input, output] = args.positionals as [string, string];
+  const model = args.value("model");
+  const jobs = parseNumber(args, "jobs", 1, 256);
+  const step = parseNumber(args, "step", 0, Number.MAX_SAFE_INTEGER);
+  const shards = parseNumber(args, "shards", 1, 4096);
+  const task = parseTask(args.value("task"));
+  const quiet = args.flag("quiet");
+  const json = args.flag("json");
+  const start = performance.now();
+
+  await requestRead(input);
+  if (model !== undefined && /\.ya?ml$/i.test(model)) await requestRead(model);
+  if (model === undefined) await offerModelYaml(input);
+  const tokenizer = args.value("tokenizer");
+  if (tokenizer !== undefined) await requestRead(tokenizer);
+  if (args.flag("dry-run")) {
+    await requestRead(output);
+    await requestRead(`${resolve(output)}.partial`);
+  } else {
+    await requestOutput(output);
+  }
+
+  const options = {
+    input,
+    output,
+    clone: args.flag("clone"),
+    verify: args.flag("verify"),
+    sync: args.flag("sync"),
+    restart: args.flag("restart"),
+    signal,
+    ...(model === undefined ? {} : { model }),
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(step === undefined ? {} : { step }),
+    ...(shards === undefined ? {} : { shards }),
+    ...outputOptions(args),
+    ...(task === undefined ? {} : { task }),
+  };
+  const conversion = await planConversion(options);
+  if (args.flag("dry-run")) {
+    printDryRun(conversion, describeConversion(conversion, output), { json, quiet });
+    return 0;
+  }
+  let summary;
+  {
+    using progress = showProgress(quiet);
+    summary = await runConversion(conversion, { ...options, onProgress: progress.update }, start);
+  }
+  printSummary(summary, { json, quiet });
+  return 0;
+}
+
+/** Asks for leave to look for the model.yaml above the checkpoint. Without it, --model can still say. */
+async function offerModelYaml(input: string): Promise<void> {
+  for (const path of modelYamlCandidates(input)) {
+    const { state } = await Deno.permissions.query({ name: "read", path });
+    if (state === "prompt") await Deno.permissions.request({ name: "read", path });
+  }
+}
+
+/** The options that say what is to be written. */
+function outputOptions(args: Arguments): OutputOptions {
+  const to = parseChoice(args, "to", targets);
+  const dtype = parseChoice(args, "dtype", ["bfloat16", "float16", "float32"]);
+  const layout = parseChoice(args, "layout", ["legacy", "native"]);
+  const size = args.value("max-shard-size");
+  const tokenizer = args.value("tokenizer");
+  return {
+    ...(to === undefined ? {} : { to }),
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(layout === undefined ? {} : { layout }),
+    ...(size === undefined ? {} : { maxShardSize: parseShardSize(size) }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+  };
+}
+
+/** The value of an option that is one of a few words. */
+function parseChoice<T extends string>(args: Arguments, name: string, choices: readonly T[]): T | undefined {
+  const value = args.value(name);
+  const choice = choices.find((each) => each === value);
+  if (value !== undefined && choice === undefined) {
+    throw new UsageError(
+      `Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`,
+      convertCommand.words,
+    );
+  }
+  return choice;
+}
+
+/** The value of an option that is a whole number. */
+function parseNumber(args: Arguments, name: string, least: number, most: number): number | undefined {
+  const value = args.value(name);
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < least || number > most) {
+    throw new UsageError(
+      `Option --${name} needs a number from ${least} to ${most}, got ${JSON.stringify(value)}`,
+      convertCommand.words,
+    );
+  }
+  return number;
+}
+
+function parseTask(value: string | undefined): Task | undefined {
+  if (value === undefined) return undefined;
+  const match = /^(\d+)\/(\d+)$/.exec(value);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || index < 1 || index > count) {
+    throw new UsageError(
+      `Option --task needs a share such as 3/8, counted from 1, got ${JSON.stringify(value)}`,
+      convertCommand.words,
+    );
+  }
+  return { index, count };
+}

@@ -1,0 +1,59 @@
+/**
+ * Where the model.yaml of a checkpoint lies.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "../../deps.ts";
+
+/** Directories inside a step of fairseq2 0.5 to 0.8; model.yaml lies above the step. */
+const INSIDE_STEP = /^(model|pp_\d{2,}|tp_\d{2,})$/;
+
+/**
+ * The directory of the step that a path is or lies in.
+ *
+ * @param path A step directory, a directory inside one, or a file in such a directory.
+ * @returns Its absolute path.
+ */
+export function stepDirectory(path: string): string {
+  let directory = resolve(path);
+  if (/\.pt$/.test(directory)) directory = dirname(directory);
+  while (INSIDE_STEP.test(basename(directory))) directory = dirname(directory);
+  return directory;
+}
+
+/**
+ * Where a checkpoint's `model.yaml` may lie: beside the model's files, or in the directory above the step.
+ *
+ * @param path A step directory, a directory inside one, or a file in such a directory.
+ * @returns The paths, the nearest first.
+ */
+export function modelYamlCandidates(path: string): string[] {
+  const given = resolve(path);
+  const step = stepDirectory(given);
+  const directories = [/\.pt$/.test(given) ? dirname(given) : given, step, dirname(step)];
+  return [...new Set(directories.map((directory) => join(directory, "model.yaml")))];
+}
+
+/**
+ * The `model.yaml` of a checkpoint.
+ *
+ * @param path A step directory, a directory inside one, or a file in such a directory.
+ * @returns Its path, or `undefined` where there is none, or none that may be read.
+ */
+export function findModelYaml(path: string): string | undefined {
+  const candidates = modelYamlCandidates(path);
+  try {
+    candidates.push(...modelYamlCandidates(Deno.realPathSync(path))); // The path may be a link to the step.
+  } catch {
+    // Where the path leads may not be seen.
+  }
+  for (const candidate of candidates) {
+    try {
+      if (Deno.statSync(candidate).isFile) return candidate;
+    } catch {
+      // Not there, or not readable: a model can be named on the command line instead.
+    }
+  }
+  return undefined;
+}

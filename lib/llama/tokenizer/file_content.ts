@@ -1,0 +1,13 @@
+/**
+ * What is in a file that is made here.
+ *
+ * @module
+ */
+
+/** The bytes of a file, as parts that follow one another. */
+export type FileContent = readonly Uint8Array[];
+
+/** A text as the content of a file. */
+export function textContent(text: string): FileContent {
+  return [new TextEncoder().encode(text)];
+}

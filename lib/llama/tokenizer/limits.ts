@@ -1,0 +1,17 @@
+/**
+ * How large a tokenizer's file may be. All of it is held in memory, and so is what is made of it.
+ */
+
+/**
+ * The bytes of a `tokenizer.model`. LLaMA 3's has 2,183,982, LLaMA 4's 3,622,230; twice the latter and more.
+ */
+export const MAX_TOKENIZER_BYTES = 1 << 23;
+
+/** The bytes of a token. The longest of LLaMA 3's are 128 spaces; 8 times as many. */
+export const MAX_TOKEN_BYTES = 1024;
+
+/**
+ * The bytes of all merges' results together, which bounds `tokenizer.json`. LLaMA 3's 280,147 merges make
+ * 2,030,233; 16 times as many. Without it, tokens that are prefixes of one another would make gigabytes.
+ */
+export const MAX_MERGED_BYTES = 1 << 25;

@@ -1,0 +1,135 @@
+/**
+ * The files that transformers wants for the tokenizer of LLaMA 1 and 2, beside its `tokenizer.model`.
+ *
+ * transformers' own script goes wrong here: with 4.46.3 it leaves out the space in front of a text
+ * (`add_prefix_space` is `None` when `LlamaConverter` asks for it), so that nearly every text gets other ids
+ * than by SentencePiece. And transformers 5 builds its `LlamaTokenizer` anew from vocabulary and merges, with
+ * another space in front of a text that begins with one. So `tokenizer.json` is what `LlamaConverter` makes
+ * when it is told to add the space, which is also what is published with LLaMA 2, and the class named in
+ * `tokenizer_config.json` is the one that takes `tokenizer.json` as it is. Both then give SentencePiece's
+ * ids.
+ *
+ * @module
+ */
+
+import { type Merge, recoverMerges } from "./bpe_merges.ts";
+import type { Piece } from "./sentencepiece.ts";
+import { type FileContent, textContent } from "./file_content.ts";
+import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
+import { NO_LENGTH_LIMIT, specialTokensMap, tokenizerConfig } from "./tokenizer_config.ts";
+
+const UNKNOWN = "<unk>";
+const BEGIN = "<s>";
+const END = "</s>";
+
+/** The ids of what a sequence begins and ends with; the reader makes sure of them. */
+const BEGIN_ID = 1;
+const END_ID = 2;
+
+/** What stands for a space. */
+const SPACE = "▁";
+
+const NORMALIZER: Component = {
+  type: "Sequence",
+  normalizers: [
+    { type: "Prepend", prepend: SPACE },
+    { type: "Replace", pattern: { String: " " }, content: SPACE },
+  ],
+};
+
+const DECODER: Component = {
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: SPACE }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    { type: "Strip", content: " ", start: 1, stop: 0 },
+  ],
+};
+
+/**
+ * The texts of the files.
+ *
+ * @param pieces The vocabulary by id.
+ * @param path The path of the model, for messages.
+ * @returns The files' contents by name, and the ids of the tokens that a sequence begins and ends with.
+ * @throws {FormatError} If the vocabulary has merges without end.
+ */
+export function llama2Files(
+  pieces: readonly Piece[],
+  path: string,
+): { files: Map<string, FileContent>; bosId: number; eosId: number } {
+  const addedTokens = addedTokensOf(pieces);
+  const json = tokenizerJson({
+    addedTokens,
+    normalizer: NORMALIZER,
+    preTokenizer: null,
+    postProcessor: beginsWith(BEGIN, BEGIN_ID),
+    decoder: DECODER,
+    model: { unkToken: UNKNOWN, fuseUnk: true, byteFallback: true, ignoreMerges: false },
+    tokens: pieces.values().map(({ text }) => text),
+    merges: byScore(recoverMerges(pieces.map(({ text }) => binary(text)), path), pieces),
+  });
+  const config = tokenizerConfig(addedTokens, {
+    add_bos_token: true,
+    add_eos_token: false,
+    bos_token: BEGIN,
+    clean_up_tokenization_spaces: false,
+    eos_token: END,
+    // For those who open it with LlamaTokenizer.
+    legacy: true,
+    model_max_length: NO_LENGTH_LIMIT,
+    pad_token: null,
+    sp_model_kwargs: {},
+    spaces_between_special_tokens: false,
+    unk_token: UNKNOWN,
+    use_default_system_prompt: false,
+  });
+  return {
+    files: new Map<string, FileContent>([
+      [
+        "special_tokens_map.json",
+        textContent(specialTokensMap({ bos_token: BEGIN, eos_token: END, unk_token: UNKNOWN })),
+      ],
+      ["tokenizer.json", json],
+      ["tokenizer_config.json", textContent(config)],
+    ]),
+    bosId: BEGIN_ID,
+    eosId: END_ID,
+  };
+}
+
+/** `<unk>`, control pieces and those of the user (transformers 4.46.3 `SpmConverter.tokenizer`). */
+function addedTokensOf(pieces: readonly Piece[]): AddedToken[] {
+  return [...pieces.entries()]
+    .filter(([, { type }]) => type === "unknown" || type === "control" || type === "user defined")
+    .map(([id, { text, type }]) => ({ id, content: text, special: type !== "user defined" }));
+}
+
+/**
+ * SentencePiece merges to the piece with the highest score first. Where scores are equal, as those of all
+ * pieces that weren't learned, the longer first part wins, then the longer second part (transformers 4.46.3
+ * `convert_slow_tokenizer.py`, `generate_merges`); Python's `sort` is stable when it sorts backwards, too.
+ */
+function byScore(merges: readonly Merge[], pieces: readonly Piece[]): Merge[] {
+  const lengths = pieces.map(({ text }) => codePoints(text));
+  return merges.toSorted((a, b) =>
+    pieces[b.token]!.score - pieces[a.token]!.score ||
+    lengths[b.left]! - lengths[a.left]! ||
+    lengths[b.right]! - lengths[a.right]!
+  );
+}
+
+/**
+ * A text's bytes in UTF-8, a character for each. Where they are split within a character, no piece begins.
+ */
+function binary(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+/** Python's length of a text. */
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}

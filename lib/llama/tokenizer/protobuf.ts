@@ -1,0 +1,87 @@
+/**
+ * Reads the fields of a message in protobuf's wire format (protobuf.dev, "Encoding"), without a schema.
+ *
+ * @module
+ */
+
+/** A field, in the order of the message. */
+export interface ProtobufField {
+  /** Its number. */
+  readonly number: number;
+  /** A varint or a fixed-width value as an unsigned number of 64 bits at most; bytes as they are. */
+  readonly value: bigint | Uint8Array;
+}
+
+const VARINT = 0;
+const FIXED_64 = 1;
+const BYTES = 2;
+const FIXED_32 = 5;
+
+/** The bytes of the longest varint, of 64 bits. */
+const MAX_VARINT_BYTES = 10;
+
+/**
+ * The fields of a message, one after another. Nothing is copied: bytes are views of the message.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { protobufFields } from "./protobuf.ts";
+ *
+ * assertEquals([...protobufFields(new Uint8Array([0x08, 0x96, 0x01]))], [{ number: 1, value: 150n }]);
+ * ```
+ *
+ * @param message The message.
+ * @returns An iterator over its fields.
+ * @throws {SyntaxError} If it ends within a field, or has a field of a kind that isn't in use any more
+ * (groups).
+ */
+export function* protobufFields(message: Uint8Array): Generator<ProtobufField, void, undefined> {
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  let at = 0;
+
+  function take(length: number): number {
+    if (length > message.length - at) {
+      throw new SyntaxError(
+        `Cannot read a field: it ends at byte ${at + length}, the message at ${message.length}`,
+      );
+    }
+    const start = at;
+    at += length;
+    return start;
+  }
+
+  function varint(): bigint {
+    let value = 0n;
+    for (let i = 0; i < MAX_VARINT_BYTES; i++) {
+      const byte = view.getUint8(take(1));
+      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
+      if (byte < 0x80) return BigInt.asUintN(64, value);
+    }
+    throw new SyntaxError(`Cannot read a number: it has more than ${MAX_VARINT_BYTES} bytes`);
+  }
+
+  while (at < message.length) {
+    const tag = Number(varint());
+    const number = Math.floor(tag / 8);
+    switch (tag % 8) {
+      case VARINT:
+        yield { number, value: varint() };
+        break;
+      case FIXED_64:
+        yield { number, value: view.getBigUint64(take(8), true) };
+        break;
+      case BYTES: {
+        const length = Number(varint());
+        const start = take(length);
+        yield { number, value: message.subarray(start, start + length) };
+        break;
+      }
+      case FIXED_32:
+        yield { number, value: BigInt(view.getUint32(take(4), true)) };
+        break;
+      default:
+        throw new SyntaxError(`Cannot read field ${number}: it has the wire type ${tag % 8}`);
+    }
+  }
+}

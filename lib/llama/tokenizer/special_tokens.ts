@@ -1,0 +1,68 @@
+/**
+ * The special tokens of LLaMA 3: 256 of them, right behind the vocabulary. What they are called depends on
+ * the version; their number and ids don't.
+ *
+ * @module
+ */
+
+/** A version of LLaMA whose vocabulary is tiktoken's. 3.3's tokenizer is 3.1's. */
+export type Llama3Version = "3" | "3.1" | "3.2" | "3.3";
+
+/** The special tokens of any version of LLaMA 3. */
+export const SPECIAL_TOKENS = 256;
+
+/** What a sequence begins with. */
+export const BEGIN_OF_TEXT = "<|begin_of_text|>";
+
+/** What a text ends with. */
+export const END_OF_TEXT = "<|end_of_text|>";
+
+/** What a turn of a conversation ends with. */
+export const END_OF_TURN = "<|eot_id|>";
+
+/** The first ones, by version; a hole is a reserved one. */
+const NAMED: Readonly<Record<"3" | "3.1", readonly (string | undefined)[]>> = {
+  "3": [
+    BEGIN_OF_TEXT,
+    END_OF_TEXT,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    undefined,
+    END_OF_TURN,
+  ],
+  "3.1": [
+    BEGIN_OF_TEXT,
+    END_OF_TEXT,
+    undefined,
+    undefined,
+    "<|finetune_right_pad_id|>",
+    undefined,
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    END_OF_TURN,
+    "<|python_tag|>",
+  ],
+};
+
+/**
+ * The special tokens of a version in the order of their ids (transformers 4.46.3
+ * `convert_llama_weights_to_hf.py`, `DEFAULT_LLAMA_SPECIAL_TOKENS`). Reserved ones are numbered through.
+ * Meta's own later lists (llama-models 0.3.0 `llama3/tokenizer.py`) number them otherwise and name two more,
+ * `<|step_id|>` and `<|image|>`; the ids of all other names are the same.
+ *
+ * @param version The version.
+ * @returns 256 tokens.
+ */
+export function llama3SpecialTokens(version: Llama3Version): string[] {
+  const named = NAMED[version === "3" ? "3" : "3.1"];
+  let reserved = 0;
+  return Array.from(
+    { length: SPECIAL_TOKENS },
+    (_, index) => named[index] ?? `<|reserved_special_token_${reserved++}|>`,
+  );
+}

@@ -1,0 +1,42 @@
+/**
+ * A safetensors file, opened: its header, and tensors as descriptions.
+ *
+ * @module
+ */
+
+import { bytes } from "../bytes/view.ts";
+import type { ByteSource } from "../bytes/source.ts";
+import { numel, type Tensor, tensorOfView } from "../tensor/tensor.ts";
+import { LENGTH_BYTES, parseHeader, parseHeaderLength } from "./header.ts";
+
+/** An opened safetensors file. */
+export interface SafetensorsFile {
+  /** The file's path. */
+  readonly path: string;
+  /** Texts about the file by name; transformers writes `format`. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The tensors by name, in the order in which they lie in the file. Each has a storage of its own. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Opens a safetensors file. Only its header is read.
+ *
+ * @param source The file.
+ * @returns The opened file.
+ * @throws {SafetensorsError} If it isn't what the format demands.
+ * @throws {FileError} If it can't be read.
+ */
+export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+  const { path, size } = source;
+  const length = parseHeaderLength(await source.read(0, Math.min(LENGTH_BYTES, size)), size, path);
+  const dataAt = LENGTH_BYTES + length;
+  const header = parseHeader(await source.read(LENGTH_BYTES, length), size - dataAt, path);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { dtype, shape, start }] of header.tensors) {
+    const [rows = 1, ...inner] = shape;
+    const view = bytes(path, dataAt + start, rows, numel(inner) * dtype.itemBytes);
+    tensors.set(name, tensorOfView(dtype, shape, view));
+  }
+  return { path, metadata: header.metadata, tensors };
+}

@@ -1,0 +1,209 @@
+/**
+ * torch's archives as they are read: a zip of stored records, opened with zip.js. Only the directory and the
+ * local headers are read, never a record's data.
+ *
+ * @module
+ */
+
+import { FormatError } from "../error.ts";
+import type { ByteSource } from "../bytes/source.ts";
+import { crc32 } from "../bytes/crc32.ts";
+import { readTorchDirectory } from "./torch_directory.ts";
+
+/** A record of an archive. */
+export interface ArchiveRecord {
+  /** The name below the archive's folder, such as `"data/0"`. */
+  readonly name: string;
+  /** Where the local header starts, in bytes from the start of the file. */
+  readonly headerOffset: number;
+  /** The length of the data in bytes. */
+  readonly size: number;
+  /** The CRC-32 of the data, as the archive's directory states it. */
+  readonly crc: number;
+}
+
+/** An archive's table of contents. */
+export interface Archive {
+  /** The file that holds it. */
+  readonly source: ByteSource;
+  /** The folder that all records lie in: the file's name without its extension when torch wrote it. */
+  readonly stem: string;
+  /** The records, in the directory's order. */
+  readonly records: ReadonlyMap<string, ArchiveRecord>;
+  /**
+   * Finds where a record's data starts, by its local header.
+   *
+   * @throws {FormatError} If the local header contradicts the directory.
+   */
+  locate(record: ArchiveRecord): Promise<number>;
+}
+
+/**
+ * The longest record that is read whole, in bytes. `data.pkl` of a 405B model has 0.3 MB; optimizer states
+ * with one tensor a parameter have a few. torch itself knows no limit.
+ */
+const MAX_TABLE_BYTES = 64 * 1024 * 1024;
+
+const LOCAL_HEADER_BYTES = 30;
+
+/**
+ * Opens an archive.
+ *
+ * @param source The file.
+ * @returns Its table of contents.
+ * @throws {FormatError} If it is no archive of torch's: not a zip, truncated, ambiguous, compressed, encrypted …
+ */
+export async function openArchive(source: ByteSource): Promise<Archive> {
+  const { path } = source;
+  if (source.size === 0) throw new FormatError(`${path}: the file is empty; copy it again`);
+  const start = await source.read(0, Math.min(4, source.size));
+  const isZip = start[0] === 0x50 && start[1] === 0x4b;
+  if (!isZip) throw notAnArchive(path, start);
+  // An archive just as torch writes it needs no general reader; see torch_directory.ts.
+  const entries = await readTorchDirectory(source) ??
+    await (await import("./zip_directory.ts")).readZipDirectory(source);
+  return tableOfContents(source, entries);
+}
+
+function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]): Archive {
+  const { path } = source;
+  const pickle = entries.find(({ name }) =>
+    name.indexOf("/") === name.length - "/data.pkl".length && name.endsWith("/data.pkl")
+  );
+  if (pickle === undefined) {
+    throw new FormatError(
+      `${path}: is a zip archive without data.pkl, so torch didn't write it; name a .pt file`,
+    );
+  }
+  const stem = pickle.name.slice(0, -"/data.pkl".length);
+  const limits = checkPlaces(source, entries);
+  const records = new Map<string, ArchiveRecord>();
+  for (const entry of entries) {
+    if (!entry.name.startsWith(`${stem}/`)) {
+      throw new FormatError(
+        `${path}: ${entry.name}: lies outside the archive's folder ${stem}, so torch didn't write it`,
+      );
+    }
+    const name = entry.name.slice(stem.length + 1);
+    if (records.has(name)) {
+      throw new FormatError(`${path}: ${entry.name}: the archive has two records of this name`);
+    }
+    records.set(name, { ...entry, name });
+  }
+  return {
+    source,
+    stem,
+    records,
+    locate: (record) => locate(source, stem, record, limits.get(record.headerOffset)!),
+  };
+}
+
+/**
+ * Checks that records lie within the file and apart from each other. Headers count at their shortest;
+ * {@linkcode locate} knows their length.
+ *
+ * @returns Where each record must have ended, by where its header starts.
+ */
+function checkPlaces(
+  { path, size: fileSize }: ByteSource,
+  entries: readonly ArchiveRecord[],
+): Map<number, number> {
+  const limits = new Map<number, number>();
+  const sorted = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
+  sorted.forEach(({ name, headerOffset, size }, i) => {
+    const limit = sorted[i + 1]?.headerOffset ?? fileSize;
+    const end = headerOffset + LOCAL_HEADER_BYTES + size;
+    if (end > fileSize) {
+      throw new FormatError(
+        `${path}: ${name}: the record ends past the end of the file; the file is truncated`,
+      );
+    }
+    if (end > limit) {
+      throw new FormatError(`${path}: ${name}: the record overlaps another; the file is damaged`);
+    }
+    limits.set(headerOffset, limit);
+  });
+  return limits;
+}
+
+async function locate(
+  source: ByteSource,
+  stem: string,
+  record: ArchiveRecord,
+  limit: number,
+): Promise<number> {
+  const { path } = source;
+  const rawName = new TextEncoder().encode(`${stem}/${record.name}`);
+  const where = `${path}: ${record.name}`;
+  const available = Math.min(LOCAL_HEADER_BYTES + rawName.length, source.size - record.headerOffset);
+  const header = await source.read(record.headerOffset, available);
+  const view = new DataView(header.buffer);
+  if (view.getUint32(0, true) !== 0x04034b50) {
+    throw new FormatError(
+      `${where}: no local header at byte ${record.headerOffset}, so the archive is damaged`,
+    );
+  }
+  const flags = view.getUint16(6, true);
+  const nameBytes = view.getUint16(26, true);
+  const extraBytes = view.getUint16(28, true);
+  const name = header.subarray(LOCAL_HEADER_BYTES);
+  const sameName = nameBytes === rawName.length && name.every((byte, i) => byte === rawName[i]);
+  // torch leaves the CRC and sizes to the descriptor (flag 8); where they are here, they must agree.
+  const hasDescriptor = (flags & 8) !== 0;
+  const localCrc = view.getUint32(14, true);
+  const localSize = view.getUint32(22, true);
+  const sameFacts = hasDescriptor ||
+    (localCrc === record.crc && (localSize === record.size || localSize === 0xffffffff));
+  if (!sameName || view.getUint16(8, true) !== 0 || (flags & 1) !== 0 || !sameFacts) {
+    throw new FormatError(
+      `${where}: the local header contradicts the archive's directory, so the archive is damaged`,
+    );
+  }
+  const start = record.headerOffset + LOCAL_HEADER_BYTES + nameBytes + extraBytes;
+  if (start + record.size > limit) {
+    throw new FormatError(
+      limit === source.size
+        ? `${where}: the record ends past the end of the file; the file is truncated`
+        : `${where}: the record overlaps another; the file is damaged`,
+    );
+  }
+  return start;
+}
+
+/**
+ * Reads a small record whole and checks its CRC-32.
+ *
+ * @param archive The archive.
+ * @param name The record's name.
+ * @returns Its data, or `undefined` if there is no such record.
+ * @throws {FormatError} If it is damaged or too long.
+ */
+export async function readRecord(archive: Archive, name: string): Promise<Uint8Array | undefined> {
+  const record = archive.records.get(name);
+  if (record === undefined) return undefined;
+  const where = `${archive.source.path}: ${name}`;
+  if (record.size > MAX_TABLE_BYTES) {
+    throw new FormatError(
+      `${where}: has ${record.size} bytes, more than the ${MAX_TABLE_BYTES} that ckpt reads`,
+    );
+  }
+  const data = await archive.source.read(await archive.locate(record), record.size);
+  const crc = crc32(data);
+  if (crc !== record.crc) {
+    throw new FormatError(`${where}: the record is damaged (its CRC-32 doesn't match); copy the file again`);
+  }
+  return data;
+}
+
+function notAnArchive(path: string, start: Uint8Array): FormatError {
+  // The legacy format starts with a pickled magic number: PROTO 2, LONG1 of 10 bytes.
+  const isLegacy = start[0] === 0x80 && start[2] === 0x8a && start[3] === 0x0a;
+  const isPickle = start[0] === 0x80 && start[1]! <= 5;
+  return new FormatError(
+    isLegacy
+      ? `${path}: is in torch's legacy format (before 1.6); load it with torch and torch.save it again`
+      : isPickle
+      ? `${path}: is a bare pickle, not a checkpoint that torch saved; name a .pt or .pth file`
+      : `${path}: is not a zip archive, so torch (1.6 or later) didn't save it; name a .pt or .pth file`,
+  );
+}

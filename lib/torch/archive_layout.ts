@@ -1,0 +1,369 @@
+/**
+ * torch's archive layout: from records to the bytes of a zip file, as a pure function.
+ *
+ * The rules are those of torch's `PyTorchStreamWriter` (`caffe2/serialize/inline_container.cc`) and the miniz
+ * that it uses, checked byte by byte against files of torch 2.5 and 2.13 on both sides of 4 GiB:
+ *
+ * - records are stored; each one's data starts at a multiple of the alignment, for which the local header has
+ *   an extra field `FB` filled with `Z`;
+ * - local headers state neither CRC nor sizes: a data descriptor after the data does, with 32-bit sizes, or
+ *   64-bit ones for a record that needs zip64 (its size or its offset reaches 2^32 - 1), but none for a record
+ *   without data;
+ * - local headers and directory entries of such records carry a zip64 extra field with just what didn't fit;
+ * - a zip64 end record and its locator are always there.
+ *
+ * @module
+ */
+
+import { crc32 } from "../bytes/crc32.ts";
+import type { Copy, FileLayout, Literal } from "../bytes/plan.ts";
+import { type View, viewBytes } from "../bytes/view.ts";
+
+/** A record to write: its data as bytes, or as bytes to gather from elsewhere. */
+export type NewRecord =
+  | { readonly name: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly view: View; readonly crc?: number };
+
+/** The record with which torch marks its files; its content depends on all checksums. */
+const SERIALIZATION_ID = ".data/serialization_id";
+const SERIALIZATION_ID_BYTES = 40;
+
+/** Sizes and offsets from here on don't fit their 32-bit fields (miniz: `>=`, so the value itself marks it). */
+const ZIP64_FROM = 0xffffffff;
+
+const LOCAL_HEADER_BYTES = 30;
+const END_BYTES = 56 + 20 + 22;
+const UTF8_NAMES = 0x0800;
+const HAS_DESCRIPTOR = 0x0008;
+/** The longest extra field of a local header, in bytes. */
+const MAX_EXTRA_BYTES = 0xffff;
+
+/** A record with its place in the file. */
+export interface PlacedRecord {
+  /** The full name, with the archive's folder. */
+  readonly path: string;
+  /** Where the local header starts, in bytes. */
+  readonly headerAt: number;
+  /** Where the data starts, in bytes. */
+  readonly dataAt: number;
+  /** The length of the data in bytes. */
+  readonly size: number;
+}
+
+/** Whether a record's descriptor has 64-bit sizes, and its headers a zip64 field. */
+function isZip64(record: Pick<PlacedRecord, "size" | "headerAt">): boolean {
+  return record.size >= ZIP64_FROM || record.headerAt >= ZIP64_FROM;
+}
+
+/** The flags of a record's local header and of its directory entry. */
+function flagsOf({ size }: Pick<PlacedRecord, "size">): number {
+  return UTF8_NAMES | (size === 0 ? 0 : HAS_DESCRIPTOR);
+}
+
+/** The length of the descriptor that follows a record's data, in bytes; a record without data has none. */
+export function descriptorBytes(record: Pick<PlacedRecord, "size" | "headerAt">): number {
+  return record.size === 0 ? 0 : isZip64(record) ? 24 : 16;
+}
+
+/** The length of the zip64 extra field of a local header or a directory entry, in bytes: 0 where there is none. */
+function zip64Bytes({ size, headerAt }: Pick<PlacedRecord, "size" | "headerAt">): number {
+  const values = (size >= ZIP64_FROM ? 2 : 0) + (headerAt >= ZIP64_FROM ? 1 : 0);
+  return values === 0 ? 0 : 4 + 8 * values;
+}
+
+/**
+ * Writes a zip64 extra field, which holds just what didn't fit its usual place. The compressed size is still 0 in a
+ * local header, since miniz writes that before the data.
+ */
+function writeZip64(
+  view: DataView,
+  at: number,
+  record: Pick<PlacedRecord, "size" | "headerAt">,
+  compressedSize: number,
+): void {
+  const length = zip64Bytes(record);
+  if (length === 0) return;
+  const { size, headerAt } = record;
+  const values = [
+    ...(size >= ZIP64_FROM ? [size, compressedSize] : []),
+    ...(headerAt >= ZIP64_FROM ? [headerAt] : []),
+  ];
+  view.setUint16(at, 1, true);
+  view.setUint16(at + 2, length - 4, true);
+  values.forEach((value, i) => view.setBigUint64(at + 4 + 8 * i, BigInt(value), true));
+}
+
+const encoder = new TextEncoder();
+
+/** The length of a name in UTF-8, which is its length in letters for all that torch writes. */
+function nameBytes(path: string): number {
+  // deno-lint-ignore no-control-regex -- ASCII.
+  return /^[\x00-\x7f]*$/.test(path) ? path.length : encoder.encode(path).length;
+}
+
+/** What a record needs for being placed. */
+export interface RecordSize {
+  /** The name below the archive's folder. */
+  readonly name: string;
+  /** The length of the data in bytes. */
+  readonly size: number;
+}
+
+/**
+ * Places records one after the other.
+ *
+ * @param stem The archive's folder.
+ * @param records The records.
+ * @param alignment What the data of every record starts at a multiple of, in bytes.
+ * @param start Where the first local header starts, in bytes.
+ * @param slack Bytes to spread over the extra fields beside the usual padding; a multiple of `alignment`.
+ * @returns The records with their places, or `undefined` if the extra fields can't hold the slack.
+ */
+export function placeRecords(
+  stem: string,
+  records: readonly RecordSize[],
+  alignment: number,
+  start = 0,
+  slack = 0,
+): PlacedRecord[] | undefined {
+  const placed: PlacedRecord[] = [];
+  let at = start;
+  let left = slack;
+  for (const { name, size } of records) {
+    const path = `${stem}/${name}`;
+    const zip64 = zip64Bytes({ size, headerAt: at });
+    const unpadded = at + LOCAL_HEADER_BYTES + nameBytes(path) + zip64 + 4;
+    const aligned = Math.ceil(unpadded / alignment) * alignment;
+    const room = MAX_EXTRA_BYTES - zip64 - 4 - (aligned - unpadded);
+    const more = Math.min(left, room - room % alignment);
+    left -= more;
+    const record = { path, headerAt: at, dataAt: aligned + more, size };
+    placed.push(record);
+    at = record.dataAt + size + descriptorBytes(record);
+  }
+  return left === 0 ? placed : undefined;
+}
+
+/** The end of a record with its descriptor, in bytes from the start of the file. */
+export function recordEnd(record: PlacedRecord): number {
+  return record.dataAt + record.size + descriptorBytes(record);
+}
+
+/** A record's local header, with the padding up to its data. */
+export function localHeader(record: PlacedRecord): Uint8Array {
+  const { headerAt, dataAt } = record;
+  const path = encoder.encode(record.path);
+  const bytes = new Uint8Array(dataAt - headerAt);
+  const view = new DataView(bytes.buffer);
+  const extraBytes = bytes.length - LOCAL_HEADER_BYTES - path.length;
+  view.setUint32(0, 0x04034b50, true);
+  view.setUint16(6, flagsOf(record), true);
+  view.setUint16(26, path.length, true);
+  view.setUint16(28, extraBytes, true);
+  bytes.set(path, LOCAL_HEADER_BYTES);
+  writeZip64(view, LOCAL_HEADER_BYTES + path.length, record, 0);
+  const fieldAt = LOCAL_HEADER_BYTES + path.length + zip64Bytes(record);
+  view.setUint16(fieldAt, 0x4246, true); // "FB"
+  view.setUint16(fieldAt + 2, bytes.length - fieldAt - 4, true);
+  bytes.fill(0x5a, fieldAt + 4); // "Z"
+  return bytes;
+}
+
+/** The data descriptor after a record's data. */
+export function dataDescriptor(record: PlacedRecord, crc: number): Uint8Array {
+  const bytes = new Uint8Array(descriptorBytes(record));
+  if (bytes.length === 0) return bytes;
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x08074b50, true);
+  view.setUint32(4, crc, true);
+  if (bytes.length === 24) {
+    view.setBigUint64(8, BigInt(record.size), true);
+    view.setBigUint64(16, BigInt(record.size), true);
+  } else {
+    view.setUint32(8, record.size, true);
+    view.setUint32(12, record.size, true);
+  }
+  return bytes;
+}
+
+/** The length of the directory and the end records, in bytes. */
+export function directoryBytes(records: readonly PlacedRecord[]): number {
+  return records.reduce((sum, record) => sum + 46 + nameBytes(record.path) + zip64Bytes(record), END_BYTES);
+}
+
+/**
+ * The central directory and the end records.
+ *
+ * @param records The records.
+ * @param crcs Their CRC-32s.
+ * @param at Where the directory starts, in bytes from the start of the file.
+ */
+export function centralDirectory(
+  records: readonly PlacedRecord[],
+  crcs: readonly number[],
+  at: number,
+): Uint8Array {
+  const bytes = new Uint8Array(directoryBytes(records));
+  const view = new DataView(bytes.buffer);
+  let p = 0;
+  records.forEach((record, i) => {
+    const path = encoder.encode(record.path);
+    const zip64 = zip64Bytes(record);
+    const size = Math.min(record.size, ZIP64_FROM);
+    view.setUint32(p, 0x02014b50, true);
+    view.setUint16(p + 8, flagsOf(record), true);
+    view.setUint32(p + 16, crcs[i]!, true);
+    view.setUint32(p + 20, size, true);
+    view.setUint32(p + 24, size, true);
+    view.setUint16(p + 28, path.length, true);
+    view.setUint16(p + 30, zip64, true);
+    view.setUint32(p + 42, Math.min(record.headerAt, ZIP64_FROM), true);
+    bytes.set(path, p + 46);
+    writeZip64(view, p + 46 + path.length, record, record.size);
+    p += 46 + path.length + zip64;
+  });
+  const length = p;
+  const count = records.length;
+  view.setUint32(p, 0x06064b50, true);
+  view.setBigUint64(p + 4, 44n, true);
+  view.setUint16(p + 12, 0x031e, true); // Made by: Unix, 3.0.
+  view.setUint16(p + 14, 0x2d, true); // Needs: 4.5.
+  view.setBigUint64(p + 24, BigInt(count), true);
+  view.setBigUint64(p + 32, BigInt(count), true);
+  view.setBigUint64(p + 40, BigInt(length), true);
+  view.setBigUint64(p + 48, BigInt(at), true);
+  p += 56;
+  view.setUint32(p, 0x07064b50, true);
+  view.setBigUint64(p + 8, BigInt(at + length), true);
+  view.setUint32(p + 16, 1, true);
+  p += 20;
+  view.setUint32(p, 0x06054b50, true);
+  view.setUint16(p + 8, Math.min(count, 0xffff), true);
+  view.setUint16(p + 10, Math.min(count, 0xffff), true);
+  view.setUint32(p + 12, Math.min(length, ZIP64_FROM), true);
+  view.setUint32(p + 16, Math.min(at, ZIP64_FROM), true);
+  return bytes;
+}
+
+/**
+ * The data of `.data/serialization_id`: 20 digits for the records' names and 20 for their checksums.
+ *
+ * The second half is torch's own (`combined_uncomp_crc32_`: boost's hash_combine over the CRC-32s in order).
+ * The first depends on the iteration order of a C++ hash set, so it is taken from a file with the same records,
+ * or left zero. Nothing reads it.
+ *
+ * @param nameDigits 20 digits that stand for the names.
+ * @param crcs The CRC-32s of the records before this one; those without data don't count.
+ */
+export function serializationId(nameDigits: string, crcs: readonly number[]): Uint8Array {
+  const mask = (1n << 64n) - 1n;
+  let hash = 0n;
+  for (const crc of crcs) hash = (hash ^ (BigInt(crc) + 0x9e3779b9n + (hash << 6n) + (hash >> 2n))) & mask;
+  return new TextEncoder().encode(nameDigits.padStart(20, "0") + hash.toString().padStart(20, "0"));
+}
+
+/** How an archive is to be laid out. */
+export interface ArchiveOptions {
+  /** The archive's folder: the file's name without its last extension. */
+  readonly stem: string;
+  /** What the data of every record starts at a multiple of, in bytes; 64 by default. */
+  readonly alignment?: number;
+  /** The first 20 digits of `.data/serialization_id`. */
+  readonly nameDigits?: string;
+}
+
+/** A name for a `.data/serialization_id` record, whose data is made once the checksums are known. */
+export function serializationIdRecord(): NewRecord {
+  return { name: SERIALIZATION_ID, bytes: new Uint8Array(SERIALIZATION_ID_BYTES) };
+}
+
+/** The length of a record's data in bytes. */
+export function newRecordBytes(record: NewRecord): number {
+  return "bytes" in record ? record.bytes.length : viewBytes(record.view);
+}
+
+/**
+ * The CRC-32s of all records, once those of the copied ones are known, and the data of those that aren't
+ * copied.
+ */
+export function completeRecords(
+  records: readonly NewRecord[],
+  copied: readonly number[],
+  nameDigits: string,
+): { readonly crcs: number[]; readonly data: (Uint8Array | undefined)[] } {
+  const crcs: number[] = [];
+  const data: (Uint8Array | undefined)[] = [];
+  let next = 0;
+  for (const record of records) {
+    if ("bytes" in record) {
+      const bytes = record.name === SERIALIZATION_ID
+        ? serializationId(nameDigits, crcs.filter((_, i) => newRecordBytes(records[i]!) > 0))
+        : record.bytes;
+      crcs.push(crc32(bytes));
+      data.push(bytes);
+    } else {
+      crcs.push(copied[next++]!);
+      data.push(undefined);
+    }
+  }
+  return { crcs, data };
+}
+
+/**
+ * Lays out an archive as torch writes it.
+ *
+ * @param records The records, in the order in which they are to lie.
+ * @param options The archive's folder and alignment.
+ * @returns The layout of the file.
+ */
+export function layoutArchive(records: readonly NewRecord[], options: ArchiveOptions): FileLayout {
+  const { stem, alignment = 64, nameDigits = "" } = options;
+  const sizes = records.map((record) => ({ name: record.name, size: newRecordBytes(record) }));
+  const placed = placeRecords(stem, sizes, alignment)!;
+  const directoryAt = placed.length === 0 ? 0 : recordEnd(placed.at(-1)!);
+  const copies: Copy[] = [];
+  records.forEach((record, i) => {
+    if ("bytes" in record) return;
+    const { name, view, crc } = record;
+    copies.push({ label: name, at: placed[i]!.dataAt, view, ...(crc === undefined ? {} : { crc }) });
+  });
+  return {
+    size: directoryAt + directoryBytes(placed),
+    copies,
+    literals(copied) {
+      const { crcs, data } = completeRecords(records, copied, nameDigits);
+      const literals: Literal[] = [];
+      placed.forEach((record, i) => {
+        literals.push({ at: record.headerAt, bytes: localHeader(record) });
+        if (data[i] !== undefined) literals.push({ at: record.dataAt, bytes: data[i] });
+        literals.push({ at: record.dataAt + record.size, bytes: dataDescriptor(record, crcs[i]!) });
+      });
+      literals.push({ at: directoryAt, bytes: centralDirectory(placed, crcs, directoryAt) });
+      return mergeLiterals(literals);
+    },
+  };
+}
+
+/** Joins literals that follow one another, so that they are written together. */
+export function mergeLiterals(literals: readonly Literal[]): Literal[] {
+  const merged: Literal[] = [];
+  let group: Literal[] = [];
+  let end = -1;
+  const flush = () => {
+    const first = group[0];
+    if (first === undefined) return;
+    const bytes = new Uint8Array(end - first.at);
+    for (const literal of group) bytes.set(literal.bytes, literal.at - first.at);
+    merged.push({ at: first.at, bytes });
+  };
+  for (const literal of literals) {
+    if (literal.at !== end) {
+      flush();
+      group = [];
+    }
+    group.push(literal);
+    end = literal.at + literal.bytes.length;
+  }
+  flush();
+  return merged;
+}

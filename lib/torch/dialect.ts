@@ -1,0 +1,50 @@
+/**
+ * The dialect of a torch file: which records it has, which depends on the version of torch that wrote it.
+ *
+ * @module
+ */
+
+import { FormatError } from "../error.ts";
+import { readRecord } from "./archive.ts";
+import type { TorchDialect } from "./save_state.ts";
+import type { TorchFile } from "./torch_file.ts";
+
+/** What torch calls the folder of an archive that it writes to a stream (`torch/serialization.py`, `_open_zipfile_writer_buffer`). */
+const STREAM_STEM = "archive";
+
+/** The largest alignment that torch's `_set_storage_alignment` is used with is a memory page; this is 16 MiB. */
+const MAX_ALIGNMENT = 16 * 1024;
+
+/**
+ * Finds a file's dialect, so that what is made of it can follow the same version of torch.
+ *
+ * @param file The file.
+ * @returns The dialect.
+ * @throws {FormatError} If a record states something impossible.
+ */
+export async function dialectOf(file: TorchFile): Promise<TorchDialect> {
+  const { archive, storages } = file;
+  const text = async (name: string) => {
+    const data = await readRecord(archive, name);
+    return data === undefined ? undefined : new TextDecoder().decode(data);
+  };
+  const formatVersion = await text(".format_version");
+  const stated = await text(".storage_alignment");
+  const alignment = stated === undefined ? 64 : Number(stated);
+  if (!(Number.isSafeInteger(alignment) && alignment >= 1 && alignment <= MAX_ALIGNMENT)) {
+    throw new FormatError(`${archive.source.path}: .storage_alignment can't be ${JSON.stringify(stated)}`);
+  }
+  const id = await text(".data/serialization_id");
+  const digits = id !== undefined && /^\d{40}$/.test(id) ? id.slice(0, 20) : undefined;
+  return {
+    ...(formatVersion === undefined ? {} : { formatVersion }),
+    alignment,
+    statesAlignment: stated !== undefined,
+    statesByteOrder: archive.records.has("byteorder"),
+    hasSerializationId: archive.records.has(".data/serialization_id"),
+    ...(archive.stem === STREAM_STEM ? { stem: STREAM_STEM } : {}),
+    // torch 2.13 torch/serialization.py _save: format version 1 stands for numeric order.
+    numericOrder: formatVersion !== undefined,
+    ...(digits === undefined ? {} : { nameDigits: { digits, storages: storages.size } }),
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * A dict of tensors as `torch.save` writes it: the pickle, and the records around it.
+ *
+ * @module
+ */
+
+import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../bytes/plan.ts";
+import { viewBytes } from "../bytes/view.ts";
+import { Global, PersistentId, type PickleValue, Reduction, Tuple, writePickle } from "../pickle/mod.ts";
+import type { Storage, Tensor } from "../tensor/tensor.ts";
+import { layoutArchive, type NewRecord, serializationIdRecord } from "./archive_layout.ts";
+import { overlayArchive } from "./archive_overlay.ts";
+import { storageClassOf } from "./storage_type.ts";
+import type { StoredTensors } from "./torch_file.ts";
+
+const REBUILD_V2 = new Global("torch._utils", "_rebuild_tensor_v2");
+const REBUILD_V3 = new Global("torch._utils", "_rebuild_tensor_v3");
+const REBUILD_PARAMETER = new Global("torch._utils", "_rebuild_parameter");
+const ORDERED_DICT = new Global("collections", "OrderedDict");
+const UNTYPED_STORAGE = new Global("torch.storage", "UntypedStorage");
+
+/** Which records a file has beside its pickle and storages; this differs between versions of torch. */
+export interface TorchDialect {
+  /** The data of `.format_version` and `.storage_alignment`, where they are written (torch 2.7 and later). */
+  readonly formatVersion?: string;
+  /** What records are aligned to, in bytes. */
+  readonly alignment: number;
+  /** Whether there is a `.storage_alignment` record. */
+  readonly statesAlignment: boolean;
+  /** Whether there is a `byteorder` record (torch 2.1 and later). */
+  readonly statesByteOrder: boolean;
+  /** Whether there is a `.data/serialization_id` record (torch 2.1 and later). */
+  readonly hasSerializationId: boolean;
+  /** Whether storages lie in the order of their numbers; before `.format_version` 1 in that of their keys' text. */
+  readonly numericOrder: boolean;
+  /**
+   * The archive's folder where it isn't named after the file: torch calls it `archive` when it writes to a stream,
+   * as fairseq2 does from 0.4 on.
+   */
+  readonly stem?: string;
+  /** The first 20 digits of the serialization id, and the number of storages that they stand for. */
+  readonly nameDigits?: { readonly digits: string; readonly storages: number };
+}
+
+/** The dialect of current torch (2.13). */
+export const currentDialect: TorchDialect = {
+  formatVersion: "1",
+  alignment: 64,
+  statesAlignment: true,
+  statesByteOrder: true,
+  hasSerializationId: true,
+  numericOrder: true,
+};
+
+/** A state dict in the order of its items. */
+export type StateDict = ReadonlyMap<string, Tensor>;
+
+interface PickledState {
+  readonly pickle: Uint8Array;
+  /** The storages by key, in the order in which the pickle names them. */
+  readonly storages: ReadonlyMap<string, Storage>;
+}
+
+/**
+ * Pickles a dict of tensors as `torch.save` does, on the CPU.
+ *
+ * @param state The tensors by name.
+ * @param keyOf The key of a storage, by the number of storages before it.
+ * @param wrap What to pickle instead of the dict itself.
+ */
+function pickleState(
+  state: StateDict,
+  keyOf: (storage: Storage, index: number) => string,
+  wrap: (dict: PickleValue) => PickleValue = (dict) => dict,
+): PickledState {
+  const keys = new Map<Storage, string>();
+  const values = new Map<Tensor, Reduction>();
+  const orderedDict = () => new Reduction(ORDERED_DICT, new Tuple());
+  const plain = (tensor: Tensor, requiresGrad: boolean): Reduction => {
+    const { dtype, shape, stride, storageOffset, storage } = tensor;
+    let key = keys.get(storage);
+    if (key === undefined) {
+      key = keyOf(storage, keys.size);
+      keys.set(storage, key);
+    }
+    const className = storageClassOf(dtype);
+    const size = viewBytes(storage.view);
+    const id = new PersistentId(
+      new Tuple(
+        "storage",
+        className === undefined ? UNTYPED_STORAGE : new Global("torch", className),
+        key,
+        "cpu",
+        className === undefined ? size : size / dtype.itemBytes,
+      ),
+    );
+    const args: PickleValue[] = [
+      id,
+      storageOffset,
+      new Tuple(...shape),
+      new Tuple(...stride),
+      requiresGrad,
+      orderedDict(),
+    ];
+    if (className === undefined) args.push(new Global("torch", dtype.name));
+    return new Reduction(className === undefined ? REBUILD_V3 : REBUILD_V2, new Tuple(...args));
+  };
+  const dict = new Map<PickleValue, PickleValue>();
+  for (const [name, tensor] of state) {
+    let value = values.get(tensor);
+    if (value === undefined) {
+      // A parameter is saved as its data, which never requires a gradient, and its own requires_grad.
+      value = tensor.isParameter
+        ? new Reduction(
+          REBUILD_PARAMETER,
+          new Tuple(plain(tensor, false), tensor.requiresGrad, orderedDict()),
+        )
+        : plain(tensor, tensor.requiresGrad);
+      values.set(tensor, value);
+    }
+    dict.set(name, value);
+  }
+  return {
+    pickle: writePickle(wrap(dict)),
+    storages: new Map([...keys].map(([storage, key]) => [key, storage])),
+  };
+}
+
+function archiveRecords(
+  { pickle, storages }: PickledState,
+  order: readonly string[],
+  dialect: TorchDialect,
+): NewRecord[] {
+  const text = (name: string, content: string): NewRecord => ({
+    name,
+    bytes: new TextEncoder().encode(content),
+  });
+  const records: NewRecord[] = [{ name: "data.pkl", bytes: pickle }];
+  if (dialect.formatVersion !== undefined) records.push(text(".format_version", dialect.formatVersion));
+  if (dialect.statesAlignment) records.push(text(".storage_alignment", String(dialect.alignment)));
+  if (dialect.statesByteOrder) records.push(text("byteorder", "little"));
+  for (const key of order) {
+    const { view, crc } = storages.get(key)!;
+    records.push({ name: `data/${key}`, view, ...(crc === undefined ? {} : { crc }) });
+  }
+  records.push(text("version", "3\n"));
+  if (dialect.hasSerializationId) records.push(serializationIdRecord());
+  return records;
+}
+
+/** How a dict of tensors is to be saved. */
+export interface SaveOptions {
+  /** Which records to write. */
+  readonly dialect: TorchDialect;
+  /** The file that all tensors come from, where there is one: the output may be laid over it. */
+  readonly base?: StoredTensors;
+  /** What to save instead of the plain dict, which it is given. */
+  readonly wrap?: (dict: PickleValue) => PickleValue;
+  /** The tensors for people who look at the plan. */
+  readonly tensors?: readonly PlannedTensor[];
+}
+
+/**
+ * Lays out a dict of tensors as the file that `torch.save` would write.
+ *
+ * The layout is computed when it is first looked at: where the file is laid over its source, it never is.
+ *
+ * @param name The name of the file; without its last extension it names the archive's folder, as in torch.
+ * @param state The tensors by name. Those that share a storage still do.
+ * @param options How to save it.
+ * @returns The file.
+ */
+export function layoutState(name: string, state: StateDict, options: SaveOptions): OutputFile {
+  const { base, tensors = [] } = options;
+  const layout = once(() => freshLayout(name, state, options));
+  const overlay = base === undefined ? undefined : {
+    base: base.archive.source.path,
+    make: once(() => overlayState(state, base, options)),
+  };
+  return {
+    name,
+    tensors,
+    get size() {
+      return layout().size;
+    },
+    get copies() {
+      return layout().copies;
+    },
+    literals: (crcs) => layout().literals(crcs),
+    ...(overlay === undefined ? {} : { overlay }),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function freshLayout(name: string, state: StateDict, { dialect, wrap }: SaveOptions): FileLayout {
+  const pickled = pickleState(state, (_storage, index) => String(index), wrap);
+  const order = [...pickled.storages.keys()];
+  if (!dialect.numericOrder) order.sort();
+  return layoutArchive(archiveRecords(pickled, order, dialect), {
+    stem: dialect.stem ?? stemOf(name),
+    alignment: dialect.alignment,
+    nameDigits: dialect.nameDigits?.storages === order.length ? dialect.nameDigits.digits : "",
+  });
+}
+
+/** The state laid over its source: the storages keep the keys that they have there. */
+function overlayState(
+  state: StateDict,
+  base: StoredTensors,
+  { dialect, wrap }: SaveOptions,
+): Overlay | undefined {
+  const keys = new Map([...base.storages.values()].map(({ storage, key }) => [storage, key]));
+  if (![...state.values()].every(({ storage }) => keys.has(storage))) return undefined;
+  const pickled = pickleState(state, (storage) => keys.get(storage)!, wrap);
+  if (pickled.storages.size !== base.storages.size) return undefined;
+  const records = archiveRecords(pickled, [...base.storages.keys()], dialect);
+  return overlayArchive(base, records, dialect.alignment, dialect.nameDigits?.digits ?? "");
+}
+
+/** The folder that torch would name an archive's records after: the file's name without its last extension. */
+export function stemOf(name: string): string {
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  const dot = base.lastIndexOf(".");
+  return dot > 0 ? base.slice(0, dot) : base;
+}

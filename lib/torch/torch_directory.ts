@@ -1,0 +1,83 @@
+/**
+ * The directory of an archive just as torch writes it: the inverse of {@link centralDirectory}.
+ *
+ * zip.js takes some 30 ms to load and 30 ms for the directory of one shard of a 405B model, more than all else that
+ * opening it takes (docs/speed.md). torch's own form can be read in a millisecond, and safely: what was read is laid
+ * out again and compared with the file, byte by byte. Anything that differs is left to zip.js.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../bytes/source.ts";
+import type { ArchiveRecord } from "./archive.ts";
+import { centralDirectory, type PlacedRecord } from "./archive_layout.ts";
+
+/** The zip64 end record, its locator, and the plain end record. */
+const END_BYTES = 56 + 20 + 22;
+
+/**
+ * The longest directory that is read like this, in bytes. That of a shard of 405B has 82 kB; this is room for
+ * 200,000 records.
+ */
+const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads the directory of an archive, if it is just as torch writes it.
+ *
+ * @param source The file.
+ * @returns Its records, by their full names, or `undefined` if the file's end is anything but what torch writes.
+ */
+export async function readTorchDirectory(source: ByteSource): Promise<ArchiveRecord[] | undefined> {
+  if (source.size < END_BYTES) return undefined;
+  const end = new DataView((await source.read(source.size - END_BYTES, END_BYTES)).buffer);
+  const at = Number(end.getBigUint64(48, true));
+  const length = source.size - END_BYTES - at;
+  if (end.getUint32(0, true) !== 0x06064b50 || !(length >= 0 && length <= MAX_DIRECTORY_BYTES)) {
+    return undefined;
+  }
+  const found = await source.read(at, length + END_BYTES);
+  const records = parse(found.subarray(0, length));
+  if (records === undefined || records[0]?.headerOffset !== 0) return undefined;
+  const placed = records.map(({ name, headerOffset, size }): PlacedRecord => ({
+    path: name,
+    headerAt: headerOffset,
+    dataAt: 0, // The directory doesn't say.
+    size,
+  }));
+  const expected = centralDirectory(placed, records.map(({ crc }) => crc), at);
+  const isSame = expected.length === found.length && expected.every((byte, i) => byte === found[i]);
+  return isSame ? records : undefined;
+}
+
+function parse(directory: Uint8Array): ArchiveRecord[] | undefined {
+  const view = new DataView(directory.buffer, directory.byteOffset, directory.byteLength);
+  const decoder = new TextDecoder();
+  const records: ArchiveRecord[] = [];
+  let p = 0;
+  while (p + 46 <= directory.length) {
+    let size = view.getUint32(p + 24, true);
+    let headerOffset = view.getUint32(p + 42, true);
+    const nameEnd = p + 46 + view.getUint16(p + 28, true);
+    const next = nameEnd + view.getUint16(p + 30, true);
+    if (next > directory.length) return undefined;
+    // The zip64 field, if there is one: two sizes if they didn't fit, then the offset if it didn't.
+    let field = nameEnd + 4;
+    if (size === 0xffffffff) {
+      if (field + 16 > next) return undefined;
+      size = Number(view.getBigUint64(field, true));
+      field += 16;
+    }
+    if (headerOffset === 0xffffffff) {
+      if (field + 8 > next) return undefined;
+      headerOffset = Number(view.getBigUint64(field, true));
+    }
+    records.push({
+      name: decoder.decode(directory.subarray(p + 46, nameEnd)),
+      headerOffset,
+      size,
+      crc: view.getUint32(p + 16, true),
+    });
+    p = next;
+  }
+  return p === directory.length ? records : undefined;
+}

@@ -1,0 +1,139 @@
+/**
+ * The directory of any zip archive, read by zip.js, which knows all that a zip may be. What torch's archives
+ * never are is refused: compressed, encrypted, ambiguous, or with data before, between and behind.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../bytes/source.ts";
+import { loadZip, type ZipEntry } from "../deps.ts";
+import { CheckpointError, FormatError } from "../error.ts";
+import type { ArchiveRecord } from "./archive.ts";
+
+/**
+ * The most records of an archive. A 405B model has 1,138 tensors; training states of large mixtures of experts
+ * come to some 100,000.
+ */
+const MAX_RECORDS = 1_000_000;
+
+/** The length of an entry of the directory without its name, extra field and comment, in bytes. */
+const ENTRY_BYTES = 46;
+
+/**
+ * zip.js reads the zip64 end records only where the plain one can't do without them. torch always writes them, so
+ * zip.js takes them for something unknown; {@linkcode checkEnd} looks at them instead.
+ */
+const UNREAD_ZIP64_END = "trailing central directory data";
+
+/**
+ * Reads the directory of a zip archive.
+ *
+ * @param source The file.
+ * @returns Its entries, by their full names, in the directory's order.
+ * @throws {FormatError} If it can't be read, or has what no archive of torch's has.
+ */
+export async function readZipDirectory(source: ByteSource): Promise<ArchiveRecord[]> {
+  const { path } = source;
+  const { Reader, ZipReader } = await loadZip();
+  class SourceReader extends Reader<ByteSource> {
+    constructor() {
+      super(source);
+      this.size = source.size;
+    }
+    override readUint8Array(index: number, length: number): Promise<Uint8Array> {
+      const end = Math.min(index + length, this.size);
+      return source.read(Math.min(index, end), Math.max(0, end - index));
+    }
+  }
+  const reader = new ZipReader(new SourceReader(), { strictness: "balanced", useWebWorkers: false });
+  const entries: ArchiveRecord[] = [];
+  let length = 0;
+  try {
+    for await (const entry of reader.getEntriesGenerator()) {
+      // zip.js's entries are large, so each is let go of at once.
+      entries.push(recordOf(source, entry));
+      length += ENTRY_BYTES + entry.rawFilename.length + entry.rawExtraField.length + entry.rawComment.length;
+      if (entries.length > MAX_RECORDS) throw new Error(`more than ${MAX_RECORDS} records`);
+    }
+    const warning = reader.warnings?.find(({ reason }) => reason !== UNREAD_ZIP64_END);
+    if (warning !== undefined) throw new Error(warning.reason);
+    // zip.js lets the four bytes pass that split archives may start with.
+    if (!entries.some(({ headerOffset }) => headerOffset === 0) && entries.length > 0) {
+      throw new Error("prepended data");
+    }
+    await checkEnd(source, entries.length, length);
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new FormatError(
+      `${path}: the zip archive can't be read (${decapitalize(messageOf(error))}); ` +
+        "it is truncated or damaged, so copy it again",
+    );
+  } finally {
+    await reader.close();
+  }
+  return entries;
+}
+
+/**
+ * Checks that the end records agree with each other and with the directory, and that nothing is among them.
+ *
+ * @param source The file.
+ * @param count The number of entries that were read.
+ * @param bytes Their length in bytes.
+ */
+async function checkEnd(source: ByteSource, count: number, bytes: number): Promise<void> {
+  const endBytes = 22;
+  const zip64Bytes = 56 + 20;
+  const length = Math.min(source.size, endBytes + zip64Bytes);
+  const end = new DataView((await source.read(source.size - length, length)).buffer);
+  const plain = length - endBytes;
+  if (end.getUint32(plain, true) !== 0x06054b50) throw new Error("a comment or other data at its end");
+  const directoryBytes = end.getUint32(plain + 12, true);
+  const directoryAt = end.getUint32(plain + 16, true);
+  const hasZip64 = plain === zip64Bytes && end.getUint32(56, true) === 0x07064b50 &&
+    end.getUint32(0, true) === 0x06064b50;
+  if (!hasZip64) {
+    if (directoryAt + directoryBytes !== source.size - endBytes || directoryBytes !== bytes) {
+      throw new Error("data between its directory and its end");
+    }
+    return;
+  }
+  const zip64At = source.size - length;
+  const agree = end.getBigUint64(56 + 8, true) === BigInt(zip64At) &&
+    end.getBigUint64(32, true) === BigInt(count) && end.getBigUint64(40, true) === BigInt(bytes) &&
+    end.getBigUint64(48, true) + end.getBigUint64(40, true) === BigInt(zip64At) &&
+    (directoryAt === 0xffffffff || end.getBigUint64(48, true) === BigInt(directoryAt)) &&
+    (directoryBytes === 0xffffffff || end.getBigUint64(40, true) === BigInt(directoryBytes));
+  if (!agree) throw new Error("its end records contradict each other");
+}
+
+/** An entry of the zip as a record, still with its full name. */
+function recordOf({ path }: ByteSource, entry: ZipEntry): ArchiveRecord {
+  const { filename } = entry;
+  const where = `${path}: ${filename}`;
+  if (entry.encrypted) throw new FormatError(`${where}: the record is encrypted, which torch never does`);
+  if (entry.compressionMethod !== 0) {
+    throw new FormatError(
+      `${where}: the record is compressed, which torch never does; ` +
+        "unpack the file and pack it again without compression (zip -0)",
+    );
+  }
+  if (entry.compressedSize !== entry.uncompressedSize) {
+    throw new FormatError(`${where}: the record has two lengths, so the archive is damaged`);
+  }
+  if (entry.directory) throw new FormatError(`${where}: is a directory, so torch didn't write the archive`);
+  return {
+    name: filename,
+    headerOffset: entry.offset,
+    size: entry.uncompressedSize,
+    crc: (entry.crc32 ?? entry.signature ?? 0) >>> 0,
+  };
+}
+
+function decapitalize(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,92 @@
+/**
+ * ckpt: converts LLaMA checkpoints between fairseq2 and the reference layout, without Python, in constant memory,
+ * never running anything from a file.
+ *
+ * ```ts ignore
+ * import { convertCheckpoint } from "https://…/mod.ts";
+ *
+ * const summary = await convertCheckpoint({
+ *   input: "run/checkpoints/step_1000",
+ *   output: "llama3_2_1b",
+ *   onProgress: ({ bytes, totalBytes }) => console.log(bytes / totalBytes),
+ * });
+ * console.log(summary.architecture, summary.files);
+ * ```
+ *
+ * Needs `--allow-read` and `--allow-write` for the paths that are read and written, and nothing else.
+ *
+ * @module
+ */
+
+export {
+  type Conversion,
+  type ConversionSummary,
+  convertCheckpoint,
+  type ConvertOptions,
+  describeConversion,
+  planConversion,
+  runConversion,
+} from "./lib/llama/convert_checkpoint.ts";
+export { openCheckpoint } from "./lib/llama/open_checkpoint.ts";
+export type { Checkpoint, Parameters, Shard } from "./lib/llama/checkpoint.ts";
+export { type ResolvedModel, resolveModel } from "./lib/llama/resolve_model.ts";
+export type { ModelDescription, ModelShape, RopeScaling } from "./lib/llama/model_description.ts";
+export {
+  type Architecture,
+  architectures,
+  findArchitecture,
+  findModelCard,
+  type ModelCard,
+} from "./lib/llama/architecture.ts";
+export { ConfigError } from "./lib/llama/config_error.ts";
+
+export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";
+export type { Storage, Tensor } from "./lib/tensor/tensor.ts";
+export { readTensorBytes, readTensorValues, type TensorValues } from "./lib/tensor/read_values.ts";
+export {
+  openTorchFile,
+  type StoredStorage,
+  type StoredTensors,
+  type TorchFile,
+} from "./lib/torch/torch_file.ts";
+export type { Archive, ArchiveRecord } from "./lib/torch/archive.ts";
+export type { TorchDialect } from "./lib/torch/save_state.ts";
+export { type ByteSource, FileSource } from "./lib/bytes/source.ts";
+
+export type { CopyOptions, CopyProgress, CopyResult } from "./lib/bytes/copy_engine.ts";
+export type { Task, WriteOptions, WriteResult } from "./lib/bytes/output_directory.ts";
+export type {
+  Copy,
+  FileLayout,
+  KnownCrc,
+  Literal,
+  OutputFile,
+  Overlay,
+  Plan,
+  PlannedTensor,
+  SourceFile,
+} from "./lib/bytes/plan.ts";
+export type {
+  BytesView,
+  CastType,
+  CastView,
+  ConcatColumnsView,
+  ConcatRowsView,
+  ReorderRowsView,
+  SliceColumnsView,
+  SliceRowsView,
+  StridedView,
+  View,
+} from "./lib/bytes/view.ts";
+
+export * from "./lib/pickle/mod.ts";
+
+export {
+  CancelledError,
+  CheckpointError,
+  FileError,
+  FormatError,
+  MismatchError,
+  OptionError,
+} from "./lib/error.ts";
+export { VERSION } from "./lib/version.ts";
