@@ -5,13 +5,11 @@
  */
 
 import { FileSource } from "../bytes/source.ts";
-import { FormatError } from "../error.ts";
+import { FormatError, OptionError } from "../error.ts";
 import type { PlannedOutput } from "./outputs/planned_output.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
 import { convertTokenizer, type LlamaVersion } from "./tokenizer/convert_tokenizer.ts";
-
-/** The largest tokenizer.model that is read, in bytes. LLaMA 3's has 2.2 MB. */
-const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024;
+import { MAX_TOKENIZER_BYTES } from "./tokenizer/limits.ts";
 
 /**
  * Plans the files of a tokenizer.
@@ -26,6 +24,11 @@ export async function tokenizerFiles(
   path: string,
   { model, architecture, card }: ResolvedModel,
 ): Promise<PlannedOutput> {
+  if (card?.startsWith("r1_distilled")) {
+    throw new OptionError(
+      `${path}: ${card} has DeepSeek's tokenizer; take the tokenizer.json that is published with it`,
+    );
+  }
   return convertTokenizer(await readTokenizer(path), {
     path,
     version: versionOf(architecture, card, model.ropeScaling?.factor, model.vocabSize),

@@ -77,7 +77,8 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
         const file = await openTorchFile(source);
         dialect ??= await namedDialect(file);
         const { archive, storages } = file;
-        pieces.push({ path: each, parameters: readModelState(file), file: { archive, storages } });
+        const parameters = readModelState(file, paths.length > 1);
+        pieces.push({ path: each, parameters, file: { archive, storages } });
         files.push({ archive, storages });
         sources.push(source.identity);
         trimMemory();

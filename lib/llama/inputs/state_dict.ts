@@ -31,11 +31,12 @@ const OTHER_FILES: readonly (readonly [key: string, what: string])[] = [
  * Finds the model's parameters in a file of fairseq2's.
  *
  * @param file The file.
+ * @param isPiece Whether it is one of several pieces of a state dict, and so may have nothing of it.
  * @returns The parameters by canonical name, in the file's order.
  * @throws {FormatError} If the file holds no model.
  * @throws {MismatchError} If a parameter is unknown, or there twice after wrappers' names were removed.
  */
-export function readModelState(file: TorchFile): Parameters {
+export function readModelState(file: TorchFile, isPiece = false): Parameters {
   const { path } = file.archive.source;
   const root = dictOf(file.root);
   if (root === undefined) {
@@ -43,6 +44,7 @@ export function readModelState(file: TorchFile): Parameters {
       `${path}: holds ${describe(file.root)}, not a dict with a model; name a model's file`,
     );
   }
+  if (isPiece && root.size === 0) return new Map();
   const state = findState(root, path);
   const parameters = new Map<string, Tensor>();
   const namedAs = new Map<string, string>();
