@@ -27,7 +27,8 @@ export {
   planConversion,
   runConversion,
 } from "./lib/llama/convert_checkpoint.ts";
-export { openCheckpoint } from "./lib/llama/open_checkpoint.ts";
+export { openCheckpoint, type OpenOptions } from "./lib/llama/open_checkpoint.ts";
+export { type OutputOptions, type Target, targets } from "./lib/llama/plan_output.ts";
 export type { Checkpoint, Parameters, Shard } from "./lib/llama/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/llama/resolve_model.ts";
 export type { ModelDescription, ModelShape, RopeScaling } from "./lib/llama/model_description.ts";
@@ -62,6 +63,7 @@ export type {
   Literal,
   OutputFile,
   Overlay,
+  OverlayOffer,
   Plan,
   PlannedTensor,
   SourceFile,

@@ -29,6 +29,7 @@ export const parseArgs: (args: string[], options: {
   collect?: string[];
   alias?: Record<string, string>;
   negatable?: string[];
+  default?: Record<string, unknown>;
   stopEarly?: boolean;
   "--"?: boolean;
   unknown?: (argument: string, key?: string, value?: unknown) => unknown;

@@ -15,12 +15,15 @@ const HEAP_BYTES = 32 * 1024 * 1024;
 
 let collect: (() => void) | undefined;
 
+/** What was left after the last collection, in bytes. */
+let inUse = 0;
+
 /**
  * Collects garbage if the heap has grown large. To be called after each table of contents, which leaves much
  * garbage and little else. The calls that make V8's collector callable need no permission.
  */
 export function trimMemory(): void {
-  if (Deno.memoryUsage().heapUsed < HEAP_BYTES) return;
+  if (Deno.memoryUsage().heapUsed < inUse + HEAP_BYTES) return;
   if (collect === undefined) {
     try {
       setFlagsFromString("--expose-gc");
@@ -30,4 +33,5 @@ export function trimMemory(): void {
     }
   }
   collect();
+  inUse = Deno.memoryUsage().heapUsed;
 }

@@ -239,7 +239,13 @@ function cleanUp(partial: string, plan: Plan, error: unknown): void {
 function makePartial(partial: string, restart: boolean): string | undefined {
   const cantMake = (error: unknown) =>
     new FileError(`${dirname(partial)}: can't make the output directory here: ${messageOf(error)}`);
-  if (restart) removeTree(partial);
+  if (restart && lstat(partial) !== undefined) {
+    // Only what is ckpt's own is thrown away.
+    if (lstat(join(partial, PLAN_RECORD)) === undefined && !isEmpty(partial, PLAN_RECORD)) {
+      throw notOurs(partial);
+    }
+    removeTree(partial);
+  }
   try {
     Deno.mkdirSync(partial);
     return undefined;
@@ -281,9 +287,7 @@ function openPartial(partial: string, text: string, plan: Plan): string[] {
     if (isOurs) return [];
     existing = readIfThere(record); // Another task was faster, if it is there now.
     if (existing === undefined) {
-      throw new OptionError(
-        `${partial}: holds files but no record of a plan; move it elsewhere, or use --restart`,
-      );
+      throw notOurs(partial);
     }
   }
   if (existing.trimEnd() !== text) {
@@ -293,6 +297,12 @@ function openPartial(partial: string, text: string, plan: Plan): string[] {
     );
   }
   return plan.files.filter((file) => isFinished(partial, file)).map(({ name }) => name);
+}
+
+function notOurs(partial: string): OptionError {
+  return new OptionError(
+    `${partial}: holds files but no record of a plan, so no conversion left it; move it elsewhere`,
+  );
 }
 
 function readIfThere(path: string): string | undefined {
@@ -430,15 +440,21 @@ function lstat(path: string): Deno.FileInfo | undefined {
 }
 
 function isEmpty(directory: string, ignored?: string): boolean {
-  for (const { name } of Deno.readDirSync(directory)) {
-    if (ignored === undefined || !name.startsWith(ignored)) return false;
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (ignored === undefined || !name.startsWith(ignored)) return false;
+    }
+    return true;
+  } catch (error) {
+    throw new FileError(`${directory}: can't look into it: ${messageOf(error)}`);
   }
-  return true;
 }
 
 /** The real path of the nearest ancestor that exists, with what is missing appended. */
 function realPathOfNearest(path: string): string {
   try {
+    // Resolving links is no reason to ask for more than the input and the output.
+    if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return path;
     return Deno.realPathSync(path);
   } catch {
     const parent = dirname(path);

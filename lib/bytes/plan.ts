@@ -60,7 +60,7 @@ export interface OverlayOffer {
 
 /** A tensor that an output file holds, for people. */
 export interface PlannedTensor {
-  /** What it is called in the input. */
+  /** What it is called in the input: its canonical name, where layouts have names of their own for it. */
   readonly from: string;
   /** What it is called in the output. */
   readonly to: string;

@@ -93,6 +93,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     boolean: ["help", ...flags.map(({ name }) => name)],
     string: ["_", ...valued.map(({ name }) => name)],
     collect: valued.map(({ name }) => name),
+    default: Object.fromEntries(flags.map(({ name, negated = false }) => [name, negated])),
     negatable: flags.filter(({ negated }) => negated).map(({ name }) => name),
     alias: { help: "h" },
     unknown: (argument, key) =>
@@ -116,8 +117,8 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     if (value === "") fail(`<${command.positionals[i]!.name}> is empty`);
   });
   const on = new Map<string, boolean>();
-  for (const { name, negated } of flags) {
-    on.set(name, negated ? !args.includes(`--no-${name}`) : parsed[name] === true);
+  for (const { name } of flags) {
+    on.set(name, parsed[name] === true);
   }
   return {
     positionals,

@@ -5,6 +5,7 @@
  */
 
 import { resolve } from "../deps.ts";
+import { CancelledError } from "../error.ts";
 import type { Task } from "../bytes/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../llama/convert_checkpoint.ts";
 import { modelYamlCandidates } from "../llama/inputs/model_yaml_path.ts";
@@ -56,6 +57,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     ...(task === undefined ? {} : { task }),
   };
   const conversion = await planConversion(options);
+  if (signal.aborted) throw new CancelledError("Cancelled");
   if (args.flag("dry-run")) {
     printDryRun(conversion, describeConversion(conversion, output), { json, quiet });
     return 0;

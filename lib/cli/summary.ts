@@ -5,6 +5,8 @@
  */
 
 import type { Conversion, ConversionSummary, describeConversion } from "../llama/convert_checkpoint.ts";
+import type { Checkpoint } from "../llama/checkpoint.ts";
+import { formatName, parseName } from "../llama/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { type Style, styleFor } from "./style.ts";
 
@@ -45,12 +47,16 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
 
 /** Prints what a conversion would do. */
 export function printDryRun(
-  { plan }: Conversion,
+  { checkpoint, plan }: Conversion,
   description: ReturnType<typeof describeConversion>,
   { json, quiet }: PrintOptions,
 ): void {
   if (json) {
-    const files = plan.files.map((file) => ({ name: file.name, bytes: file.size, tensors: file.tensors }));
+    const files = plan.files.map(({ name, size, tensors }) => ({
+      name,
+      bytes: size,
+      tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, tensor.from) })),
+    }));
     console.log(JSON.stringify({ dryRun: true, ...description, files }, null, 2));
     return;
   }
@@ -66,10 +72,16 @@ export function printDryRun(
     lines.push("", `${style.bold(file.name)}  ${formatBytes(file.size)}`);
     for (const { from, to, dtype, shape, bytes } of file.tensors) {
       const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
-      lines.push(`  ${from} → ${to}  ${style.dim(what)}`);
+      lines.push(`  ${nameInInput(checkpoint, from)} → ${to}  ${style.dim(what)}`);
     }
   }
   console.log(lines.join("\n"));
+}
+
+/** What the input's layout calls a parameter. */
+function nameInInput({ naming = "fairseq2" }: Checkpoint, canonical: string): string {
+  const parameter = parseName("fairseq2", canonical);
+  return parameter === undefined ? canonical : formatName(naming, parameter);
 }
 
 function facts(

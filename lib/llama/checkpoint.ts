@@ -11,6 +11,7 @@ import type { KnownCrc, SourceFile } from "../bytes/plan.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";
+import type { Layout } from "./parameter.ts";
 import type { ModelDescription } from "./model_description.ts";
 
 /** The parameters of one tensor-parallel shard, by canonical name, in the source's order. */
@@ -32,6 +33,8 @@ export interface Checkpoint {
   readonly path: string;
   /** What it is, for people: `"fairseq2 0.2–0.4"`. */
   readonly kind: string;
+  /** Whose names the tensors have in the files; fairseq2's by default. */
+  readonly naming?: Layout;
   /** The shards, by rank. */
   readonly shards: readonly Shard[];
   /** All files that hold its tensors. */

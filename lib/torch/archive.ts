@@ -30,6 +30,8 @@ export interface Archive {
   readonly stem: string;
   /** The records, in the directory's order. */
   readonly records: ReadonlyMap<string, ArchiveRecord>;
+  /** Whether this is no archive at all, but a file of torch's legacy format, which has no records. */
+  readonly isLegacy?: boolean;
   /**
    * Finds where a record's data starts, by its local header.
    *
@@ -42,7 +44,7 @@ export interface Archive {
  * The longest record that is read whole, in bytes. `data.pkl` of a 405B model has 0.3 MB; optimizer states
  * with one tensor a parameter have a few. torch itself knows no limit.
  */
-const MAX_TABLE_BYTES = 64 * 1024 * 1024;
+export const MAX_TABLE_BYTES: number = 64 * 1024 * 1024;
 
 const LOCAL_HEADER_BYTES = 30;
 
@@ -56,7 +58,7 @@ const LOCAL_HEADER_BYTES = 30;
 export async function openArchive(source: ByteSource): Promise<Archive> {
   const { path } = source;
   if (source.size === 0) throw new FormatError(`${path}: the file is empty; copy it again`);
-  const start = await source.read(0, Math.min(4, source.size));
+  const start = await source.read(0, Math.min(TAR_MAGIC_AT + TAR_MAGIC.length, source.size));
   const isZip = start[0] === 0x50 && start[1] === 0x4b;
   if (!isZip) throw notAnArchive(path, start);
   // An archive just as torch writes it needs no general reader; see torch_directory.ts.
@@ -195,13 +197,16 @@ export async function readRecord(archive: Archive, name: string): Promise<Uint8A
   return data;
 }
 
+/** What a tar archive has at this place, in bytes. */
+const TAR_MAGIC = "ustar";
+const TAR_MAGIC_AT = 257;
+
 function notAnArchive(path: string, start: Uint8Array): FormatError {
-  // The legacy format starts with a pickled magic number: PROTO 2, LONG1 of 10 bytes.
-  const isLegacy = start[0] === 0x80 && start[2] === 0x8a && start[3] === 0x0a;
   const isPickle = start[0] === 0x80 && start[1]! <= 5;
+  const isTar = new TextDecoder("latin1").decode(start.subarray(TAR_MAGIC_AT)) === TAR_MAGIC;
   return new FormatError(
-    isLegacy
-      ? `${path}: is in torch's legacy format (before 1.6); load it with torch and torch.save it again`
+    isTar
+      ? `${path}: is a tar archive, as torch's first releases wrote them; load it with torch and torch.save it again`
       : isPickle
       ? `${path}: is a bare pickle, not a checkpoint that torch saved; name a .pt or .pth file`
       : `${path}: is not a zip archive, so torch (1.6 or later) didn't save it; name a .pt or .pth file`,

@@ -6,13 +6,16 @@
 
 import { FormatError } from "../error.ts";
 import { readRecord } from "./archive.ts";
-import type { TorchDialect } from "./save_state.ts";
+import { currentDialect, type TorchDialect } from "./save_state.ts";
 import type { TorchFile } from "./torch_file.ts";
 
-/** What torch calls the folder of an archive that it writes to a stream (`torch/serialization.py`, `_open_zipfile_writer_buffer`). */
+/**
+ * What torch calls the folder of an archive that it writes to a stream (`caffe2/serialize/inline_container.cc`, the
+ * constructor of `PyTorchStreamWriter` that takes a function).
+ */
 const STREAM_STEM = "archive";
 
-/** The largest alignment that torch's `_set_storage_alignment` is used with is a memory page; this is 16 MiB. */
+/** The largest alignment that torch's `_set_storage_alignment` is used with is a memory page, in bytes; this is four. */
 const MAX_ALIGNMENT = 16 * 1024;
 
 /**
@@ -24,14 +27,16 @@ const MAX_ALIGNMENT = 16 * 1024;
  */
 export async function dialectOf(file: TorchFile): Promise<TorchDialect> {
   const { archive, storages } = file;
+  // No version of torch that writes archives by itself wrote it.
+  if (archive.isLegacy) return currentDialect;
   const text = async (name: string) => {
     const data = await readRecord(archive, name);
     return data === undefined ? undefined : new TextDecoder().decode(data);
   };
   const formatVersion = await text(".format_version");
   const stated = await text(".storage_alignment");
-  const alignment = stated === undefined ? 64 : Number(stated);
-  if (!(Number.isSafeInteger(alignment) && alignment >= 1 && alignment <= MAX_ALIGNMENT)) {
+  const alignment = Number(stated ?? 64);
+  if (!/^\d+$/.test(stated ?? "64") || alignment < 1 || alignment > MAX_ALIGNMENT) {
     throw new FormatError(`${archive.source.path}: .storage_alignment can't be ${JSON.stringify(stated)}`);
   }
   const id = await text(".data/serialization_id");

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { bytes, type BytesView } from "../bytes/view.ts";
 import { FormatError } from "../error.ts";
 import { Global, PersistentId, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";
 import { type DType, dtypes } from "../tensor/dtype.ts";
@@ -14,6 +15,8 @@ import type { StoredStorage } from "./torch_file.ts";
 
 /** The most dimensions of a tensor (torch: `at::kDimVectorStaticSize` is smaller, but 64 is its hard limit). */
 const MAX_DIMENSIONS = 64;
+
+const PARAMETER = "torch._utils._rebuild_parameter";
 
 /** A reference to a storage, as a persistent id gives it. */
 interface StorageReference {
@@ -28,11 +31,24 @@ export class TensorRebuilder {
   readonly #storages: ReadonlyMap<string, StoredStorage>;
   readonly #tensors = new Map<Reduction, Tensor>();
   readonly #dtypes = new Map<string, string>();
+  /** Storages that are parts of others, by their own keys: torch had them up to 0.4. */
+  readonly #parts: Map<string, StoredStorage> | undefined;
 
-  /** Prepares to rebuild tensors of the file at `path` over its storages. */
-  constructor(path: string, storages: ReadonlyMap<string, StoredStorage>) {
+  /**
+   * Prepares to rebuild tensors of the file at `path` over its storages.
+   *
+   * @param path The file.
+   * @param storages Its storages.
+   * @param options Whether it is in torch's legacy format, whose references to storages have one item more.
+   */
+  constructor(
+    path: string,
+    storages: ReadonlyMap<string, StoredStorage>,
+    options: { readonly isLegacy?: boolean } = {},
+  ) {
     this.#path = path;
     this.#storages = storages;
+    this.#parts = options.isLegacy ? new Map() : undefined;
   }
 
   /** The tensor that a value describes, or `undefined` if it describes none. */
@@ -61,8 +77,10 @@ export class TensorRebuilder {
       case "torch._utils._rebuild_tensor_v3":
         checkMetadata(items[7], where);
         return this.#tensor(items.slice(0, 4), dtypeArgument(items[6], where), items[4], where);
-      case "torch._utils._rebuild_parameter": {
-        const tensor = this.rebuild(items[0] ?? null, name);
+      case PARAMETER: {
+        // Not of another parameter: torch never saves that, and a pickle could nest them without end.
+        const data = items[0] ?? null;
+        const tensor = isCall(data, PARAMETER) ? undefined : this.rebuild(data, name);
         if (tensor === undefined) {
           throw new FormatError(`${where}: the parameter holds no tensor that ckpt knows`);
         }
@@ -131,10 +149,10 @@ export class TensorRebuilder {
   #storage(value: PickleValue | undefined, where: string): StorageReference {
     const id = value instanceof PersistentId ? value.id : undefined;
     const items = id instanceof Tuple ? id.items : [];
-    const [tag, type, key, location, count] = items;
+    const [tag, type, key, location, count, part = null] = items;
     if (
       tag !== "storage" || !(type instanceof Global) || typeof key !== "string" ||
-      typeof location !== "string"
+      typeof location !== "string" || items.length !== (this.#parts === undefined ? 5 : 6)
     ) {
       throw new FormatError(`${where}: the tensor doesn't refer to a storage; the file is damaged`);
     }
@@ -158,7 +176,34 @@ export class TensorRebuilder {
         `${where}: its record data/${key} has ${stored.size} bytes, but ${expected} are needed; the file is damaged`,
       );
     }
-    return { dtype, stored };
+    return { dtype, stored: part === null ? stored : this.#part(part, stored, dtype?.itemBytes ?? 1, where) };
+  }
+
+  /** A storage that is a part of another: its own key, where in that one it starts, and its length, in items. */
+  #part(value: PickleValue, whole: StoredStorage, itemBytes: number, where: string): StoredStorage {
+    const [key, start, length] = value instanceof Tuple ? value.items : [];
+    const { view } = whole.storage;
+    if (typeof key !== "string" || this.#storages.has(key) || view.op !== "bytes") {
+      throw new FormatError(`${where}: the tensor doesn't refer to a storage; the file is damaged`);
+    }
+    const offset = integer(start, "storage's start", where) * itemBytes;
+    const size = integer(length, "storage size", where) * itemBytes;
+    if (!(offset + size <= whole.size)) {
+      throw new FormatError(
+        `${where}: its storage reaches past the one that it is a part of; the file is damaged`,
+      );
+    }
+    const storage = { view: bytes(view.path, view.offset + offset, size) };
+    const known = this.#parts!.get(key);
+    if (known === undefined) {
+      const part = { key, headerAt: whole.headerAt, size, storage };
+      this.#parts!.set(key, part);
+      return part;
+    }
+    if (known.size !== size || (known.storage.view as BytesView).offset !== storage.view.offset) {
+      throw new FormatError(`${where}: its storage ${key} is said to be in two places; the file is damaged`);
+    }
+    return known;
   }
 }
 
@@ -190,15 +235,16 @@ function integer(value: PickleValue | undefined, what: string, where: string): n
 
 function integers(value: PickleValue | undefined, what: string, where: string): number[] {
   // torch.Size is pickled as a call of torch.Size with one tuple.
-  const tuple = value instanceof Reduction && value.callable instanceof Global &&
-      value.callable.toString() === "torch.Size"
-    ? value.args.items[0]
-    : value;
+  const tuple = isCall(value, "torch.Size") ? value.args.items[0] : value;
   const items = tuple instanceof Tuple ? tuple.items : Array.isArray(tuple) ? tuple : undefined;
   if (items === undefined || items.length > MAX_DIMENSIONS) {
     throw new FormatError(`${where}: the tensor's ${what} can't be ${printable(value)}; the file is damaged`);
   }
   return items.map((item) => integer(item, what, where));
+}
+
+function isCall(value: PickleValue | undefined, name: string): value is Reduction {
+  return value instanceof Reduction && value.callable instanceof Global && value.callable.toString() === name;
 }
 
 function printable(value: PickleValue | undefined): string {

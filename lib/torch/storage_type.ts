@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Global } from "../pickle/mod.ts";
 import { type DType, dtypeOf } from "../tensor/dtype.ts";
 
 /**
@@ -37,4 +38,26 @@ export function dtypeOfStorageClass(name: string): DType | undefined {
 /** The storage class of a dtype, or `undefined` where torch saves it untyped. */
 export function storageClassOf(dtype: DType): string | undefined {
   return byDType.get(dtype.name);
+}
+
+/** The size in bytes of an item of each storage class that stands for no dtype here: quantized, or untyped. */
+const otherClasses: ReadonlyMap<string, number> = new Map([
+  ["torch.QInt8Storage", 1],
+  ["torch.QUInt8Storage", 1],
+  ["torch.QInt32Storage", 4],
+  ["torch.QUInt4x2Storage", 1],
+  ["torch.QUInt2x4Storage", 1],
+  ["torch.storage.UntypedStorage", 1],
+]);
+
+/**
+ * The size in bytes of an item of a storage class, whether or not ckpt knows the dtype.
+ *
+ * @param type The storage class, as a pickle names it.
+ * @returns The size, or `undefined` for what is no storage class of torch's.
+ */
+export function itemBytesOfStorage(type: Global): number | undefined {
+  const { module, name } = type;
+  const dtype = module === "torch" || module === "torch.cuda" ? dtypeOfStorageClass(name) : undefined;
+  return dtype?.itemBytes ?? otherClasses.get(type.toString());
 }

@@ -8,17 +8,18 @@
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
-import { PickleError, type PickleValue, readPickle } from "../pickle/mod.ts";
+import { type PickleValue, readPickle } from "../pickle/mod.ts";
 import type { Storage, Tensor } from "../tensor/tensor.ts";
-import { isAllowedGlobal } from "./allowed_globals.ts";
-import { type Archive, openArchive, readRecord } from "./archive.ts";
+import { type Archive, type ArchiveRecord, openArchive, readRecord } from "./archive.ts";
+import { type GlobalListener, readingPickle, refuseGlobals } from "./checkpoint_pickle.ts";
+import { isLegacyFile, legacyArchive, locateLegacyStorages, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
 
 /** A storage record of a file. */
 export interface StoredStorage {
   /** The key: the record is `data/<key>`. */
   readonly key: string;
-  /** Where the record's local header starts, in bytes. */
+  /** Where the record's local header starts, or in a legacy file the number of items, in bytes. */
   readonly headerAt: number;
   /** The length of the storage in bytes. */
   readonly size: number;
@@ -50,13 +51,60 @@ export interface TorchFile extends StoredTensors {
 }
 
 /**
- * Opens a file that torch saved (1.6 or later).
+ * Opens a file that torch saved, in today's format or in that before 1.6.
  *
  * @param source The file.
  * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, is damaged, or names a global that torch's `weights_only=True` refuses.
  */
 export async function openTorchFile(source: ByteSource): Promise<TorchFile> {
+  const { path } = source;
+  if (await isLegacyFile(source)) {
+    const table = await readLegacyTable(source, refuseGlobals(path));
+    const storages = await locateLegacyStorages(source, table);
+    const rebuilder = new TensorRebuilder(path, storages, { isLegacy: true });
+    const tensor = (value: PickleValue, name: string) => rebuilder.rebuild(value, name);
+    return { archive: legacyArchive(source), root: table.root, storages, tensor };
+  }
+  const { archive, root } = await readTorchTable(source, refuseGlobals(`${path}: data.pkl`));
+  const storages = new Map<string, StoredStorage>();
+  for (const record of storageRecords(archive)) {
+    const key = record.name.slice(STORAGE_FOLDER.length);
+    const at = await archive.locate(record);
+    const storage: Storage = { view: bytes(path, at, record.size), crc: record.crc };
+    storages.set(key, { key, headerAt: record.headerOffset, size: record.size, storage });
+  }
+  const rebuilder = new TensorRebuilder(path, storages);
+  return { archive, root, storages, tensor: (value, name) => rebuilder.rebuild(value, name) };
+}
+
+/** The folder of an archive that its storages are in. */
+export const STORAGE_FOLDER = "data/";
+
+/** The records of an archive that are storages, in the order in which they lie in the file. */
+export function storageRecords({ records }: Archive): ArchiveRecord[] {
+  return [...records.values()]
+    .filter(({ name }) => name.startsWith(STORAGE_FOLDER))
+    .sort((a, b) => a.headerOffset - b.headerOffset);
+}
+
+/** A torch file's archive, and what its pickle says. */
+export interface TorchTable {
+  /** The archive. */
+  readonly archive: Archive;
+  /** What was saved, as inert values. */
+  readonly root: PickleValue;
+}
+
+/**
+ * Opens an archive of torch's, and reads its pickle. No storage is looked for.
+ *
+ * @param source The file.
+ * @param onGlobal Told of every global that the pickle names.
+ * @returns The archive and what was saved.
+ * @throws {FormatError} If it is no such archive, or is damaged.
+ */
+export async function readTorchTable(source: ByteSource, onGlobal: GlobalListener): Promise<TorchTable> {
   const archive = await openArchive(source);
   const { path } = source;
   const byteOrder = await readRecord(archive, "byteorder");
@@ -67,35 +115,6 @@ export async function openTorchFile(source: ByteSource): Promise<TorchFile> {
     );
   }
   const pickle = await readRecord(archive, "data.pkl");
-  const root = readCheckpointPickle(path, pickle!);
-  const storages = new Map<string, StoredStorage>();
-  const records = [...archive.records.values()].sort((a, b) => a.headerOffset - b.headerOffset);
-  for (const record of records) {
-    if (!record.name.startsWith("data/")) continue;
-    const key = record.name.slice("data/".length);
-    const at = await archive.locate(record);
-    const storage: Storage = { view: bytes(path, at, record.size), crc: record.crc };
-    storages.set(key, { key, headerAt: record.headerOffset, size: record.size, storage });
-  }
-  const rebuilder = new TensorRebuilder(path, storages);
-  return { archive, root, storages, tensor: (value, name) => rebuilder.rebuild(value, name) };
-}
-
-function readCheckpointPickle(path: string, pickle: Uint8Array): PickleValue {
-  try {
-    return readPickle(pickle, {
-      onGlobal(global, offset) {
-        if (isAllowedGlobal(global.module, global.name)) return;
-        throw new FormatError(
-          `${path}: data.pkl: names ${global} at byte ${offset}, which no model's weights need; ` +
-            "ckpt runs nothing from a file, so save the weights alone (a state dict)",
-        );
-      },
-    });
-  } catch (error) {
-    if (error instanceof PickleError) {
-      throw new FormatError(`${path}: data.pkl: ${error.message}; copy the file again`);
-    }
-    throw error;
-  }
+  const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle!, { onGlobal }));
+  return { archive, root };
 }

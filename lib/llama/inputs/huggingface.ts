@@ -74,6 +74,7 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
   return {
     path,
     kind: "Hugging Face",
+    naming: "huggingface",
     shards: [{ parameters, path }],
     sources,
     known: [],

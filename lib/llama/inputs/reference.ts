@@ -95,6 +95,7 @@ export async function openReference(listing: Listing, names: readonly string[]):
   return {
     path,
     kind: "reference",
+    naming: "reference",
     shards,
     sources,
     known: knownCrcs(shards.map(({ file }) => file!)),

@@ -81,12 +81,12 @@ export function fairseq2Files(
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
     trimMemory();
     const state = stateInOrder(parameters, model, isNative && tied);
-    const base = file === undefined ? {} : { base: file };
-    const name = fileName(isNative, rank, count);
-    return {
-      ...layoutState(name, state, { dialect, ...base, ...(isNative ? {} : { wrap: wrapperOf(form) }) }),
+    return layoutState(fileName(isNative, rank, count), state, {
+      dialect,
       tensors: [...state].map(([name, tensor]) => plannedTensor(name, name, tensor)),
-    };
+      ...(file === undefined ? {} : { base: file }),
+      ...(isNative ? {} : { wrap: wrapperOf(form) }),
+    });
   });
   const { architecture } = options;
   const tokens = specialTokens(

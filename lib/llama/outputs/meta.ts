@@ -4,14 +4,12 @@
  * @module
  */
 
-import { trimMemory } from "../../bytes/memory.ts";
-import type { OutputFile } from "../../bytes/plan.ts";
-import { currentDialect, layoutState } from "../../torch/save_state.ts";
+import { currentDialect } from "../../torch/save_state.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { ModelDescription } from "../model_description.ts";
 import { isMetaScaling, metaParamsJson } from "../params_json.ts";
 import type { PlannedOutput } from "./planned_output.ts";
-import { consolidatedName, plannedTensor, referenceName, referenceState } from "./reference.ts";
+import { consolidatedFiles } from "./reference.ts";
 import { reshardedShards } from "./resharded.ts";
 import { textFile } from "./text_file.ts";
 
@@ -41,14 +39,7 @@ export function metaFiles(
 ): PlannedOutput {
   const { dialect = currentDialect } = checkpoint;
   const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
-  const files = shards.map(({ parameters, file }, rank): OutputFile => {
-    trimMemory();
-    const base = file === undefined ? {} : { base: file };
-    return {
-      ...layoutState(consolidatedName(rank), referenceState(parameters), { dialect, ...base }),
-      tensors: [...parameters].map(([name, tensor]) => plannedTensor(name, referenceName(name), tensor)),
-    };
-  });
+  const files = consolidatedFiles(shards, dialect);
   files.push(textFile("params.json", metaParamsJson(model)));
 
   const notes: string[] = [];

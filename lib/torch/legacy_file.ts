@@ -1,0 +1,225 @@
+/**
+ * torch's format before 1.6, which `torch.save(…, _use_new_zipfile_serialization=False)` still writes
+ * (2.13 `torch/serialization.py` `_legacy_save`): five pickles, one after the other, and the storages behind them.
+ *
+ * The pickles are a magic number, the version of the format, facts about the machine, what was saved, and the keys of
+ * the storages in the order in which they lie in the file. Each storage is its number of items, as a little-endian
+ * 64-bit number, and its bytes. There are no checksums.
+ *
+ * @module
+ */
+
+import { bytes } from "../bytes/view.ts";
+import type { ByteSource } from "../bytes/source.ts";
+import { FormatError } from "../error.ts";
+import { PickleError, type PickleValue, readPickleFrom } from "../pickle/mod.ts";
+import { type Archive, MAX_TABLE_BYTES } from "./archive.ts";
+import type { GlobalListener } from "./checkpoint_pickle.ts";
+import { storageReferences } from "./storage_references.ts";
+import { itemBytesOfStorage } from "./storage_type.ts";
+import type { StoredStorage } from "./torch_file.ts";
+
+/** The number that a file begins with (`torch/serialization.py` `MAGIC_NUMBER`). */
+const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
+
+/** The only version of the format that there has been (`torch/serialization.py` `PROTOCOL_VERSION`). */
+const FORMAT_VERSION = 1001;
+
+/** The longest pickle of the magic number, in bytes: protocol 0's, in which it is text. Protocol 4's has 25. */
+const MAGIC_BYTES = 28;
+
+/** The number of pickles that a file begins with. */
+const PICKLES = 5;
+
+/** How much of a file is read to find its pickles, in bytes; four times as much if that isn't enough, and so on. */
+const FIRST_READ_BYTES = 64 * 1024;
+
+/** The bytes in front of each storage: the number of its items. */
+const COUNT_BYTES = 8;
+
+/** What a legacy file says of its storages, before any of them was looked at. */
+export interface LegacyTable {
+  /** What was saved, as inert values. */
+  readonly root: PickleValue;
+  /** The storages, in the order in which they lie in the file. */
+  readonly storages: readonly LegacyStorage[];
+  /** Whether the file was written on a big-endian machine. The storages' bytes are little-endian all the same. */
+  readonly isBigEndian: boolean;
+}
+
+/** A storage of a legacy file. */
+export interface LegacyStorage {
+  /** The key. */
+  readonly key: string;
+  /** Where its number of items stands, in bytes from the start of the file. */
+  readonly countAt: number;
+  /** The size of an item in bytes. */
+  readonly itemBytes: number;
+  /** The length of the storage in bytes. */
+  readonly size: number;
+}
+
+/**
+ * Whether a file is in torch's legacy format, by the magic number that it begins with.
+ *
+ * @param source The file.
+ */
+export async function isLegacyFile(source: ByteSource): Promise<boolean> {
+  const start = await source.read(0, Math.min(MAGIC_BYTES, source.size));
+  try {
+    return readPickleFrom(start, 0).value === MAGIC_NUMBER;
+  } catch (error) {
+    if (error instanceof PickleError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads the pickles of a legacy file, and works out where its storages are.
+ *
+ * @param source The file; {@linkcode isLegacyFile} must be true of it.
+ * @param onGlobal Told of every global that the pickles name, with the offset in its own pickle.
+ * @returns What they say.
+ * @throws {FormatError} If a pickle is damaged or isn't what it must be, or the storages don't fill the file.
+ */
+export async function readLegacyTable(source: ByteSource, onGlobal: GlobalListener): Promise<LegacyTable> {
+  const { path } = source;
+  const limit = Math.min(source.size, MAX_TABLE_BYTES);
+  let start = await source.read(0, Math.min(limit, FIRST_READ_BYTES));
+  for (;;) {
+    const { pickles, end, error } = readPickles(start, onGlobal);
+    if (error === undefined) return layOut(source, pickles, end);
+    // It may just be cut off.
+    if (start.length === limit) {
+      throw new FormatError(`${path}: the pickle at byte ${end}: ${error.message}; copy the file again`);
+    }
+    const longer = new Uint8Array(Math.min(limit, 4 * start.length));
+    longer.set(start);
+    longer.set(await source.read(start.length, longer.length - start.length), start.length);
+    start = longer;
+  }
+}
+
+/** The pickles of a legacy file, as far as they could be read. */
+interface Pickles {
+  readonly pickles: readonly PickleValue[];
+  /** Where the last one ends, or where the one starts that can't be read. */
+  readonly end: number;
+  readonly error?: PickleError;
+}
+
+function readPickles(file: Uint8Array, onGlobal: GlobalListener): Pickles {
+  const pickles: PickleValue[] = [];
+  let end = 0;
+  try {
+    while (pickles.length < PICKLES) {
+      const read = readPickleFrom(file, end, { onGlobal });
+      pickles.push(read.value);
+      end = read.end;
+    }
+  } catch (error) {
+    if (error instanceof PickleError) return { pickles, end, error };
+    throw error;
+  }
+  return { pickles, end };
+}
+
+function layOut(
+  { path, size: fileSize }: ByteSource,
+  pickles: readonly PickleValue[],
+  end: number,
+): LegacyTable {
+  const [, version, facts, root = null, keys] = pickles;
+  if (version !== FORMAT_VERSION) {
+    throw new FormatError(
+      `${path}: is in a version of torch's legacy format that ckpt doesn't know, not in ${FORMAT_VERSION}; ` +
+        "load it with torch and torch.save it again",
+    );
+  }
+  if (!(facts instanceof Map)) throw damaged(path, "lacks the facts about the machine that wrote it");
+  if (!Array.isArray(keys)) throw damaged(path, "lacks the list of its storages");
+  const references = storageReferences(root);
+  const storages: LegacyStorage[] = [];
+  const seen = new Set<PickleValue>();
+  let at = end;
+  for (const key of keys) {
+    const reference = typeof key === "string" ? references.get(key) : undefined;
+    if (reference === undefined) throw damaged(path, "lists a storage that nothing refers to");
+    if (seen.has(key)) throw damaged(path, `lists storage ${reference.key} twice`);
+    seen.add(key);
+    const { type, count } = reference;
+    const itemBytes = itemBytesOfStorage(type);
+    if (itemBytes === undefined) {
+      throw new FormatError(`${path}: ckpt doesn't know the storage class ${type}`);
+    }
+    const size = typeof count === "number" && count >= 0 ? count * itemBytes : NaN;
+    if (!Number.isSafeInteger(size)) throw damaged(path, `gives storage ${reference.key} an impossible size`);
+    storages.push({ key: reference.key, countAt: at, itemBytes, size });
+    at += COUNT_BYTES + size;
+    if (at > fileSize) {
+      throw new FormatError(
+        `${path}: storage ${reference.key} ends past the end of the file; the file is truncated`,
+      );
+    }
+  }
+  if (at < fileSize) {
+    throw new FormatError(
+      `${path}: has ${
+        fileSize - at
+      } bytes after its last storage; it is damaged, or something was appended to it`,
+    );
+  }
+  return { root, storages, isBigEndian: facts.get("little_endian") === false };
+}
+
+/**
+ * Finds the storages of a legacy file, and checks that each has as many items as the pickle says.
+ *
+ * @param source The file.
+ * @param table What its pickles say.
+ * @returns The storages by key, in the order in which they lie in the file.
+ * @throws {FormatError} If one has another number of items.
+ */
+export async function locateLegacyStorages(
+  source: ByteSource,
+  { storages, isBigEndian }: LegacyTable,
+): Promise<Map<string, StoredStorage>> {
+  const { path } = source;
+  const located = new Map<string, StoredStorage>();
+  for (const { key, countAt, itemBytes, size } of storages) {
+    const found = new DataView((await source.read(countAt, COUNT_BYTES)).buffer).getBigUint64(0, true);
+    if (found !== BigInt(size / itemBytes)) {
+      // Early versions wrote this number, and it alone, in the machine's own order.
+      throw new FormatError(
+        isBigEndian
+          ? `${path}: was written on a big-endian machine; load it with torch there and torch.save it again`
+          : `${path}: storage ${key} has ${found} items, but ${
+            size / itemBytes
+          } are needed; the file is damaged`,
+      );
+    }
+    const storage = { view: bytes(path, countAt + COUNT_BYTES, size) };
+    located.set(key, { key, headerAt: countAt, size, storage });
+  }
+  return located;
+}
+
+/**
+ * A legacy file as an archive without records.
+ *
+ * @param source The file.
+ * @returns The archive.
+ */
+export function legacyArchive(source: ByteSource): Archive {
+  return {
+    source,
+    stem: "archive",
+    records: new Map(),
+    isLegacy: true,
+    locate: ({ name }) => Promise.reject(new RangeError(`Cannot locate ${name}: the file is no archive`)),
+  };
+}
+
+function damaged(path: string, what: string): FormatError {
+  return new FormatError(`${path}: ${what}; the file is damaged`);
+}

@@ -1,0 +1,195 @@
+/**
+ * The benchmark: the whole command, start-up included, against its peers, in turn.
+ *
+ * ```sh
+ * deno task bench                                   # in a RAM disk where there is one
+ * deno task bench --dir /data --model llama3_8b     # elsewhere, another size
+ * deno task bench --loop                            # as root: also inside a loop-mounted ext4 and XFS
+ * deno task bench --python venv/bin/python          # also torch, fairseq2 and transformers, as far as it has them
+ * ```
+ *
+ * Options: `--model NAME` (llama3_2_1b), `--layers N` (for something smaller), `--runs N` (7), `--dir DIR`,
+ * `--loop`, `--python PYTHON`, `--out FILE` (the table in Markdown).
+ *
+ * @module
+ */
+
+import { parseArgs } from "../../lib/deps.ts";
+import { formatBytes } from "../../lib/cli/format.ts";
+import { withLoopMount } from "./loop_mount.ts";
+import { makeCheckpoint } from "./make_checkpoint.ts";
+import { fastest, type Measured, measureInTurn, median, peak, type Subject } from "./measure.ts";
+
+const args = parseArgs(Deno.args, {
+  string: ["model", "layers", "runs", "dir", "python", "out"],
+  boolean: ["loop"],
+});
+const model = String(args.model ?? "llama3_2_1b");
+const runs = Number(args.runs ?? 7);
+const root = new URL("../../", import.meta.url).pathname;
+const rows: string[] = [];
+
+/** The command as a user would give it. */
+function ckpt(...rest: string[]): string[] {
+  return [Deno.execPath(), "run", "-A", `${root}cli.ts`, ...rest];
+}
+
+function report(what: string, subject: Measured, peer?: Measured): void {
+  const seconds = (value: number) => `${value.toFixed(2)} s`;
+  const ratio = peer === undefined ? "" : `${(fastest(subject) / fastest(peer)).toFixed(2)}`;
+  const medians = peer === undefined ? "" : `${(median(subject) / median(peer)).toFixed(2)}`;
+  const cells = [
+    what,
+    subject.name,
+    seconds(fastest(subject)),
+    seconds(median(subject)),
+    formatBytes(peak(subject)),
+    peer === undefined ? "" : `${peer.name}: ${seconds(fastest(peer))}, median ${seconds(median(peer))}`,
+    ratio,
+    medians,
+  ];
+  rows.push(`| ${cells.join(" | ")} |`);
+  console.log(cells.filter((cell) => cell !== "").join("   "));
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch {
+    // It isn't there.
+  }
+}
+
+/** Waits until what was written before is on its device, so that no run pays for another's writes. */
+async function settle(): Promise<void> {
+  await new Deno.Command("sync").output();
+}
+
+/** The conversion against `cp` of the same file, on one file system. */
+async function againstCp(where: string, directory: string): Promise<void> {
+  const layers = args.layers === undefined ? {} : { layers: Number(args.layers) };
+  const [source] = makeCheckpoint({ model, directory: `${directory}/in`, fill: "random", ...layers });
+  const size = formatBytes(Deno.statSync(source!).size);
+  const clean = async () => {
+    remove(`${directory}/out`);
+    remove(`${directory}/copy`);
+    await settle();
+  };
+  const convert: Subject = {
+    name: "ckpt",
+    command: ckpt("llama", "convert_checkpoint", "--quiet", `${directory}/in/step_1`, `${directory}/out`),
+    prepare: clean,
+  };
+  const copy: Subject = { name: "cp", command: ["cp", source!, `${directory}/copy`], prepare: clean };
+  const [converted, copied] = await measureInTurn([convert, copy], runs);
+  report(`${size}, ${where}`, converted!, copied!);
+  await againstPython(where, directory, source!, size);
+  await clean();
+  remove(`${directory}/in`);
+}
+
+/** The conversion against what Python has, as far as the Python that was named has it. */
+async function againstPython(where: string, directory: string, source: string, size: string): Promise<void> {
+  if (args.python === undefined) return;
+  const python = String(args.python);
+  const clean = () => remove(`${directory}/out`);
+  const convert: Subject = {
+    name: "ckpt",
+    command: ckpt("llama", "convert_checkpoint", "--quiet", `${directory}/in/step_1`, `${directory}/out`),
+    prepare: clean,
+  };
+  const torch =
+    `import sys, torch; s = torch.load(sys.argv[1], map_location="cpu")["model"]; torch.save(dict(s), sys.argv[2])`;
+  const peers: Subject[] = [{
+    name: "torch.load and torch.save",
+    command: [python, "-W", "ignore", "-c", torch, source, `${directory}/out`],
+    prepare: clean,
+  }];
+  const fairseq2 = python.replace(/[^/]*$/, "fairseq2");
+  if (exists(fairseq2)) {
+    peers.push({
+      name: "fairseq2",
+      command: [
+        fairseq2,
+        "llama",
+        "convert_checkpoint",
+        "--model",
+        model,
+        `${directory}/in/step_1`,
+        `${directory}/out`,
+      ],
+      prepare: clean,
+    });
+  }
+  for (const peer of peers) {
+    const [converted, other] = await measureInTurn([convert, peer], Math.min(runs, 3));
+    report(`${size}, ${where}`, converted!, other!);
+    report(`${size}, ${where}, the peer itself`, other!);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What doesn't depend on the disk. */
+async function startUp(directory: string): Promise<void> {
+  const [help] = await measureInTurn([{ name: "--help", command: ckpt("--help") }], runs);
+  report("start-up", help!);
+  makeCheckpoint({ model: "llama3_1_405b", shards: 8, directory: `${directory}/405b` });
+  const [dry] = await measureInTurn([{
+    name: "--dry-run",
+    command: ckpt(
+      "llama",
+      "convert_checkpoint",
+      "--dry-run",
+      `${directory}/405b/step_1`,
+      `${directory}/none`,
+    ),
+  }], runs);
+  report("405B in 8 shards (812 GB, sparse)", dry!);
+  remove(`${directory}/405b`);
+}
+
+/** Cloning, where the file system can. */
+async function cloning(directory: string): Promise<void> {
+  makeCheckpoint({ model: "llama3_1_405b", shards: 8, directory: `${directory}/405b` });
+  const [cloned] = await measureInTurn([{
+    name: "ckpt",
+    command: ckpt("llama", "convert_checkpoint", "--quiet", `${directory}/405b/step_1`, `${directory}/out`),
+    prepare: () => remove(`${directory}/out`),
+  }], runs);
+  report("405B in 8 shards (812 GB, sparse), XFS", cloned!);
+  remove(`${directory}/out`);
+  remove(`${directory}/405b`);
+}
+
+const base = String(args.dir ?? (exists("/dev/shm") ? "/dev/shm" : Deno.makeTempDirSync()));
+const directory = Deno.makeTempDirSync({ dir: base, prefix: "ckpt-bench-" });
+try {
+  await startUp(directory);
+  await againstCp(base === "/dev/shm" ? "RAM disk" : base, directory);
+  if (args.loop) {
+    await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
+    await withLoopMount("xfs", 12, async (mounted) => {
+      await againstCp("XFS", mounted);
+      await cloning(mounted);
+    });
+  }
+} finally {
+  remove(directory);
+}
+
+const table = [
+  "| work | command | fastest | median | peak memory | peer | ratio of fastest | ratio of medians |",
+  "|---|---|---|---|---|---|---|---|",
+  ...rows,
+  "",
+].join("\n");
+console.log(`\n${table}`);
+if (args.out !== undefined) Deno.writeTextFileSync(String(args.out), table);

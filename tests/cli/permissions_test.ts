@@ -1,0 +1,164 @@
+/**
+ * What the program may do, and what it says where it may not.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "../../lib/deps.ts";
+import { convert } from "../_ckpt.ts";
+import { assertSameFile } from "../_state_facts.ts";
+import { TempDir } from "../_temp.ts";
+import { CheckpointCopy, CHECKPOINTS } from "../_torch_files.ts";
+
+const CASE = "fairseq2-0.3.0/llama3_bf16";
+const EXPECTED = join(CHECKPOINTS, "expected", CASE, "reference", "consolidated.00.pth");
+
+/** Nothing but what is asked for. */
+const DENIED = ["--deny-net", "--deny-env", "--deny-run", "--deny-sys", "--deny-ffi", "--deny-import"];
+
+function setUp(temp: TempDir) {
+  const copy = new CheckpointCopy(CASE, temp.at("in"));
+  const output = temp.at("out");
+  return { copy, input: copy.step, output, both: `${output},${output}.partial` };
+}
+
+Deno.test("the program needs to read the input, and to read and write the output and its place", async () => {
+  using temp = new TempDir();
+  const { copy, input, output, both } = setUp(temp);
+  const permissions = [...DENIED, `--allow-read=${copy.path},${both}`, `--allow-write=${both}`];
+  const { code, stderr } = await convert(["--no-clone", input, output], { permissions });
+  assertEquals(code, 0, stderr);
+  assertSameFile(join(output, "consolidated.00.pth"), EXPECTED);
+  assertEquals(temp.names(), ["in", "out"]);
+});
+
+Deno.test("relative paths may be allowed as such", async () => {
+  using temp = new TempDir();
+  setUp(temp);
+  const permissions = [...DENIED, "--allow-read=in,out,out.partial", "--allow-write=out,out.partial"];
+  const { code, stderr } = await convert(["--no-clone", "in/step_10", "out"], {
+    permissions,
+    cwd: temp.path,
+  });
+  assertEquals(code, 0, stderr);
+  assertSameFile(temp.at("out", "consolidated.00.pth"), EXPECTED);
+});
+
+Deno.test("the step directory is enough to read where the model is named", async () => {
+  using temp = new TempDir();
+  const { copy, input, output, both } = setUp(temp);
+  const yaml = temp.at("mine.yaml");
+  Deno.renameSync(join(copy.path, "model.yaml"), yaml);
+  const permissions = [...DENIED, `--allow-read=${input},${yaml},${both}`, `--allow-write=${both}`];
+  const { code, stderr } = await convert(["--no-clone", "--model", yaml, input, output], { permissions });
+  assertEquals(code, 0, stderr);
+  assertSameFile(join(output, "consolidated.00.pth"), EXPECTED);
+});
+
+Deno.test("a dry run needs to read alone", async () => {
+  using temp = new TempDir();
+  const { copy, input, output, both } = setUp(temp);
+  const permissions = [...DENIED, "--deny-write", `--allow-read=${copy.path},${both}`];
+  assertEquals(
+    await convert(["--dry-run", "--quiet", input, output], { permissions }),
+    { code: 0, stdout: "", stderr: "" },
+  );
+});
+
+Deno.test("a permission that is refused is named in one line, and nothing is left behind", async () => {
+  using temp = new TempDir();
+  const { copy, input, output, both } = setUp(temp);
+  const yaml = temp.at("mine.yaml");
+  Deno.copyFileSync(join(copy.path, "model.yaml"), yaml);
+  const read = `--allow-read=${copy.path},${both}`;
+  const write = `--allow-write=${both}`;
+  const refused:
+    readonly (readonly [string, readonly string[], "read" | "write", string, readonly string[]])[] = [
+      ["nothing is allowed", [], "read", input, []],
+      ["the input is denied", ["--allow-read", `--deny-read=${input}`, write], "read", input, []],
+      ["the output may not be read", [`--allow-read=${copy.path}`, write], "read", output, []],
+      ["the output may not be written", [read], "write", output, []],
+      [
+        "its place may not be read",
+        [`--allow-read=${copy.path},${output}`, write],
+        "read",
+        `${output}.partial`,
+        [],
+      ],
+      ["its place may not be written", [read, `--allow-write=${output}`], "write", `${output}.partial`, []],
+      ["the model.yaml may not be read", [read, write], "read", yaml, ["--model", yaml]],
+      ["a dry run may not look at the output", [`--allow-read=${copy.path}`], "read", output, ["--dry-run"]],
+    ];
+  for (const [why, permissions, what, path, options] of refused) {
+    assertEquals(
+      await convert([...options, input, output], { permissions }),
+      {
+        code: 1,
+        stdout: "",
+        stderr:
+          `error: ${path}: permission to ${what} it was refused; run Deno with --allow-${what}=${path} ` +
+          "(or -A)\n",
+      },
+      why,
+    );
+    assertEquals(temp.names(), ["in", "mine.yaml"]);
+  }
+});
+
+Deno.test("directories above the output that may not be made are named", async () => {
+  using temp = new TempDir();
+  const { copy, input } = setUp(temp);
+  const output = temp.at("a", "b", "out");
+  const both = `${output},${output}.partial`;
+  const permissions = [`--allow-read=${copy.path},${both}`, `--allow-write=${both}`];
+  assertEquals(await convert(["--quiet", input, output], { permissions }), {
+    code: 1,
+    stdout: "",
+    stderr: `error: ${temp.at("a")}: can't look at it: Requires read access to "${temp.at("a")}", ` +
+      "run again with the --allow-read flag\n",
+  });
+  assertEquals(temp.names(), ["in"]);
+});
+
+/** Access rights don't hold for root, nor on Windows. */
+const rightsHold = Deno.build.os !== "windows" && Deno.uid() !== 0;
+
+Deno.test({
+  name: "files and directories that the user may not read or write are named",
+  ignore: !rightsHold,
+  async fn() {
+    using temp = new TempDir();
+    const { copy, input, output } = setUp(temp);
+    const run = (...args: string[]) => convert(["--quiet", ...args]);
+    const refuses = (message: string) => ({ code: 1, stdout: "", stderr: `error: ${message}\n` });
+
+    Deno.chmodSync(copy.file(), 0o000);
+    assertEquals(
+      await run(input, output),
+      refuses(`${copy.file()}: permission denied; ask its owner for leave to read it`),
+    );
+    Deno.chmodSync(copy.file(), 0o400);
+    Deno.chmodSync(input, 0o000);
+    assertEquals(
+      await run(input, output),
+      refuses(`${input}: permission denied; ask its owner for leave to read it`),
+    );
+    Deno.chmodSync(input, 0o500);
+    Deno.mkdirSync(temp.at("theirs"), { mode: 0o500 });
+    const denied = await run(input, temp.at("theirs", "out"));
+    assertEquals(denied.code, 1);
+    assertEquals(
+      denied.stderr,
+      `error: ${temp.at("theirs")}: can't make the output directory here: Permission denied (os error 13): ` +
+        `mkdir '${temp.at("theirs", "out.partial")}'\n`,
+    );
+    Deno.mkdirSync(output, { mode: 0o300 });
+    const unreadable = await run(input, output);
+    assertEquals([unreadable.code, unreadable.stderr.split("\n").length], [1, 2]);
+    Deno.removeSync(output);
+    assertEquals(temp.names(), ["in", "theirs"]);
+    assertEquals(await run("--no-clone", input, output), { code: 0, stdout: "", stderr: "" });
+    // What is made of a read-only input can be written, and removed.
+    Deno.writeTextFileSync(join(output, "params.json"), "{}");
+    Deno.chmodSync(input, 0o700);
+  },
+});

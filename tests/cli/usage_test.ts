@@ -1,0 +1,108 @@
+/**
+ * How the program is called: commands, help, and calls that can't be understood.
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { commands } from "../../lib/cli/commands.ts";
+import { VERSION } from "../../mod.ts";
+import { ckpt, type Run } from "../_ckpt.ts";
+
+const HELP = "ckpt llama convert_checkpoint --help";
+
+/** What a call gives that is only about the program: all of it on stdout. */
+function answer(run: Run): string {
+  assertEquals([run.code, run.stderr], [0, ""]);
+  return run.stdout;
+}
+
+Deno.test("ckpt shows help without arguments and with --help", async () => {
+  const help = answer(await ckpt([]));
+  assertEquals(answer(await ckpt(["--help"])), help);
+  assertEquals(answer(await ckpt(["-h"])), help);
+  for (const { words, summary } of commands) {
+    assertStringIncludes(help, words.join(" "));
+    assertStringIncludes(help, summary);
+  }
+  assertStringIncludes(help, "Usage: ckpt <command> [options]");
+  assertStringIncludes(help, "--version");
+  assertStringIncludes(help, "-h, --help");
+  assertStringIncludes(help, "Example:\n  ckpt llama convert_checkpoint --model llama3_2_1b ");
+});
+
+Deno.test("ckpt llama --help shows the commands of the group", async () => {
+  const help = answer(await ckpt(["llama", "--help"]));
+  assertEquals(answer(await ckpt(["llama", "-h"])), help);
+  assertStringIncludes(help, "Commands of ckpt llama.");
+  assertStringIncludes(help, "llama convert_checkpoint");
+  assertStringIncludes(help, "Example:");
+});
+
+Deno.test("every command's --help mentions all that it takes, and shows examples", async () => {
+  for (const { words, aliases = [], options, positionals, summary, examples } of commands) {
+    const help = answer(await ckpt([...words, "--help"]));
+    for (const last of aliases) {
+      assertEquals(answer(await ckpt([...words.slice(0, -1), last, "-h"])), help);
+    }
+    assertStringIncludes(help, summary);
+    const lines = help.split("\n").map((line) => line.trim());
+    const described = (left: string, right: string) => {
+      assert(lines.some((line) => line.startsWith(`${left} `) && line.endsWith(right)), `${left}: ${right}`);
+    };
+    for (const { name, help } of positionals) described(`<${name}>`, help);
+    for (const { name, value, negated, help } of options) {
+      described(`--${negated ? "no-" : ""}${name}${value === undefined ? "" : ` ${value}`}`, help);
+    }
+    described("-h, --help", "Show this help");
+    assert(examples.length > 0);
+    for (const [args, what] of examples) {
+      assertStringIncludes(help, `# ${what}\n  ckpt ${words.join(" ")} ${args}\n`.trimEnd());
+    }
+  }
+});
+
+Deno.test("ckpt convert_checkpoint --help needs no permission", async () => {
+  const options = { permissions: ["--deny-read", "--deny-write", "--deny-net", "--deny-env", "--deny-run"] };
+  assertStringIncludes(answer(await ckpt(["llama", "convert_checkpoint", "--help"], options)), "Usage:");
+});
+
+Deno.test("ckpt --version gives deno.json's version", async () => {
+  const { version } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)));
+  assertEquals(answer(await ckpt(["--version"])), `ckpt ${version}\n`);
+  assertEquals(VERSION, version);
+});
+
+const calls: readonly (readonly [args: readonly string[], message: string, see: string])[] = [
+  [["llama"], "llama needs a command", "ckpt llama --help"],
+  [["mistral"], 'Unknown command "mistral"', "ckpt --help"],
+  [["convert_checkpoint", "a", "b"], 'Unknown command "convert_checkpoint"', "ckpt --help"],
+  [["llama", "convert"], 'Unknown command "llama convert"', "ckpt llama --help"],
+  [["llama", "convert", "--help"], 'Unknown command "llama convert"', "ckpt llama --help"],
+  [["--quiet"], "Unknown option --quiet", "ckpt --help"],
+  [["llama", "--version"], "Unknown option --version", "ckpt llama --help"],
+  [["llama", "convert_checkpoint"], "Missing <input>", HELP],
+  [["llama", "convert-checkpoint", "in"], "Missing <output>", HELP],
+  [["llama", "convert_checkpoint", "in", "out", "more"], 'Unexpected argument "more"', HELP],
+  [["llama", "convert_checkpoint", "in", "out", "--modle", "7b"], "Unknown option --modle", HELP],
+  [["llama", "convert_checkpoint", "in", "out", "--model"], "Option --model needs a value", HELP],
+  [["llama", "convert_checkpoint", "in", "out", "--x\n\x1b[31my"], "Unknown option --x [31my", HELP],
+  ...["0", "257", "1.5", "-", "many"].map((jobs) =>
+    [
+      ["llama", "convert_checkpoint", "in", "out", `--jobs=${jobs}`],
+      `Option --jobs needs a number from 1 to 256, got "${jobs}"`,
+      HELP,
+    ] as const
+  ),
+  ...["0/2", "3/2", "1", "1/2/3", "one/two"].map((task) =>
+    [
+      ["llama", "convert_checkpoint", "in", "out", `--task=${task}`],
+      `Option --task needs a share such as 3/8, counted from 1, got "${task}"`,
+      HELP,
+    ] as const
+  ),
+];
+
+for (const [args, message, see] of calls) {
+  Deno.test(`ckpt ${JSON.stringify(args)} is a call that can't be understood`, async () => {
+    assertEquals(await ckpt(args), { code: 2, stdout: "", stderr: `error: ${message}; see ${see}\n` });
+  });
+}
