@@ -21,9 +21,11 @@ let inUse = 0;
 /**
  * Collects garbage if the heap has grown large. To be called after each table of contents, which leaves much
  * garbage and little else. The calls that make V8's collector callable need no permission.
+ *
+ * @param bytes By how much it must have grown.
  */
-export function trimMemory(): void {
-  if (Deno.memoryUsage().heapUsed < inUse + HEAP_BYTES) return;
+export function trimMemory(bytes: number = HEAP_BYTES): void {
+  if (Deno.memoryUsage().heapUsed < inUse + bytes) return;
   if (collect === undefined) {
     try {
       setFlagsFromString("--expose-gc");

@@ -48,17 +48,18 @@ export class FileSource implements ByteSource, Disposable {
    * @throws {FileError} If there is none, or it can't be read.
    */
   static open(path: string): FileSource {
-    let file: Deno.FsFile;
+    let file: Deno.FsFile | undefined;
     try {
       // Looked at first, since opening a pipe waits for somebody to write into it.
       if (!Deno.statSync(path).isFile) {
         throw new FileError(`${path}: is not a file; name the file, or the directory that holds it`);
       }
       file = Deno.openSync(path);
+      return new FileSource(path, file, file.statSync());
     } catch (error) {
+      file?.close();
       throw error instanceof FileError ? error : describeFailure(path, error);
     }
-    return new FileSource(path, file, file.statSync());
   }
 
   /** The file as it was when it was opened. */

@@ -56,6 +56,8 @@ export interface Command {
   readonly positionals: readonly Positional[];
   /** Its options. */
   readonly options: readonly Option[];
+  /** The exit code when it fails, where 1 means something else; 1 by default. */
+  readonly failureCode?: number;
   /** Examples: arguments, and what they do. */
   readonly examples: readonly (readonly [args: string, what: string])[];
   /** Runs it and returns the exit code. */

@@ -7,6 +7,7 @@
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
 import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
+import { oneLine, plainLines } from "./plain_text.ts";
 import { styleFor } from "./style.ts";
 
 /** Exit codes beside 0. */
@@ -27,6 +28,7 @@ export async function main(commands: readonly Command[], args: readonly string[]
   const style = styleFor(Deno.stderr);
   const controller = new AbortController();
   let stoppedBy: number | undefined;
+  let failed = FAILED;
   const handlers = signals.map(([name, code]) => {
     const handler = () => {
       stoppedBy = code;
@@ -37,7 +39,9 @@ export async function main(commands: readonly Command[], args: readonly string[]
     return { name, handler };
   });
   try {
-    return await dispatch(commands, args, controller.signal);
+    return await dispatch(commands, args, controller.signal, (command) => {
+      failed = command.failureCode ?? FAILED;
+    });
   } catch (error) {
     const { CancelledError, CheckpointError } = await import("../error.ts");
     if (error instanceof UsageError) {
@@ -51,11 +55,11 @@ export async function main(commands: readonly Command[], args: readonly string[]
     }
     if (error instanceof CheckpointError || isSystemError(error)) {
       console.error(`${style.red("error:")} ${oneLine(error.message)}`);
-      return FAILED;
+      return failed;
     }
     console.error(`${style.red("error:")} ckpt failed in a way that it should not; please report this:`);
-    console.error(error);
-    return FAILED;
+    console.error(plainLines(Deno.inspect(error)));
+    return failed;
   } finally {
     for (const { name, handler } of handlers) {
       if (Deno.build.os !== "windows" || name === "SIGINT") Deno.removeSignalListener(name, handler);
@@ -67,6 +71,7 @@ async function dispatch(
   commands: readonly Command[],
   args: readonly string[],
   signal: AbortSignal,
+  onRun: (command: Command) => void,
 ): Promise<number> {
   const style = styleFor(Deno.stdout);
   const words: string[] = [];
@@ -79,7 +84,10 @@ async function dispatch(
   const rest = args.slice(words.length);
   if (command !== undefined) {
     const parsed = parseArguments(command, rest);
-    if (parsed !== "help") return await command.run(parsed, { signal });
+    if (parsed !== "help") {
+      onRun(command);
+      return await command.run(parsed, { signal });
+    }
     console.log(commandHelp(command, style));
     return 0;
   }
@@ -118,10 +126,4 @@ function isSystemError(error: unknown): error is Error {
   const { code } = error as { code?: unknown };
   return Object.values(Deno.errors).some((each) => error instanceof each) ||
     (typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code));
-}
-
-/** A message as one line, whatever a path or a library put into it. */
-function oneLine(message: string): string {
-  // deno-lint-ignore no-control-regex -- Control characters must not reach the terminal.
-  return message.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
 }

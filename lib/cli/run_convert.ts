@@ -8,12 +8,11 @@ import { resolve } from "../deps.ts";
 import { CancelledError } from "../error.ts";
 import type { Task } from "../bytes/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../llama/convert_checkpoint.ts";
-import { modelYamlCandidates } from "../llama/inputs/model_yaml_path.ts";
 import { parseShardSize } from "../llama/outputs/weight_shards.ts";
 import { type OutputOptions, targets } from "../llama/plan_output.ts";
 import { convertCommand } from "./convert_command.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
-import { requestOutput, requestRead } from "./permissions.ts";
+import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
 
@@ -69,14 +68,6 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
   }
   printSummary(summary, { json, quiet });
   return 0;
-}
-
-/** Asks for leave to look for the model.yaml above the checkpoint. Without it, --model can still say. */
-async function offerModelYaml(input: string): Promise<void> {
-  for (const path of modelYamlCandidates(input)) {
-    const { state } = await Deno.permissions.query({ name: "read", path });
-    if (state === "prompt") await Deno.permissions.request({ name: "read", path });
-  }
 }
 
 /** The options that say what is to be written. */

@@ -8,6 +8,7 @@ import type { Conversion, ConversionSummary, describeConversion } from "../llama
 import type { Checkpoint } from "../llama/checkpoint.ts";
 import { formatName, parseName } from "../llama/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
+import { oneLine, plainJson } from "./plain_text.ts";
 import { type Style, styleFor } from "./style.ts";
 
 /** How to print. */
@@ -21,7 +22,7 @@ export interface PrintOptions {
 /** Prints what was converted. */
 export function printSummary(summary: ConversionSummary, { json, quiet }: PrintOptions): void {
   if (json) {
-    console.log(JSON.stringify(summary, null, 2));
+    console.log(plainJson(summary));
     return;
   }
   if (quiet) return;
@@ -33,8 +34,8 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
   ];
   const lines = [
     complete
-      ? `${style.green("Converted")} ${summary.input} to ${style.bold(output)}`
-      : `${style.yellow("Share done")}; ${output} appears when the other tasks are done`,
+      ? `${style.green("Converted")} ${oneLine(summary.input)} to ${style.bold(oneLine(output))}`
+      : `${style.yellow("Share done")}; ${oneLine(output)} appears when the other tasks are done`,
     ...facts(summary, style),
     `  ${label("files", style)}${files.map(({ name }) => name).join(", ")}${
       extras.length > 0 ? ` (${extras.join(", ")})` : ""
@@ -57,25 +58,26 @@ export function printDryRun(
       bytes: size,
       tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, tensor.from) })),
     }));
-    console.log(JSON.stringify({ dryRun: true, ...description, files }, null, 2));
+    console.log(plainJson({ dryRun: true, ...description, files }));
     return;
   }
   if (quiet) return;
   const style = styleFor(Deno.stdout);
   const lines = [
-    `Would convert ${description.input} to ${style.bold(description.output)}`,
+    `Would convert ${oneLine(description.input)} to ${style.bold(oneLine(description.output))}`,
     ...facts(description, style),
     `  ${label("bytes", style)}${formatBytes(description.bytes)} in ${description.files.length} files`,
     ...notes(description.notes, style),
   ];
-  for (const file of plan.files) {
-    lines.push("", `${style.bold(file.name)}  ${formatBytes(file.size)}`);
-    for (const { from, to, dtype, shape, bytes } of file.tensors) {
-      const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
-      lines.push(`  ${nameInInput(checkpoint, from)} → ${to}  ${style.dim(what)}`);
-    }
-  }
   console.log(lines.join("\n"));
+  // File by file, since a large model has thousands of tensors.
+  for (const file of plan.files) {
+    const tensors = file.tensors.map(({ from, to, dtype, shape, bytes }) => {
+      const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
+      return `  ${nameInInput(checkpoint, from)} → ${to}  ${style.dim(what)}`;
+    });
+    console.log(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
+  }
 }
 
 /** What the input's layout calls a parameter. */
@@ -96,7 +98,7 @@ function facts(
 }
 
 function notes(list: readonly string[], style: Style): string[] {
-  return list.map((note) => `  ${label("note", style)}${note}`);
+  return list.map((note) => `  ${label("note", style)}${oneLine(note)}`);
 }
 
 function label(text: string, style: Style): string {

@@ -13,7 +13,7 @@ import { fitArchitectures } from "./fit_architecture.ts";
 import { inferEmbeddingShardDim } from "./infer_fields.ts";
 import { kvWidth, type ModelDescription } from "./model_description.ts";
 import type { Observation } from "./observe.ts";
-import { parseParamsJson, type ReferenceParams } from "./params_json.ts";
+import { isMetaScaling, parseParamsJson, type ReferenceParams } from "./params_json.ts";
 
 /** What a `params.json` and weights describe. */
 export interface DescribedReference {
@@ -68,6 +68,13 @@ export function describeReference(
     notes.push(`a vocabulary of ${vocabSize}, where ${file} has ${params.vocabSize}`);
   }
   if (published === undefined) notes.push(...notesOfOwnSizes(params, saysScaling));
+  else if (published.ropeScaling !== undefined && !(saysScaling && isMetaScaling(published.ropeScaling))) {
+    const { factor, lowFreqFactor, highFreqFactor } = published.ropeScaling;
+    notes.push(
+      `${file} doesn't say how RoPE is scaled; it is taken to be as in ${published.name} (factor ${factor}, low ` +
+        `${lowFreqFactor}, high ${highFreqFactor})`,
+    );
+  }
   const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
   const { dim, layers, heads, kvHeads, ffnWidth, multipleOf, ropeTheta, normEps } = params;
   const model: ModelDescription = {
@@ -99,7 +106,7 @@ function tokensOf(
 function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[] {
   const notes = [`params.json says no context length; ${usualContextLength(params)} is taken`];
   if (!saysScaling && params.ropeTheta > 10000) {
-    notes.push("params.json says not whether RoPE is scaled; it is taken as not scaled");
+    notes.push("params.json doesn't say whether RoPE is scaled; it is taken as not scaled");
   }
   return notes;
 }

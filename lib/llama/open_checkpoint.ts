@@ -50,6 +50,10 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
   }
   const root = listDirectory(path);
   const picked = pickStep(root, options.step);
+  // What fairseq2's recipes call an output directory has the steps in one of this name.
+  if (picked === undefined && root.directories.has("checkpoints")) {
+    return await openCheckpoint(join(path, "checkpoints"), options);
+  }
   if (picked === undefined) throw nothingFound(root);
   const listing = listDirectory(picked.path);
   const checkpoint = await openDirectory(listing);

@@ -48,7 +48,11 @@ export function checkShardCount(model: ModelDescription, count: number): void {
  * @param count The number of shards wanted; {@linkcode checkShardCount} must allow it.
  * @returns The parameters of each shard, in the order of the first one's.
  */
-export function reshard(shards: readonly Shard[], model: ModelDescription, count: number): Parameters[] {
+export function reshard(
+  shards: readonly Shard[],
+  model: Pick<ModelDescription, "embeddingShardDim">,
+  count: number,
+): Parameters[] {
   if (shards.length === count) return shards.map(({ parameters }) => parameters);
   const joiner = new TensorJoiner();
   const results = Array.from({ length: count }, () => new Map<string, Tensor>());
@@ -71,7 +75,10 @@ export function reshard(shards: readonly Shard[], model: ModelDescription, count
  * @param model The model.
  * @returns The parameters' names.
  */
-export function differingReplicas(shards: readonly Shard[], model: ModelDescription): string[] {
+export function differingReplicas(
+  shards: readonly Shard[],
+  model: Pick<ModelDescription, "embeddingShardDim">,
+): string[] {
   const [first, ...others] = shards;
   return [...first!.parameters].filter(([name, tensor]) =>
     shardDimOf(parseName("fairseq2", name)!, model.embeddingShardDim) === undefined &&

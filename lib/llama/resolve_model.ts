@@ -171,11 +171,22 @@ function checkShardCount(
   observed: Observation,
   yaml: string,
 ): void {
-  const { numShards = shards.length } = config;
-  if (shards.length >= numShards || observed.kvWidth * numShards !== kvWidth(config) * shards.length) return;
+  const { numShards } = config;
+  const needed = numShards ?? shardsOfThisSize(config, observed, shards.length);
+  if (shards.length >= needed || observed.kvWidth * needed !== kvWidth(config) * shards.length) return;
   throw new MismatchError(
-    `${path}: holds ${shards.length} of the ${numShards} shards that ${yaml} speaks of; all shards are needed`,
+    `${path}: holds ${shards.length} of the ${needed} shards ` +
+      `${numShards === undefined ? "of this size " : ""}that ${yaml} speaks of; all shards are needed`,
   );
+}
+
+/** How many shards such as these make up the whole model. From 0.5 on, no model.yaml says their number. */
+function shardsOfThisSize(config: ModelConfig, observed: Observation, count: number): number {
+  const needed = kvWidth(config) * count / observed.kvWidth;
+  return Number.isInteger(needed) && config.dim === observed.dim &&
+      observed.ffnWidth * needed === config.ffnWidth * count
+    ? needed
+    : count;
 }
 
 /** Compares what a model.yaml says with the weights, so that a message can name the field. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { crc32 } from "../bytes/crc32.ts";
+import { Buffer } from "node:buffer";
 import { createKernel } from "../bytes/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { FileError } from "../error.ts";
@@ -32,14 +32,15 @@ export function haveSameBytes(a: Tensor, b: Tensor): boolean {
   }
   const [left, right] = [tensorView(a), tensorView(b)];
   const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes)));
-  const kernel = createKernel({ open: openKernelFile, crc32 }, BLOCK_BYTES);
+  // Nobody asks for checksums here, and they would take longer than reading and comparing do.
+  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
   try {
     for (let row = 0; row < left.rows; row += step) {
       const rows = Math.min(step, left.rows - row);
       const [x, y] = [new Uint8Array(rows * left.rowBytes), new Uint8Array(rows * left.rowBytes)];
       kernel.fill(left, row, rows, x);
       kernel.fill(right, row, rows, y);
-      if (x.some((byte, i) => byte !== y[i])) return false;
+      if (Buffer.compare(x, y) !== 0) return false;
     }
   } catch (error) {
     throw new FileError(error instanceof Error ? error.message : String(error));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { crc32 } from "../bytes/crc32.ts";
+import { Buffer } from "node:buffer";
 import { createKernel } from "../bytes/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { FileError } from "../error.ts";
@@ -54,7 +54,8 @@ function haveSameBytes(a: Tensor, b: Tensor): boolean {
   const [left, right] = [tensorView(a), tensorView(b)];
   const { rows, rowBytes } = left;
   const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, rowBytes)));
-  const kernel = createKernel({ open: openKernelFile, crc32 }, BLOCK_BYTES);
+  // Nobody asks for checksums here, and they would take longer than reading and comparing do.
+  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
   const buffers = [new Uint8Array(step * rowBytes), new Uint8Array(step * rowBytes)] as const;
   try {
     for (let row = 0; row < rows; row += step) {
@@ -65,19 +66,12 @@ function haveSameBytes(a: Tensor, b: Tensor): boolean {
       ];
       kernel.fill(left, row, count, x);
       kernel.fill(right, row, count, y);
-      if (!areEqual(x, y)) return false;
+      if (Buffer.compare(x, y) !== 0) return false;
     }
   } catch (error) {
     throw new FileError(error instanceof Error ? error.message : String(error));
   } finally {
     kernel.close();
-  }
-  return true;
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false;
   }
   return true;
 }

@@ -5,7 +5,7 @@
 import { parseYaml } from "../deps.ts";
 import { ConfigError } from "./config_error.ts";
 import { mapping, oneLine, show } from "./config_fields.ts";
-import { MAX_CONFIG_CHARACTERS, MAX_CONFIG_DEPTH, MAX_CONFIG_VALUES } from "./limits.ts";
+import { MAX_CONFIG_ALIASES, MAX_CONFIG_CHARACTERS, MAX_CONFIG_DEPTH, MAX_CONFIG_VALUES } from "./limits.ts";
 
 /**
  * Parses a text that is one YAML document, a mapping.
@@ -21,6 +21,14 @@ export function parseYamlMapping(text: string, file: string): ReadonlyMap<string
       file,
       "",
       `expected at most ${MAX_CONFIG_CHARACTERS} characters, got ${text.length}`,
+    );
+  }
+  const aliases = text.split("*").length - 1;
+  if (aliases > MAX_CONFIG_ALIASES) {
+    throw new ConfigError(
+      file,
+      "",
+      `expected at most ${MAX_CONFIG_ALIASES} asterisks (aliases), got ${aliases}`,
     );
   }
   let value: unknown;

@@ -1,5 +1,5 @@
 import type { Step } from "./_step.ts";
-import { CollisionGuard } from "./_collisions.ts";
+import { KeyGuard } from "../key_guard.ts";
 import { describe } from "./_describe.ts";
 import { decodeLatin1 } from "./_utf8.ts";
 import { FrozenSet, Global, PersistentId, PickleFloat, type PickleValue, Reduction, Tuple } from "./value.ts";
@@ -31,13 +31,12 @@ export class KeyRules {
   readonly #tokens = new Map<string, object>();
   /** A number for each identity that is part of another one. */
   readonly #numbers = new Map<Identity, number>();
-  readonly #guard: CollisionGuard;
+  readonly #guard = new KeyGuard();
   #wideKeys = 0;
 
   /** Errors are about `step`. */
   constructor(step: Step, maxWideKeys: number) {
     this.#step = step;
-    this.#guard = new CollisionGuard(step);
     this.#maxWideKeys = maxWideKeys;
   }
 
@@ -55,8 +54,8 @@ export class KeyRules {
   #stored(container: Container, key: PickleValue): PickleValue {
     let index = this.#indexed ? this.#indices.get(container) : undefined;
     if (index === undefined) {
-      if (typeof key === "string" || key === null) return key;
-      if (typeof key === "number" || typeof key === "bigint") {
+      if (key === null) return key;
+      if (typeof key === "string" || typeof key === "number" || typeof key === "bigint") {
         this.#admit(container, key);
         return key;
       }
@@ -66,18 +65,20 @@ export class KeyRules {
       this.#indexed = true;
     }
     const identity = this.#identify(key);
+    this.#admit(index, identity);
     const present = index.get(identity);
     if (present !== undefined) return present;
-    this.#admit(index, identity);
     index.set(identity, key);
     return key;
   }
 
-  /** Refuses integers that are about to become keys, where they might be chosen to collide. */
+  /** Refuses keys that are about to be looked for, where they might be chosen to collide. */
   #admit(container: Map<unknown, unknown> | Set<unknown>, key: Identity): void {
-    if (typeof key === "number" && (key | 0) === key) return this.#guard.admit(container, key);
-    if (typeof key !== "number" && typeof key !== "bigint") return;
-    if (!container.has(key) && ++this.#wideKeys > this.#maxWideKeys) {
+    if (!this.#guard.allows(container, key)) {
+      throw this.#step.error("too many integer keys have one hash");
+    }
+    const isWide = typeof key === "bigint" || (typeof key === "number" && (key | 0) !== key);
+    if (isWide && !container.has(key) && ++this.#wideKeys > this.#maxWideKeys) {
       throw this.#step.error(`more than ${this.#maxWideKeys} keys are integers beyond 2^31`);
     }
   }
@@ -141,11 +142,9 @@ export class KeyRules {
   }
 
   #number(identity: Identity): number {
+    this.#admit(this.#numbers, identity);
     let number = this.#numbers.get(identity);
-    if (number === undefined) {
-      this.#admit(this.#numbers, identity);
-      this.#numbers.set(identity, number = this.#numbers.size);
-    }
+    if (number === undefined) this.#numbers.set(identity, number = this.#numbers.size);
     return number;
   }
 }

@@ -10,11 +10,11 @@ import { FormatError } from "../error.ts";
  * The ways in which a safetensors file can be malformed:
  *
  * - `"no header"`: the file is too short for the 8 bytes that state the header's length.
- * - `"header too large"`: the stated length is past {@linkcode MAX_HEADER_BYTES}.
+ * - `"header too large"`: the stated length is past {@linkcode MAX_HEADER_BYTES}, or past what ckpt reads.
  * - `"header past the end"`: the stated length is more than the file has.
  * - `"no UTF-8"`: the header's bytes are no UTF-8 text.
  * - `"no object"`: the header doesn't begin with a brace, as the format demands.
- * - `"no JSON"`: the header is no JSON.
+ * - `"no JSON"`: the header is no JSON, or has more values than such a file may have.
  * - `"duplicate name"`: an object in the header has a name twice.
  * - `"bad metadata"`: `__metadata__` isn't a mapping of texts to texts.
  * - `"bad entry"`: a tensor's entry isn't an object with `dtype`, `shape` and `data_offsets` and nothing else.

@@ -11,7 +11,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { safetensorsDTypeOfName } from "./dtype.ts";
 import { SafetensorsError, type SafetensorsProblem } from "./error.ts";
 import { JsonError, parseStrictJson } from "./json.ts";
-import { MAX_DIMENSIONS, MAX_HEADER_BYTES } from "./limits.ts";
+import { MAX_DIMENSIONS, MAX_HEADER_BYTES, MAX_READ_HEADER_BYTES, maxHeaderValues } from "./limits.ts";
 
 /** The bytes in front of the header: its length, as a little-endian 64-bit number. */
 export const LENGTH_BYTES = 8;
@@ -73,6 +73,13 @@ export function parseHeaderLength(bytes: Uint8Array, size: number, path: string)
         "copy the file again",
     );
   }
+  if (length > BigInt(MAX_READ_HEADER_BYTES)) {
+    throw new SafetensorsError(
+      path,
+      "header too large",
+      `has a header of ${length} bytes, more than the ${MAX_READ_HEADER_BYTES} that ckpt reads`,
+    );
+  }
   return Number(length);
 }
 
@@ -86,7 +93,7 @@ export function parseHeaderLength(bytes: Uint8Array, size: number, path: string)
  * @throws {SafetensorsError} If it isn't what it must be.
  */
 export function parseHeader(bytes: Uint8Array, dataBytes: number, path: string): SafetensorsHeader {
-  const top = parseTop(bytes, path);
+  const top = parseTop(bytes, path, maxHeaderValues(bytes.length + dataBytes));
   const metadata = readMetadata(top.get(METADATA_NAME), path);
   top.delete(METADATA_NAME);
   const entries = [...top].map(([name, value]): [string, TensorEntry] => [
@@ -101,7 +108,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number, path: string):
   return { metadata, tensors: new Map(entries) };
 }
 
-function parseTop(bytes: Uint8Array, path: string): Map<string, unknown> {
+function parseTop(bytes: Uint8Array, path: string, maxValues: number): Map<string, unknown> {
   let text: string;
   try {
     // Without a byte order mark being dropped, which the format doesn't allow.
@@ -117,7 +124,7 @@ function parseTop(bytes: Uint8Array, path: string): Map<string, unknown> {
     );
   }
   try {
-    return parseStrictJson(text, { number: wholeNumber }) as Map<string, unknown>;
+    return parseStrictJson(text, { number: wholeNumber, maxValues }) as Map<string, unknown>;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const { duplicate } = error;

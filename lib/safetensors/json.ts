@@ -7,8 +7,13 @@
  * @module
  */
 
+import { KeyGuard } from "../key_guard.ts";
+
 /** How deep arrays and objects may nest. A header of safetensors has 3 levels, a config.json 3 or 4. */
 export const MAX_JSON_DEPTH = 32;
+
+/** How many values a JSON text may have where nothing else is said. A real config.json has about 40. */
+const MAX_VALUES = 2 ** 17;
 
 /** A text that is no JSON, or JSON that says a thing twice. */
 export class JsonError extends SyntaxError {
@@ -27,13 +32,15 @@ export class JsonError extends SyntaxError {
 export interface JsonOptions {
   /** What a number stands for, given its text; `Number` by default. */
   readonly number?: (text: string) => unknown;
+  /** The most values that it may have, containers included; 131,072 by default. */
+  readonly maxValues?: number;
 }
 
 /**
  * Parses JSON (RFC 8259).
  *
- * Limits: {@linkcode MAX_JSON_DEPTH} levels; names are unique within an object; strings are well-formed, so no lone
- * surrogates by `\u` escapes either.
+ * Limits: {@linkcode MAX_JSON_DEPTH} levels; as many values as the options say; names are unique within an object;
+ * strings are well-formed, so no lone surrogates by `\u` escapes either.
  *
  * @example Usage
  * ```ts
@@ -50,7 +57,7 @@ export interface JsonOptions {
  * @throws {JsonError} If it is no JSON, or past a limit.
  */
 export function parseStrictJson(text: string, options: JsonOptions = {}): unknown {
-  return new Parser(text, options.number ?? Number).document();
+  return new Parser(text, options.number ?? Number, options.maxValues ?? MAX_VALUES).document();
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -68,11 +75,15 @@ const literals: readonly (readonly [text: string, value: unknown])[] = [
 class Parser {
   readonly #text: string;
   readonly #number: (text: string) => unknown;
+  readonly #maxValues: number;
+  readonly #guard = new KeyGuard();
   #at = 0;
+  #values = 0;
 
-  constructor(text: string, number: (text: string) => unknown) {
+  constructor(text: string, number: (text: string) => unknown, maxValues: number) {
     this.#text = text;
     this.#number = number;
+    this.#maxValues = maxValues;
   }
 
   document(): unknown {
@@ -91,6 +102,7 @@ class Parser {
 
   #bareValue(depth: number): unknown {
     if (depth > MAX_JSON_DEPTH) throw new JsonError(`nests more than ${MAX_JSON_DEPTH} levels deep`);
+    if (++this.#values > this.#maxValues) throw new JsonError(`has more than ${this.#maxValues} values`);
     switch (this.#text[this.#at]) {
       case "{":
         return this.#object(depth);
@@ -119,6 +131,7 @@ class Parser {
     do {
       if (this.#text[this.#at] !== '"') throw this.#unexpected();
       const name = this.#string();
+      if (!this.#guard.allows(members, name)) throw new JsonError("has too many names of one hash");
       if (members.has(name)) throw new JsonError(`${JSON.stringify(name)} is there twice`, name);
       this.#skipSpace();
       this.#take(":");

@@ -7,7 +7,7 @@
 import { crc32 } from "../bytes/crc32.ts";
 import { createKernel } from "../bytes/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
-import { cast, type View, viewBytes } from "../bytes/view.ts";
+import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";
 import { FileError } from "../error.ts";
 import { type Tensor, tensorView } from "./tensor.ts";
 
@@ -71,7 +71,7 @@ export function readTensorBytes(tensor: Tensor): Uint8Array<ArrayBuffer> {
 export function readTensorValues(tensor: Tensor): TensorValues {
   const { name } = tensor.dtype;
   if (name === "float16" || name === "bfloat16") {
-    return new Float32Array(readView(cast(tensorView(tensor), name, "float32")).buffer);
+    return new Float32Array(readView(cast(rowsOfItems(tensorView(tensor), 2), name, "float32")).buffer);
   }
   const constructor = constructors[name as keyof typeof constructors];
   if (constructor === undefined) {
@@ -80,23 +80,28 @@ export function readTensorValues(tensor: Tensor): TensorValues {
   return new constructor(readTensorBytes(tensor).buffer);
 }
 
+/** A plain run with an item in each row, since rows that are to be cast have a greatest length. */
+function rowsOfItems(view: View, itemBytes: number): View {
+  return view.op === "bytes" ? bytes(view.path, view.offset, viewBytes(view) / itemBytes, itemBytes) : view;
+}
+
 function readView(view: View): Uint8Array<ArrayBuffer> {
   const length = viewBytes(view);
   if (length > MAX_BYTES) {
     throw new RangeError(`Cannot read a tensor of ${length} bytes: more than ${MAX_BYTES}`);
   }
-  const bytes = new Uint8Array(length);
+  const into = new Uint8Array(length);
   const kernel = createKernel({ open: openKernelFile, crc32 }, BLOCK_BYTES);
   try {
     const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, view.rowBytes)));
     for (let row = 0; row < view.rows; row += step) {
       const rows = Math.min(step, view.rows - row);
-      kernel.fill(view, row, rows, bytes.subarray(row * view.rowBytes, (row + rows) * view.rowBytes));
+      kernel.fill(view, row, rows, into.subarray(row * view.rowBytes, (row + rows) * view.rowBytes));
     }
   } catch (error) {
     throw new FileError(error instanceof Error ? error.message : String(error));
   } finally {
     kernel.close();
   }
-  return bytes;
+  return into;
 }

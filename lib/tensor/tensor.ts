@@ -114,6 +114,14 @@ export function isWholeStorage(tensor: Tensor): boolean {
     numel(tensor.shape) * tensor.dtype.itemBytes === viewBytes(tensor.storage.view);
 }
 
+/**
+ * Whether a tensor has more items than its storage, so that several are the same (torch's `expand`). Written out it may
+ * be of any size, whatever that of the file.
+ */
+export function isExpanded({ shape, dtype, storage }: Tensor): boolean {
+  return numel(shape) * dtype.itemBytes > viewBytes(storage.view);
+}
+
 /** An empty run of bytes, for tensors without items. */
 export function emptyView(path: string): View {
   return bytes(path, 0, 0);

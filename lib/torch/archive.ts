@@ -8,7 +8,11 @@
 import { FormatError } from "../error.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { crc32 } from "../bytes/crc32.ts";
+import { KeyGuard } from "../key_guard.ts";
+import { MAX_TABLE_BYTES } from "./table_limits.ts";
 import { readTorchDirectory } from "./torch_directory.ts";
+
+export { MAX_TABLE_BYTES };
 
 /** A record of an archive. */
 export interface ArchiveRecord {
@@ -40,13 +44,10 @@ export interface Archive {
   locate(record: ArchiveRecord): Promise<number>;
 }
 
-/**
- * The longest record that is read whole, in bytes. `data.pkl` of a 405B model has 0.3 MB; optimizer states
- * with one tensor a parameter have a few. torch itself knows no limit.
- */
-export const MAX_TABLE_BYTES: number = 64 * 1024 * 1024;
-
 const LOCAL_HEADER_BYTES = 30;
+
+/** How often names of records may pass by others; see {@linkcode KeyGuard}. torch counts its storages from 0. */
+const MAX_KEY_STEPS = 2 ** 20;
 
 /**
  * Opens an archive.
@@ -78,8 +79,12 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
     );
   }
   const stem = pickle.name.slice(0, -"/data.pkl".length);
-  const limits = checkPlaces(source, entries);
+  const ends = checkPlaces(source, entries);
+  const limits = new Map<ArchiveRecord, number>();
   const records = new Map<string, ArchiveRecord>();
+  // Others look storages up by the last part of their names alone.
+  const keys = new Set<string>();
+  const guard = new KeyGuard(MAX_KEY_STEPS);
   for (const entry of entries) {
     if (!entry.name.startsWith(`${stem}/`)) {
       throw new FormatError(
@@ -87,16 +92,23 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
       );
     }
     const name = entry.name.slice(stem.length + 1);
+    const key = name.slice(name.indexOf("/") + 1);
+    if (!guard.allows(records, name) || !guard.allows(keys, key)) {
+      throw new FormatError(`${path}: too many names of its records have one hash, so torch didn't write it`);
+    }
     if (records.has(name)) {
       throw new FormatError(`${path}: ${entry.name}: the archive has two records of this name`);
     }
-    records.set(name, { ...entry, name });
+    const record = { ...entry, name };
+    records.set(name, record);
+    keys.add(key);
+    limits.set(record, ends.get(entry)!);
   }
   return {
     source,
     stem,
     records,
-    locate: (record) => locate(source, stem, record, limits.get(record.headerOffset)!),
+    locate: (record) => locate(source, stem, record, limits.get(record)!),
   };
 }
 
@@ -104,15 +116,16 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
  * Checks that records lie within the file and apart from each other. Headers count at their shortest;
  * {@linkcode locate} knows their length.
  *
- * @returns Where each record must have ended, by where its header starts.
+ * @returns Where each record must have ended.
  */
 function checkPlaces(
   { path, size: fileSize }: ByteSource,
   entries: readonly ArchiveRecord[],
-): Map<number, number> {
-  const limits = new Map<number, number>();
+): Map<ArchiveRecord, number> {
+  const limits = new Map<ArchiveRecord, number>();
   const sorted = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
-  sorted.forEach(({ name, headerOffset, size }, i) => {
+  sorted.forEach((entry, i) => {
+    const { name, headerOffset, size } = entry;
     const limit = sorted[i + 1]?.headerOffset ?? fileSize;
     const end = headerOffset + LOCAL_HEADER_BYTES + size;
     if (end > fileSize) {
@@ -123,7 +136,7 @@ function checkPlaces(
     if (end > limit) {
       throw new FormatError(`${path}: ${name}: the record overlaps another; the file is damaged`);
     }
-    limits.set(headerOffset, limit);
+    limits.set(entry, limit);
   });
   return limits;
 }

@@ -12,11 +12,12 @@
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
-import { PickleError, type PickleValue, readPickleFrom } from "../pickle/mod.ts";
-import { type Archive, MAX_TABLE_BYTES } from "./archive.ts";
+import { PickleError, type PickleValue, readPickleFrom, type ReadPickleOptions } from "../pickle/mod.ts";
+import type { Archive } from "./archive.ts";
 import type { GlobalListener } from "./checkpoint_pickle.ts";
 import { storageReferences } from "./storage_references.ts";
 import { itemBytesOfStorage } from "./storage_type.ts";
+import { MAX_TABLE_BYTES, tableLimits } from "./table_limits.ts";
 import type { StoredStorage } from "./torch_file.ts";
 
 /** The number that a file begins with (`torch/serialization.py` `MAGIC_NUMBER`). */
@@ -29,10 +30,10 @@ const FORMAT_VERSION = 1001;
 const MAGIC_BYTES = 28;
 
 /** The number of pickles that a file begins with. */
-const PICKLES = 5;
+export const LEGACY_PICKLES = 5;
 
 /** How much of a file is read to find its pickles, in bytes; four times as much if that isn't enough, and so on. */
-const FIRST_READ_BYTES = 64 * 1024;
+const FIRST_READ_BYTES = 16 * 1024;
 
 /** The bytes in front of each storage: the number of its items. */
 const COUNT_BYTES = 8;
@@ -85,9 +86,10 @@ export async function isLegacyFile(source: ByteSource): Promise<boolean> {
 export async function readLegacyTable(source: ByteSource, onGlobal: GlobalListener): Promise<LegacyTable> {
   const { path } = source;
   const limit = Math.min(source.size, MAX_TABLE_BYTES);
+  const options: ReadPickleOptions = { onGlobal, limits: tableLimits(source.size) };
   let start = await source.read(0, Math.min(limit, FIRST_READ_BYTES));
   for (;;) {
-    const { pickles, end, error } = readPickles(start, onGlobal);
+    const { pickles, end, error } = readPickles(start, options);
     if (error === undefined) return layOut(source, pickles, end);
     // It may just be cut off.
     if (start.length === limit) {
@@ -108,12 +110,12 @@ interface Pickles {
   readonly error?: PickleError;
 }
 
-function readPickles(file: Uint8Array, onGlobal: GlobalListener): Pickles {
+function readPickles(file: Uint8Array, options: ReadPickleOptions): Pickles {
   const pickles: PickleValue[] = [];
   let end = 0;
   try {
-    while (pickles.length < PICKLES) {
-      const read = readPickleFrom(file, end, { onGlobal });
+    while (pickles.length < LEGACY_PICKLES) {
+      const read = readPickleFrom(file, end, options);
       pickles.push(read.value);
       end = read.end;
     }

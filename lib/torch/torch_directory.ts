@@ -11,15 +11,14 @@
 import type { ByteSource } from "../bytes/source.ts";
 import type { ArchiveRecord } from "./archive.ts";
 import { centralDirectory, type PlacedRecord } from "./archive_layout.ts";
+import { maxDirectoryBytes } from "./table_limits.ts";
 
 /** The zip64 end record, its locator, and the plain end record. */
 const END_BYTES = 56 + 20 + 22;
 
-/**
- * The longest directory that is read like this, in bytes. That of a shard of 405B has 82 kB; this is room for
- * 200,000 records.
- */
-const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
+/** A name of folders and a file that is nothing but that: no `..`, no drive, no separator of Windows'. */
+// deno-lint-ignore no-control-regex -- Control characters.
+const PLAIN_NAME = /^(?![A-Za-z]:)(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\\x00-\x1f\x7f]+$/s;
 
 /**
  * Reads the directory of an archive, if it is just as torch writes it.
@@ -32,12 +31,15 @@ export async function readTorchDirectory(source: ByteSource): Promise<ArchiveRec
   const end = new DataView((await source.read(source.size - END_BYTES, END_BYTES)).buffer);
   const at = Number(end.getBigUint64(48, true));
   const length = source.size - END_BYTES - at;
-  if (end.getUint32(0, true) !== 0x06064b50 || !(length >= 0 && length <= MAX_DIRECTORY_BYTES)) {
+  if (end.getUint32(0, true) !== 0x06064b50 || !(length >= 0 && length <= maxDirectoryBytes(source.size))) {
     return undefined;
   }
   const found = await source.read(at, length + END_BYTES);
   const records = parse(found.subarray(0, length));
   if (records === undefined || records[0]?.headerOffset !== 0) return undefined;
+  const isInOrder = ({ headerOffset }: ArchiveRecord, i: number) =>
+    i === 0 || headerOffset > records[i - 1]!.headerOffset;
+  if (!records.every(({ name }) => PLAIN_NAME.test(name)) || !records.every(isInOrder)) return undefined;
   const placed = records.map(({ name, headerOffset, size }): PlacedRecord => ({
     path: name,
     headerAt: headerOffset,

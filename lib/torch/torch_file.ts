@@ -5,6 +5,7 @@
  * @module
  */
 
+import { trimMemory } from "../bytes/memory.ts";
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
@@ -14,6 +15,11 @@ import { type Archive, type ArchiveRecord, openArchive, readRecord } from "./arc
 import { type GlobalListener, readingPickle, refuseGlobals } from "./checkpoint_pickle.ts";
 import { isLegacyFile, legacyArchive, locateLegacyStorages, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
+import { tableLimits } from "./table_limits.ts";
+
+/** After how many storages memory is looked at, and how much garbage they may leave, in bytes. */
+const TRIM_STORAGES = 1024;
+const GARBAGE_BYTES = 8 * 1024 * 1024;
 
 /** A storage record of a file. */
 export interface StoredStorage {
@@ -73,6 +79,7 @@ export async function openTorchFile(source: ByteSource): Promise<TorchFile> {
     const at = await archive.locate(record);
     const storage: Storage = { view: bytes(path, at, record.size), crc: record.crc };
     storages.set(key, { key, headerAt: record.headerOffset, size: record.size, storage });
+    if (storages.size % TRIM_STORAGES === 0) trimMemory(GARBAGE_BYTES);
   }
   const rebuilder = new TensorRebuilder(path, storages);
   return { archive, root, storages, tensor: (value, name) => rebuilder.rebuild(value, name) };
@@ -115,6 +122,7 @@ export async function readTorchTable(source: ByteSource, onGlobal: GlobalListene
     );
   }
   const pickle = await readRecord(archive, "data.pkl");
-  const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle!, { onGlobal }));
+  const limits = tableLimits(source.size);
+  const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle!, { onGlobal, limits }));
   return { archive, root };
 }

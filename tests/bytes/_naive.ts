@@ -62,7 +62,7 @@ export class ViewGenerator {
       return random.integer(0, 1) === 0 ? this.#run(rows, items, type) : this.#lattice(rows, items, type);
     }
     const size = itemBytes[type];
-    switch (random.integer(0, 5)) {
+    switch (random.integer(0, 6)) {
       case 0: {
         const parts = this.#split(rows).map((count) => this.#make(depth - 1, count, items, type));
         return { view: concatRows(parts.map(({ view }) => view)), rows: parts.flatMap((part) => part.rows) };
@@ -85,7 +85,18 @@ export class ViewGenerator {
           rows: of.rows.map((row) => row.slice(before * size, (before + items) * size)),
         };
       }
-      case 4: {
+      case 4: { // Columns of one view in another order, so that the kernel meets the same object several times.
+        const of = this.#make(depth - 1, rows, items, type);
+        const widths = this.#split(items);
+        const starts = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0) * size);
+        const order = random.permutation(widths.length);
+        const columns = order.map((i) => sliceColumns(of.view, starts[i]!, widths[i]! * size));
+        const reordered = of.rows.map((row) =>
+          order.flatMap((i) => row.slice(starts[i]!, starts[i]! + widths[i]! * size))
+        );
+        return { view: concatColumns(columns), rows: reordered };
+      }
+      case 5: {
         const of = this.#make(depth - 1, rows, items, type);
         const group = random.pick([1, 2, 3, 4, 5, 6, 8, 10, 12].filter((n) => rows % n === 0));
         const order = random.permutation(group);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { dealChunks, type Target } from "../../lib/bytes/chunks.ts";
+import { dealBatches, dealChunks, type Target } from "../../lib/bytes/chunks.ts";
 import type { Overlay } from "../../lib/bytes/plan.ts";
 import {
   bytes,
@@ -131,4 +131,95 @@ Deno.test("dealChunks() moves a copy whose CRC-32 isn't known, though it is in p
     literals: () => [],
   };
   assertEquals(dealChunks([target([], overlay)], 100).length, 1);
+});
+
+/** File, copy, first row and rows of the chunks of batches. */
+function dealt(targets: readonly Target[], chunkBytes: number, batchChunks = 64) {
+  return dealBatches(targets, chunkBytes, batchChunks).map((batch) =>
+    batch.map(({ file, copy, firstRow, rows }) => [file, copy, firstRow, rows])
+  );
+}
+
+Deno.test("dealBatches() fills batches up to a number of bytes", () => {
+  const runs = [30, 30, 30, 50, 100, 1].map((length, i) => bytes("f", 1000 * i, length));
+  assertEquals(dealt([target(runs)], 100), [
+    [[0, 0, 0, 30], [0, 1, 0, 30], [0, 2, 0, 30]],
+    [[0, 3, 0, 50]],
+    [[0, 4, 0, 100]],
+    [[0, 5, 0, 1]],
+  ]);
+  assertEquals(
+    dealt([target([50, 50, 50].map((length) => bytes("f", 0, length)))], 100).map((batch) => batch.length),
+    [2, 1],
+  );
+  // Of several files, too; and what is longer than a batch is cut.
+  assertEquals(dealt([target([bytes("f", 0, 10)]), target([bytes("f", 0, 25)])], 20), [
+    [[0, 0, 0, 10]],
+    [[1, 0, 0, 20]],
+    [[1, 0, 20, 5]],
+  ]);
+  assertEquals(dealt([target([]), target([])], 20), []);
+});
+
+Deno.test("dealBatches() fills batches up to a number of chunks", () => {
+  const runs = Array.from({ length: 7 }, (_, i) => bytes("f", i, i % 2));
+  assertEquals(dealt([target(runs)], 1000, 3).map((batch) => batch.length), [3, 3, 1]);
+});
+
+Deno.test("dealBatches() deals columns of one table together, a few rows at a time", () => {
+  // Rows of 1 MiB, so four at a time.
+  const table = bytes("f", 0, 10, 1 << 20);
+  const shards = [0, 1, 2].map((n) => sliceColumns(table, n << 10, 1 << 10));
+  const other = sliceColumns(bytes("g", 0, 1 << 20, 4), 0, 2);
+  const targets = [target([shards[0]!, bytes("f", 0, 5)]), target([shards[1]!]), target([shards[2]!, other])];
+  const batches = dealBatches(targets, 1 << 24, 64);
+  assertEquals(
+    batches.map((batch) => batch.map(({ file, copy, firstRow, rows }) => [file, copy, firstRow, rows])),
+    [
+      [[0, 1, 0, 5]],
+      [[0, 0, 0, 4], [1, 0, 0, 4], [2, 0, 0, 4]],
+      [[0, 0, 4, 4], [1, 0, 4, 4], [2, 0, 4, 4]],
+      [[0, 0, 8, 2], [1, 0, 8, 2], [2, 0, 8, 2]],
+      [[2, 1, 0, 1 << 20]],
+    ],
+  );
+  // The kernel is to read those rows in one piece, and knows the table by identity.
+  for (const { group, view } of batches[1]!) {
+    assertEquals([group, view.op === "sliceColumns" && view.of === table], [4, true]);
+  }
+});
+
+Deno.test("dealBatches() keeps groups of a table whole", () => {
+  const table = reorderRows(bytes("f", 0, 20, 1 << 20), [4, 3, 2, 1, 0]);
+  const columns = sliceColumns(table, 0, 8);
+  assertEquals(dealt([target([columns])], 1 << 24), [5, 5, 5, 5].map((rows, i) => [[0, 0, 5 * i, rows]]));
+});
+
+Deno.test("dealBatches() covers every row of every copy once, so that files get finished", () => {
+  const random = new Random(6);
+  for (let n = 0; n < 200; n++) {
+    const tables = [0, 1].map(() => bytes("f", 0, random.integer(0, 12), random.integer(1, 3) << 20));
+    const targets = Array.from(
+      { length: random.integer(1, 4) },
+      () =>
+        target(Array.from({ length: random.integer(0, 4) }, () => {
+          const table = random.pick(tables);
+          const columns = sliceColumns(table, random.integer(0, 9), random.integer(0, 9));
+          return random.integer(0, 1) === 0 ? columns : bytes("f", 0, random.integer(0, 99));
+        })),
+    );
+    const chunks = dealBatches(targets, random.integer(1, 300), random.integer(1, 9)).flat();
+    targets.forEach(({ file }, fileIndex) =>
+      file.copies.forEach(({ view, at }, copyIndex) => {
+        const own = chunks.filter((chunk) => chunk.file === fileIndex && chunk.copy === copyIndex);
+        assertEquals(own.length > 0, true);
+        let next = 0;
+        for (const chunk of own) {
+          assertEquals([chunk.firstRow, chunk.at], [next, at]);
+          next += chunk.rows;
+        }
+        assertEquals(next * own[0]!.view.rowBytes, viewBytes(view));
+      })
+    );
+  }
 });

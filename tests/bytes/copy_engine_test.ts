@@ -7,7 +7,7 @@ import {
 } from "../../lib/bytes/copy_engine.ts";
 import { crc32 } from "../../lib/bytes/crc32.ts";
 import type { Copy, OutputFile, Overlay, Plan } from "../../lib/bytes/plan.ts";
-import { bytes, cast, concatRows, reorderRows } from "../../lib/bytes/view.ts";
+import { bytes, cast, concatRows, reorderRows, sliceColumns } from "../../lib/bytes/view.ts";
 import { CancelledError, FileError, FormatError } from "../../lib/error.ts";
 import { assertFailsAsync } from "./_assert.ts";
 import { canMount, LoopMount } from "./_mount.ts";
@@ -128,6 +128,33 @@ Deno.test("copyFiles() makes the same files with any number of workers", async (
   const smallBytes = Deno.readFileSync(temp.join("small"));
   const checksums = new Uint32Array(smallBytes.slice(6000).buffer);
   for (const i of [0, 1, 2, 2999]) assertEquals(checksums[i], crc32(source.subarray(i * 37, i * 37 + i % 5)));
+});
+
+Deno.test("copyFiles() splits a table's columns between files, and checks it", async () => {
+  using temp = new TempDirectory();
+  const content = new Random(9).bytes(30 * 90);
+  const path = temp.write("source", content);
+  const table = bytes(path, 0, 30, 90);
+  const split = (crc: number) =>
+    planOf(
+      [0, 1, 2].map((n) =>
+        withChecksums(outputFile(`${n}.out`, [{ label: "w", view: sliceColumns(table, 30 * n, 30) }]))
+      ),
+      [{ label: "data/0", path, offset: 0, length: content.length, crc }],
+    );
+  const { finished } = await copyAll(split(crc32(content)), temp, { verify: true });
+  assertEquals(finished.toSorted(), ["0.out", "1.out", "2.out"]);
+  for (const n of [0, 1, 2]) {
+    const expected = content.filter((_, i) => Math.floor(i % 90 / 30) === n);
+    const crc = new Uint8Array(Uint32Array.of(crc32(expected)).buffer);
+    assertEquals(Deno.readFileSync(temp.join(`${n}.out`)), Uint8Array.of(...expected, ...crc));
+  }
+  await assertFailsAsync(
+    () => copyAll(split(1), temp),
+    FormatError,
+    `${path}: data/0: the bytes are damaged (CRC-32 ${crc32(content).toString(16).padStart(8, "0")}, ` +
+      "expected 00000001); get the file again from where it was written",
+  );
 });
 
 Deno.test("copyFiles() truncates what was at a destination before", async () => {

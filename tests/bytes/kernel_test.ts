@@ -266,6 +266,69 @@ Deno.test("createKernel() joins reads that follow one another into one run", () 
   kernel.close();
 });
 
+Deno.test("createKernel() reads a table once for copies of several columns of the same rows", () => {
+  using temp = new TempDirectory();
+  const content = new Random(3).bytes(800);
+  const path = temp.write("f.bin", content);
+  const table = reorderRows(bytes(path, 0, 10, 80), [1, 0]);
+  let readBytes = 0;
+  const kernel = createKernel({
+    ...io,
+    open(path, write) {
+      const file = openKernelFile(path, write);
+      return { ...file, read: (buffer, at) => (readBytes += buffer.byteLength, file.read(buffer, at)) };
+    },
+  }, 1 << 20);
+  const columns = (start: number, width: number, firstRow: number, rows: number, of: View = table) => {
+    const view = { op: "sliceColumns", of, start, rows: 10, rowBytes: width } as const;
+    const into = new Uint8Array(rows * width);
+    kernel.fill(view, firstRow, rows, into);
+    const expected = Array.from({ length: rows }, (_, i) => {
+      const at = ((firstRow + i) ^ 1) * 80 + start;
+      return [...content.subarray(at, at + width)];
+    });
+    assertEquals([...into], expected.flat());
+  };
+  columns(0, 40, 0, 4);
+  assertEquals(readBytes, 320);
+  columns(40, 40, 0, 4);
+  columns(7, 3, 0, 4);
+  assertEquals(readBytes, 320);
+  columns(0, 40, 4, 4);
+  assertEquals(readBytes, 640);
+  // Other rows and other objects are read anew, though they begin alike.
+  columns(0, 40, 4, 2);
+  columns(0, 40, 6, 2);
+  columns(0, 40, 6, 2, { ...table });
+  assertEquals(readBytes, 640 + 3 * 160);
+  kernel.close();
+});
+
+Deno.test("createKernel() doesn't take what it couldn't read for a table", () => {
+  using temp = new TempDirectory();
+  const path = temp.write("f.bin", new Uint8Array(79));
+  const kernel = createKernel(io, 1 << 20);
+  const table = concatRows([bytes(path, 0, 1, 40), bytes(path, 40, 1, 40), bytes(path, 0, 1, 40)]);
+  const view = { op: "sliceColumns", of: table, start: 0, rows: 3, rowBytes: 4 } as const;
+  for (let n = 0; n < 2; n++) assertThrows(() => kernel.fill(view, 0, 3, new Uint8Array(12)), Error);
+  kernel.close();
+});
+
+Deno.test("createKernel() keeps no record of items that it reads one by one", () => {
+  using temp = new TempDirectory();
+  const content = new Random(3).bytes(4096);
+  const view = strided(temp.write("f.bin", content), 0, 4, [32, 32], [1, 32]);
+  const read = (blockBytes: number) => {
+    const kernel = createKernel(io, blockBytes);
+    const { reads } = kernel.run({ view, path: undefined, at: 0, firstRow: 0, rows: 32, group: 1 }, nothing);
+    kernel.close();
+    return reads.map(({ offset, length, crc }) => [offset, length, crc]);
+  };
+  assertEquals(read(1), []);
+  // All rows together are a run of the file.
+  assertEquals(read(4096), [[0, 4096, crc32(content)]]);
+});
+
 Deno.test("createKernel() reads groups whole where they fit eight blocks, else row by row", () => {
   using temp = new TempDirectory();
   const path = temp.write("f.bin", new Random(4).bytes(64));

@@ -90,6 +90,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
   const shards = stages[0]!.map((_, rank) =>
     mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
   );
+  shards.forEach(checkPieces);
   const modelYaml = findModelYaml(directory);
   return {
     path,
@@ -202,7 +203,7 @@ function joinPieces(pieces: readonly Piece[], joiner: TensorJoiner): Shard {
         );
       }
       if (
-        tensor.shape.length === 0 || tensor.shape.length !== model.shape.length ||
+        tensor.shape.length === 0 ||
         String(tensor.shape.slice(1)) !== String(model.shape.slice(1))
       ) {
         throw new MismatchError(
@@ -213,8 +214,7 @@ function joinPieces(pieces: readonly Piece[], joiner: TensorJoiner): Shard {
         );
       }
     }
-    const filled = parts.filter(({ tensor }) => tensor.shape[0] !== 0).map(({ tensor }) => tensor);
-    parameters.set(name, joiner.join(filled.length === 0 ? [model] : filled, 0));
+    parameters.set(name, joiner.join(parts.map(({ tensor }) => tensor), 0));
   }
   return { path: dirname(path), parameters };
 }
@@ -226,6 +226,18 @@ function joinPieces(pieces: readonly Piece[], joiner: TensorJoiner): Shard {
  */
 function isNothing({ shape }: Tensor): boolean {
   return shape.length === 1 && shape[0] === 0;
+}
+
+/** Finds out whether pieces are missing at the end, where no gap in the names of the files shows it. */
+function checkPieces({ path, parameters }: Shard): void {
+  const norm = parameters.get("decoder.layer_norm.weight")?.shape;
+  const matrix = parameters.get("decoder.layers.0.self_attn.k_proj.weight")?.shape;
+  // Neither pieces nor tensor parallelism split k along its width, and every norm is as long as that.
+  if (norm?.length !== 1 || matrix?.length !== 2 || norm[0]! >= matrix[1]!) return;
+  throw new MismatchError(
+    `${path}: holds ${norm[0]} of the ${matrix[1]} items of decoder.layer_norm.weight; ` +
+      "all sdp files are needed",
+  );
 }
 
 /** Puts the layers of pipeline stages together. */

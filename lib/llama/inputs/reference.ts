@@ -10,10 +10,10 @@ import { trimMemory } from "../../bytes/memory.ts";
 import type { SourceFile } from "../../bytes/plan.ts";
 import { join } from "../../deps.ts";
 import { FileError, FormatError, MismatchError } from "../../error.ts";
-import { Global, type PickleValue, Reduction } from "../../pickle/mod.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
+import { dictOf } from "../../torch/pickled_dict.ts";
 import { openTorchFile, type TorchFile } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type Shard } from "../checkpoint.ts";
 import { describeReference } from "../describe_reference.ts";
@@ -124,6 +124,11 @@ function readReferenceState(file: TorchFile): Parameters {
     if (parameter === undefined) {
       throw new MismatchError(`${path}: ${name}: is no parameter of a LLaMA model in the reference layout`);
     }
+    if (isExpanded(tensor)) {
+      throw new MismatchError(
+        `${path}: ${name}: has more items than its storage, as no model's weights have; save it contiguous`,
+      );
+    }
     if (!tensor.dtype.isFloat) {
       throw new MismatchError(
         `${path}: ${name}: has dtype ${tensor.dtype.name}, but a model's weights are floating point`,
@@ -133,12 +138,4 @@ function readReferenceState(file: TorchFile): Parameters {
   }
   if (parameters.size === 0) throw new FormatError(`${path}: the model's state dict is empty`);
   return parameters;
-}
-
-/** A dict, plain or ordered. */
-function dictOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
-  if (value instanceof Map) return value;
-  const isOrdered = value instanceof Reduction && value.callable instanceof Global &&
-    value.callable.toString() === "collections.OrderedDict";
-  return isOrdered ? value.dictItems : undefined;
 }

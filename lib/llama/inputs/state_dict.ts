@@ -6,7 +6,8 @@
 
 import { FormatError, MismatchError } from "../../error.ts";
 import { Global, type PickleValue, Reduction } from "../../pickle/mod.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
+import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
 import type { TorchFile } from "../../torch/torch_file.ts";
 import type { Parameters } from "../checkpoint.ts";
 import { parseName, stripWrappers } from "../parameter.ts";
@@ -60,6 +61,11 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
         `${path}: ${key}: is no parameter of a fairseq2 LLaMA model; is this another model?`,
       );
     }
+    if (isExpanded(tensor)) {
+      throw new MismatchError(
+        `${path}: ${key}: has more items than its storage, as no model's weights have; save it contiguous`,
+      );
+    }
     if (!tensor.dtype.isFloat) {
       throw new MismatchError(
         `${path}: ${key}: has dtype ${tensor.dtype.name}, but a model's weights are floating point`,
@@ -76,7 +82,7 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
   return parameters;
 }
 
-function findState(root: Dict, path: string): Dict {
+function findState(root: PickledDict, path: string): PickledDict {
   const modelKey = root.get("model_key");
   const keys = typeof modelKey === "string" ? [modelKey, ...MODEL_KEYS] : MODEL_KEYS;
   for (const key of keys) {
@@ -100,20 +106,6 @@ function findState(root: Dict, path: string): Dict {
       names.join(", ") || "no keys at all"
     }`,
   );
-}
-
-type Dict = ReadonlyMap<PickleValue, PickleValue>;
-
-/** A dict, plain or ordered (whose attributes, such as `_metadata`, don't matter here). */
-function dictOf(value: PickleValue | undefined): Dict | undefined {
-  if (value instanceof Map) return value;
-  if (
-    value instanceof Reduction && value.callable instanceof Global &&
-    value.callable.toString() === "collections.OrderedDict"
-  ) {
-    return value.dictItems;
-  }
-  return undefined;
 }
 
 function describe(value: PickleValue): string {

@@ -7,8 +7,8 @@
 import { FormatError } from "../../error.ts";
 import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
 
-/** The largest index that is read, in bytes. That of 405B has 120 kB; 140 times as much. */
-export const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+/** The largest index that is read, in bytes. That of 405B has 120 kB; 70 times as much. */
+export const MAX_INDEX_BYTES = 8 * 1024 * 1024;
 
 /**
  * Reads an index.

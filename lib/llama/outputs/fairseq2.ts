@@ -57,6 +57,9 @@ const SCALING_UNTIL_0_3: RopeScaling = {
   originalContextLength: 8192,
 };
 
+/** The epsilon of fairseq2's `RMSNorm` in all versions; no configuration has it. */
+const NORM_EPS = 1e-5;
+
 /**
  * The files of a fairseq2 checkpoint.
  *
@@ -96,7 +99,13 @@ export function fairseq2Files(
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
-  return { files, notes: scalingNotes(model.ropeScaling, form, options.versions !== undefined) };
+  const notes = scalingNotes(model.ropeScaling, form, options.versions !== undefined);
+  if (model.normEps !== NORM_EPS) {
+    notes.push(
+      `fairseq2 can't set the epsilon of its norms: it takes ${NORM_EPS}, where the model has ${model.normEps}`,
+    );
+  }
+  return { files, notes };
 }
 
 /**

@@ -1,0 +1,171 @@
+/**
+ * What can be compared: a LLaMA model in the canonical form, or the tensors of any files by their names.
+ *
+ * @module
+ */
+
+import { trimMemory } from "../bytes/memory.ts";
+import type { SourceFile } from "../bytes/plan.ts";
+import { FileSource } from "../bytes/source.ts";
+import { CheckpointError, FileError, FormatError } from "../error.ts";
+import { ConfigError } from "../llama/config_error.ts";
+import type { ModelDescription } from "../llama/model_description.ts";
+import { openCheckpoint } from "../llama/open_checkpoint.ts";
+import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../llama/parameter.ts";
+import { openSafetensors } from "../safetensors/safetensors_file.ts";
+import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
+import { openTorchFile } from "../torch/torch_file.ts";
+import { isSafetensors } from "./listing.ts";
+import { pickledTensors } from "./pickled_tensors.ts";
+import { relativePath } from "./relative_path.ts";
+import { findWeightFiles } from "./weight_files.ts";
+import { wholeModel } from "./whole_model.ts";
+
+/** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
+const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
+
+/** One side of a comparison. */
+export interface Comparable {
+  /** The path that was given. */
+  readonly path: string;
+  /** What it is, for people. */
+  readonly kind: string;
+  /** Whether it is a LLaMA model, with canonical names and rows of q and k in the canonical order. */
+  readonly isModel: boolean;
+  /** The tensors by name. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The files that they are in. */
+  readonly sources: readonly SourceFile[];
+  /** What a model's configuration says of it. */
+  readonly model?: ModelDescription;
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens something to compare: as a LLaMA model if it is one, whatever its layout and in how many shards.
+ *
+ * @param path A checkpoint's directory, or a file.
+ * @returns It, opened. No tensor was read.
+ * @throws {FileError} If there is nothing to compare, or a part of a model is missing.
+ * @throws {FormatError} If a file is damaged.
+ * @throws {MismatchError} If parts of a model don't fit together.
+ */
+export async function openComparable(path: string): Promise<Comparable> {
+  let problem: CheckpointError;
+  try {
+    const checkpoint = await openCheckpoint(path);
+    const { parameters, resolved, differingReplicas } = wholeModel(checkpoint);
+    return {
+      path,
+      kind: checkpoint.kind,
+      isModel: true,
+      tensors: parameters,
+      sources: checkpoint.sources,
+      ...(resolved === undefined ? {} : { model: resolved.model }),
+      notes: differingReplicas.map((name) =>
+        `${path}: ${name} differs between the shards, though each should have the same copy; the first one counts`
+      ),
+    };
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    problem = error;
+  }
+  if (!isPlainFile(path)) {
+    const others = await openDirectory(path, problem);
+    if (isBrokenModel(others.tensors, problem)) throw problem;
+    return others;
+  }
+  const file = await openFile(path);
+  const parameters = referenceForm(file.tensors);
+  return parameters === undefined ? file : { ...file, kind: "reference", isModel: true, tensors: parameters };
+}
+
+/**
+ * Opens something to compare by the names that its tensors have in the files, whatever it is.
+ *
+ * @param path A directory, or a file.
+ * @returns It, opened. No tensor was read.
+ */
+export async function openByName(path: string): Promise<Comparable> {
+  return isPlainFile(path) ? await openFile(path) : await openDirectory(path);
+}
+
+async function openFile(path: string): Promise<Comparable> {
+  using source = FileSource.open(path);
+  const tensors = await readTensors(source);
+  return { path, kind: "tensors by name", isModel: false, tensors, sources: [source.identity], notes: [] };
+}
+
+async function openDirectory(path: string, problem?: CheckpointError): Promise<Comparable> {
+  const files = findWeightFiles(path);
+  if (files.length === 0) throw problem ?? new FileError(`${path}: holds no files with tensors; name a file`);
+  const tensors = new Map<string, Tensor>();
+  const sources: SourceFile[] = [];
+  for (const file of files) {
+    const opened = await openFile(file);
+    sources.push(...opened.sources);
+    for (const [name, tensor] of opened.tensors) {
+      // Several files are told apart only where they have to be.
+      tensors.set(tensors.has(name) ? `${relativePath(path, file)}/${name}` : name, tensor);
+    }
+    trimMemory();
+  }
+  return { path, kind: "tensors by name", isModel: false, tensors, sources, notes: [] };
+}
+
+/**
+ * Whether a directory that couldn't be opened as a LLaMA model is one all the same, of which something is missing or
+ * wrong. Models of other architectures have names like LLaMA's in the Hugging Face layout.
+ */
+function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: CheckpointError): boolean {
+  for (const key of tensors.keys()) {
+    const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj)/, ""));
+    if (parseName("fairseq2", name) !== undefined || parseName("reference", name) !== undefined) return true;
+    if (parseName("huggingface", name) !== undefined) return !(problem instanceof ConfigError);
+  }
+  return false;
+}
+
+async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor>> {
+  if (await isSafetensors(source)) return (await openSafetensors(source)).tensors;
+  const file = await openTorchFile(source);
+  const tensors = new Map<string, Tensor>();
+  for (const { name, value, kind } of pickledTensors(file.root, source.path)) {
+    const tensor = value === undefined ? undefined : file.tensor(value, name);
+    if (tensor === undefined) {
+      throw new FormatError(`${source.path}: ${name}: is no plain tensor (${kind}), which can't be compared`);
+    }
+    if (isExpanded(tensor) && numel(tensor.shape) * tensor.dtype.itemBytes > MAX_EXPANDED_BYTES) {
+      throw new FormatError(
+        `${source.path}: ${name}: repeats the items of its storage (torch's expand) to more than ` +
+          `${MAX_EXPANDED_BYTES} bytes; save it with tensor.clone()`,
+      );
+    }
+    tensors.set(tensors.has(name) ? `${name} (${tensors.size})` : name, tensor);
+  }
+  return tensors;
+}
+
+/**
+ * A model in one file of the reference layout, by canonical names. One of Hugging Face's needs a `config.json` to know
+ * its heads, and fairseq2's is a checkpoint by itself.
+ */
+function referenceForm(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> | undefined {
+  const parameters = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (isRotaryBuffer("reference", name)) continue;
+    const parameter = parseName("reference", name);
+    if (parameter === undefined) return undefined;
+    parameters.set(formatName("fairseq2", parameter), tensor);
+  }
+  return parameters.size === 0 ? undefined : parameters;
+}
+
+function isPlainFile(path: string): boolean {
+  try {
+    return !Deno.statSync(path).isDirectory;
+  } catch {
+    return true; // What is wrong with it is said where it is opened.
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Comparing two checkpoints: are these the same model?
+ *
+ * @module
+ */
+
+import { createKernel, type Kernel } from "../bytes/kernel.ts";
+import { openKernelFile } from "../bytes/kernel_file.ts";
+import type { SourceFile } from "../bytes/plan.ts";
+import { FileSource } from "../bytes/source.ts";
+import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
+import type { ModelDescription } from "../llama/model_description.ts";
+import { numel, type Tensor } from "../tensor/tensor.ts";
+import { type Comparable, openByName, openComparable } from "./comparable.ts";
+import { COMPARE_BLOCK_BYTES, haveEqualBits, largestDifference } from "./compare_tensors.ts";
+
+/** How to compare. */
+export interface CompareOptions {
+  /**
+   * Numbers that differ by no more than this count as the same, whatever their dtypes. Without it bits are compared,
+   * and another dtype is a difference.
+   */
+  readonly tolerance?: number;
+  /** Told of the bytes compared so far, and of those to compare in all, of the first checkpoint. */
+  readonly onProgress?: (bytes: number, totalBytes: number) => void;
+  /** Cancels the comparison. */
+  readonly signal?: AbortSignal;
+}
+
+/** A tensor's dtype and shape. */
+export interface TensorForm {
+  /** The dtype, by torch's name. */
+  readonly dtype: string;
+  /** The shape. */
+  readonly shape: readonly number[];
+}
+
+/** How a tensor differs. */
+export interface TensorDifference {
+  /** Its name; fairseq2's where both checkpoints are LLaMA models. */
+  readonly name: string;
+  /**
+   * What differs: it is `"missing"` on one side, has another `"shape"` or `"dtype"`, or other `"bits"`; with a
+   * tolerance, other `"values"`.
+   */
+  readonly what: "missing" | "shape" | "dtype" | "bits" | "values";
+  /** The form of the first one's tensor, or `null` where it has none. */
+  readonly a: TensorForm | null;
+  /** The form of the second one's. */
+  readonly b: TensorForm | null;
+  /**
+   * The largest absolute difference of two numbers, where values were compared; `null` where one of them is infinite or
+   * no number, and the other isn't the same, or where the dtypes don't allow it.
+   */
+  readonly largest?: number | null;
+  /** Whether the tolerance allows it. */
+  readonly tolerated: boolean;
+}
+
+/** What came of a comparison. */
+export interface Comparison {
+  /** Whether both are the same, within the tolerance if one was given. */
+  readonly equal: boolean;
+  /** The first one: its path, and what it is. */
+  readonly a: Pick<Comparable, "path" | "kind">;
+  /** The second one. */
+  readonly b: Pick<Comparable, "path" | "kind">;
+  /** The number of tensors that both have. */
+  readonly tensors: number;
+  /** The tensors that differ, those that count first and the furthest apart first among them. */
+  readonly differences: readonly TensorDifference[];
+  /** What a user should be told: what the weights don't show, such as configurations that differ. */
+  readonly notes: readonly string[];
+}
+
+/** How long it works before other tasks have a turn, in milliseconds. */
+const TURN_MS = 20;
+
+/**
+ * Compares two checkpoints: the names, dtypes, shapes and bits of their tensors. Two LLaMA models are compared whatever
+ * their layouts, shards and names are. Anything else is compared by the names of its tensors.
+ *
+ * Memory stays constant, whatever the size. No checksum that a file states is trusted: all bytes are read.
+ *
+ * @param a A checkpoint's directory, or a file.
+ * @param b Another.
+ * @param options How to compare.
+ * @returns What came of it.
+ * @throws {FileError} If a file is missing or can't be read.
+ * @throws {FormatError} If a file is damaged or isn't what it must be.
+ * @throws {OptionError} If the tolerance is negative or no number.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function compareCheckpoints(
+  a: string,
+  b: string,
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { tolerance } = options;
+  if (tolerance !== undefined && !(tolerance >= 0)) {
+    throw new OptionError(`Can't compare with a tolerance of ${tolerance}: it must be a number from 0`);
+  }
+  let [left, right] = [await openComparable(a), await openComparable(b)];
+  // Names of a model's own layout are no names of other files.
+  if (left.isModel !== right.isModel) [left, right] = [await openByName(a), await openByName(b)];
+  const pairs: [name: string, a: Tensor, b: Tensor][] = [];
+  const differences: TensorDifference[] = [];
+  for (const [name, tensor] of left.tensors) {
+    const other = right.tensors.get(name);
+    if (other === undefined) differences.push(formDifference(name, "missing", tensor, undefined));
+    else pairs.push([name, tensor, other]);
+  }
+  for (const [name, tensor] of right.tensors) {
+    if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
+  }
+  const kernel = createKernel({ open: openKernelFile, crc32: noChecksum }, COMPARE_BLOCK_BYTES);
+  try {
+    const progress = new Progress(pairs, options);
+    for (const [name, x, y] of pairs) {
+      const difference = await comparePair(kernel, name, x, y, tolerance, progress);
+      if (difference !== undefined) differences.push(difference);
+      await progress.finish(x);
+    }
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new FileError(error instanceof Error ? error.message : String(error));
+  } finally {
+    kernel.close();
+  }
+  checkUnchanged([...left.sources, ...right.sources]);
+  differences.sort((p, q) => Number(p.tolerated) - Number(q.tolerated) || distance(q) - distance(p));
+  return {
+    equal: differences.every(({ tolerated }) => tolerated),
+    a: { path: left.path, kind: left.kind },
+    b: { path: right.path, kind: right.kind },
+    tensors: pairs.length,
+    differences,
+    notes: [...left.notes, ...right.notes, ...configurationNotes(left.model, right.model)],
+  };
+}
+
+/** Numbers that a model's code needs, that all layouts state, and that no weight shows. */
+const SETTINGS = [["heads", "attention heads"], ["ropeTheta", "a RoPE base"], [
+  "normEps",
+  "a norm epsilon",
+]] as const;
+
+function configurationNotes(a: ModelDescription | undefined, b: ModelDescription | undefined): string[] {
+  if (a === undefined || b === undefined) return [];
+  return SETTINGS.filter(([key]) => a[key] !== b[key]).map(([key, what]) =>
+    `the configurations differ: ${what} of ${a[key]} and ${b[key]}`
+  );
+}
+
+async function comparePair(
+  kernel: Kernel,
+  name: string,
+  a: Tensor,
+  b: Tensor,
+  tolerance: number | undefined,
+  progress: Progress,
+): Promise<TensorDifference | undefined> {
+  if (String(a.shape) !== String(b.shape)) return formDifference(name, "shape", a, b);
+  const onBlock = (bytes: number) => progress.add(bytes);
+  if (tolerance === undefined) {
+    if (a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
+    return await haveEqualBits(kernel, a, b, onBlock) ? undefined : formDifference(name, "bits", a, b);
+  }
+  const { differ, largest } = await largestDifference(kernel, a, b, onBlock);
+  if (!differ) return undefined;
+  return {
+    name,
+    what: "values",
+    a: formOf(a),
+    b: formOf(b),
+    largest: largest === undefined || largest === Infinity ? null : largest,
+    tolerated: largest !== undefined && largest <= tolerance,
+  };
+}
+
+function formDifference(
+  name: string,
+  what: TensorDifference["what"],
+  a: Tensor | undefined,
+  b: Tensor | undefined,
+): TensorDifference {
+  return { name, what, a: formOf(a), b: formOf(b), tolerated: false };
+}
+
+function formOf<T extends Tensor | undefined>(tensor: T): TensorForm | null {
+  return tensor === undefined ? null : { dtype: tensor.dtype.name, shape: tensor.shape };
+}
+
+function distance({ largest }: TensorDifference): number {
+  return largest ?? Infinity;
+}
+
+/** Counts what was compared, lets other tasks have a turn, and stops when that is asked for. */
+class Progress {
+  readonly #options: CompareOptions;
+  readonly #totalBytes: number;
+  /** The bytes of tensors that are done. */
+  #done = 0;
+  /** The bytes compared of the current one. */
+  #current = 0;
+  #turnEnds = performance.now() + TURN_MS;
+
+  constructor(pairs: readonly (readonly [string, Tensor, Tensor])[], options: CompareOptions) {
+    this.#options = options;
+    this.#totalBytes = pairs.reduce((sum, [, tensor]) => sum + bytesOf(tensor), 0);
+  }
+
+  async add(bytes: number): Promise<void> {
+    this.#current += bytes;
+    if (performance.now() < this.#turnEnds) return;
+    this.#report();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#turnEnds = performance.now() + TURN_MS;
+    this.#check();
+  }
+
+  /** A tensor is done, though it may not have been read to its end. */
+  async finish(tensor: Tensor): Promise<void> {
+    this.#done += bytesOf(tensor);
+    this.#current = 0;
+    await this.add(0);
+    this.#check();
+    if (this.#done === this.#totalBytes) this.#report();
+  }
+
+  #report(): void {
+    this.#options.onProgress?.(Math.min(this.#done + this.#current, this.#totalBytes), this.#totalBytes);
+  }
+
+  #check(): void {
+    if (this.#options.signal?.aborted) throw new CancelledError("Cancelled");
+  }
+}
+
+function bytesOf({ shape, dtype }: Tensor): number {
+  return numel(shape) * dtype.itemBytes;
+}
+
+/** The kernel's checksums are of use to nobody here. */
+function noChecksum(): number {
+  return 0;
+}
+
+/** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */
+function checkUnchanged(sources: readonly SourceFile[]): void {
+  for (const { path, size, mtime } of sources) {
+    using source = FileSource.open(path);
+    if (source.size !== size || source.mtime !== mtime) {
+      throw new FileError(`${path}: changed while it was read; compare again`);
+    }
+  }
+}

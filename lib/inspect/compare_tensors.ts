@@ -1,0 +1,162 @@
+/**
+ * Comparing two tensors block by block, in constant memory.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Kernel } from "../bytes/kernel.ts";
+import { bytes, concatRows, type View } from "../bytes/view.ts";
+import { type Tensor, tensorView } from "../tensor/tensor.ts";
+import { canWiden, type Numbers, numbersPerItem, widen } from "./widen.ts";
+
+/** How much of each tensor is in memory at a time, in bytes. */
+export const COMPARE_BLOCK_BYTES: number = 1024 * 1024;
+
+/** How far two tensors of one shape differ. */
+export interface ValueDifference {
+  /** Whether any of their bits differ, or their dtypes. */
+  readonly differ: boolean;
+  /**
+   * The largest absolute difference between numbers at the same place; infinite where one is infinite or no number and
+   * the other is not the same. `undefined` where it wasn't asked for, or the dtypes don't allow it.
+   */
+  readonly largest: number | undefined;
+}
+
+/**
+ * Compares the bytes of two tensors of the same dtype and shape, only as far as they are the same.
+ *
+ * @param kernel What reads them.
+ * @param a A tensor.
+ * @param b Another.
+ * @param onBlock Told of the bytes compared since the last call, of one tensor; it may wait, or throw to stop.
+ * @returns Whether they are the same.
+ */
+export async function haveEqualBits(
+  kernel: Kernel,
+  a: Tensor,
+  b: Tensor,
+  onBlock: (bytes: number) => Promise<void>,
+): Promise<boolean> {
+  for (const [x, y] of blocks(kernel, a, b)) {
+    if (!areEqual(x, y)) return false;
+    await onBlock(x.length);
+  }
+  return true;
+}
+
+/**
+ * Finds the largest difference between the numbers of two tensors of the same shape, whose dtypes may differ.
+ *
+ * @param kernel What reads them.
+ * @param a A tensor.
+ * @param b Another.
+ * @param onBlock Told of the bytes compared since the last call, of the first tensor; it may wait, or throw to stop.
+ * @returns How far they differ.
+ */
+export async function largestDifference(
+  kernel: Kernel,
+  a: Tensor,
+  b: Tensor,
+  onBlock: (bytes: number) => Promise<void>,
+): Promise<ValueDifference> {
+  const isComparable = canWiden(a.dtype) && canWiden(b.dtype) &&
+    numbersPerItem(a.dtype) === numbersPerItem(b.dtype);
+  const isSameType = a.dtype === b.dtype;
+  if (!isComparable) {
+    return { differ: !isSameType || !await haveEqualBits(kernel, a, b, onBlock), largest: undefined };
+  }
+  let [largest, differ] = [0, !isSameType];
+  for (const [x, y] of blocks(kernel, a, b)) {
+    if (!isSameType || !areEqual(x, y)) {
+      differ = true;
+      largest = Math.max(largest, furthestApart(widen(a.dtype, x), widen(b.dtype, y)));
+    }
+    await onBlock(x.length);
+  }
+  return { differ, largest };
+}
+
+type Block = readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+
+/** The same rows of both tensors, block by block. */
+function* blocks(kernel: Kernel, a: Tensor, b: Tensor): Generator<Block> {
+  const { itemBytes: aItem } = a.dtype;
+  const { itemBytes: bItem } = b.dtype;
+  let [left, right] = [tensorView(a), tensorView(b)];
+  // Plain runs have no rows that matter, and these may be long.
+  if (isPlain(left) && isPlain(right)) [left, right] = [flat(left, aItem), flat(right, bItem)];
+  if (left.rows === 0 || left.rowBytes === 0) return;
+  const group = Math.max(groupRows(left), groupRows(right));
+  let step = Math.max(1, Math.floor(COMPARE_BLOCK_BYTES / Math.max(left.rowBytes, right.rowBytes)));
+  if (step > group) step -= step % group;
+  const [x, y] = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * right.rowBytes)];
+  for (let row = 0; row < left.rows; row += step) {
+    const rows = Math.min(step, left.rows - row);
+    const block = [x.subarray(0, rows * left.rowBytes), y.subarray(0, rows * right.rowBytes)] as const;
+    kernel.fill(left, row, rows, block[0]);
+    kernel.fill(right, row, rows, block[1]);
+    yield block;
+  }
+}
+
+/** Whether a view is runs of bytes, one after the other. */
+function isPlain(view: View): boolean {
+  return view.op === "bytes" || (view.op === "concatRows" && view.parts.every(isPlain));
+}
+
+/** A plain view with an item in each row. */
+function flat(view: View, itemBytes: number): View {
+  if (view.op === "bytes") {
+    return bytes(view.path, view.offset, view.rows * view.rowBytes / itemBytes, itemBytes);
+  }
+  return view.op === "concatRows" ? concatRows(view.parts.map((part) => flat(part, itemBytes))) : view;
+}
+
+/** How many rows a view reads together. */
+function groupRows(view: View): number {
+  switch (view.op) {
+    case "bytes":
+    case "strided":
+      return 1;
+    case "concatRows":
+    case "concatColumns":
+      return Math.max(...view.parts.map(groupRows));
+    case "reorderRows":
+      return Math.max(view.order.length, groupRows(view.of));
+    default:
+      return groupRows(view.of);
+  }
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function furthestApart(a: Numbers, b: Numbers): number {
+  const [x, y] = [a as ArrayLike<number | bigint>, b as ArrayLike<number | bigint>];
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) {
+    const [p, q] = [x[i]!, y[i]!];
+    if (p === q) continue;
+    const distance = distanceOf(p, q);
+    if (distance > largest) largest = distance;
+  }
+  return largest;
+}
+
+function distanceOf(p: number | bigint, q: number | bigint): number {
+  if (typeof p === "bigint" || typeof q === "bigint") {
+    // A fraction or an infinity has no place among 64-bit integers, and these none among doubles.
+    if (typeof p === typeof q) return Math.abs(Number((p as bigint) - (q as bigint)));
+    const [number, integer] = typeof p === "number" ? [p, q as bigint] : [q as number, p as bigint];
+    if (!Number.isInteger(number)) {
+      return Number.isFinite(number) ? Math.abs(number - Number(integer)) : Infinity;
+    }
+    return Math.abs(Number(BigInt(number) - integer));
+  }
+  const distance = Math.abs(p - q);
+  // No number on both sides is the same, on one is as different as can be.
+  return Number.isNaN(distance) ? (Number.isNaN(p) && Number.isNaN(q) ? 0 : Infinity) : distance;
+}

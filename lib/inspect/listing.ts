@@ -1,0 +1,140 @@
+/**
+ * What one file of tensors holds, as far as its table of contents tells.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../bytes/source.ts";
+import { FormatError } from "../error.ts";
+import type { Global, PickleValue } from "../pickle/mod.ts";
+import { openSafetensors } from "../safetensors/safetensors_file.ts";
+import { numel, type Tensor } from "../tensor/tensor.ts";
+import { isAllowedGlobal } from "../torch/allowed_globals.ts";
+import { outlineTorchFile, type TensorOutline } from "../torch/torch_outline.ts";
+import { describeWriter } from "./describe_writer.ts";
+import { pickledTensors } from "./pickled_tensors.ts";
+
+/** The formats of files. */
+export type FileFormat = "torch" | "torch-legacy" | "safetensors";
+
+/** A tensor in a file. */
+export interface ListedTensor {
+  /** Its name in the file. */
+  readonly name: string;
+  /** Its dtype, by torch's name. */
+  readonly dtype: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** The size of its items in bytes. */
+  readonly bytes: number;
+  /** Equal for tensors that are the same one under two names: the same items of the same storage. */
+  readonly identity: string;
+}
+
+/** A file that was listed. */
+export interface FileListing {
+  /** The file's path or URL. */
+  readonly path: string;
+  /** The size of the file in bytes. */
+  readonly size: number;
+  /** The format. */
+  readonly format: FileFormat;
+  /** What there is to say of who wrote it, for people. */
+  readonly writer: string;
+  /** Its tensors, in its order. */
+  readonly tensors: readonly ListedTensor[];
+  /** What the file holds, as inert values, if it is torch's. */
+  readonly root?: PickleValue;
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Lists the tensors in a file. Only its table of contents is read, and nothing that it names is run: a file that
+ * torch's `weights_only=True` refuses is listed, with a note that says so.
+ *
+ * @param source The file.
+ * @returns What it holds.
+ * @throws {FormatError} If it is neither torch's nor a safetensors file, or is damaged.
+ */
+export async function listFile(source: ByteSource): Promise<FileListing> {
+  return await isSafetensors(source) ? await listSafetensors(source) : await listTorch(source);
+}
+
+/**
+ * Whether a file is a safetensors file rather than one of torch's: after a length that the file has, it begins with
+ * a brace.
+ */
+export async function isSafetensors(source: ByteSource): Promise<boolean> {
+  if (source.path.endsWith(".safetensors")) return true;
+  if (source.size < 9) return false;
+  const start = new DataView((await source.read(0, 9)).buffer);
+  return start.getBigUint64(0, true) <= BigInt(source.size - 8) && start.getUint8(8) === 0x7b;
+}
+
+async function listSafetensors(source: ByteSource): Promise<FileListing> {
+  const { tensors, metadata } = await openSafetensors(source);
+  const format = metadata.get("format");
+  return {
+    path: source.path,
+    size: source.size,
+    format: "safetensors",
+    writer: format === undefined ? "safetensors" : `safetensors, from ${format === "pt" ? "torch" : format}`,
+    tensors: [...tensors].map(([name, tensor]) => listTensor(name, tensor, name)),
+    notes: [],
+  };
+}
+
+async function listTorch(source: ByteSource): Promise<FileListing> {
+  const { path } = source;
+  const refused = new Map<string, Global>();
+  const outline = await outlineTorchFile(source, (global) => {
+    if (!isAllowedGlobal(global.module, global.name)) refused.set(global.toString(), global);
+  });
+  const storages = new Map<object, number>();
+  const tensors: ListedTensor[] = [];
+  const others: string[] = [];
+  for (const { name, value, kind } of pickledTensors(outline.root, path)) {
+    if (value === undefined) {
+      others.push(`${name} is no plain tensor (${kind})`);
+      continue;
+    }
+    const tensor = outline.tensor(value, name);
+    if (tensor === undefined) throw new FormatError(`${path}: ${name}: is no tensor after all`);
+    if (!storages.has(tensor.storage)) storages.set(tensor.storage, storages.size);
+    tensors.push(listTensor(name, tensor, String(storages.get(tensor.storage))));
+  }
+  return {
+    path,
+    size: source.size,
+    format: outline.archive.isLegacy ? "torch-legacy" : "torch",
+    writer: describeWriter(outline.archive),
+    tensors,
+    root: outline.root,
+    notes: [
+      ...(refused.size === 0
+        ? []
+        : [`torch's weights_only refuses it: it names ${someOf([...refused.keys()])}`]),
+      ...(others.length === 0 ? [] : [`left out: ${someOf(others)}`]),
+    ],
+  };
+}
+
+function listTensor(name: string, tensor: TensorOutline | Tensor, storage: string): ListedTensor {
+  const { dtype, shape, stride, storageOffset } = tensor;
+  return {
+    name,
+    dtype: dtype.name,
+    shape,
+    bytes: numel(shape) * dtype.itemBytes,
+    identity: `${storage}+${storageOffset}:${dtype.name}[${shape}]/[${stride}]`,
+  };
+}
+
+/** How many names a note has. */
+const NAMED = 3;
+
+function someOf(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).join(", ");
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
+}

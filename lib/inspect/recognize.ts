@@ -1,0 +1,107 @@
+/**
+ * Recognizing a LLaMA model by the names of its tensors.
+ *
+ * @module
+ */
+
+import { fitArchitectures, likelyFits, type ObservedShape } from "../llama/fit_architecture.ts";
+import { formatName, isRotaryBuffer, type Layout, parseName, stripWrappers } from "../llama/parameter.ts";
+import type { PickleValue } from "../pickle/mod.ts";
+import { dictOf } from "../torch/pickled_dict.ts";
+import type { FileListing, ListedTensor } from "./listing.ts";
+
+/** A LLaMA model that was recognized in a file, or a part of one. */
+export interface Recognized {
+  /** The layout that its names are of. */
+  readonly names: Layout;
+  /** The keys above the state dict, with a dot behind each; empty where the file is the state dict. */
+  readonly prefix: string;
+  /** The parameters by canonical name. */
+  readonly parameters: ReadonlyMap<string, ListedTensor>;
+}
+
+/** The keys that a model's state dict is found under. */
+const CONTAINERS = ["", "model.", "_model."];
+
+const LAYOUTS: readonly Layout[] = ["fairseq2", "reference", "huggingface"];
+
+/**
+ * Recognizes a LLaMA model, or a shard of one: all tensors have names of one layout, and lie in one dict.
+ *
+ * @param listing The file.
+ * @returns The model, or `undefined` where the file holds anything else.
+ */
+export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root">): Recognized | undefined {
+  const key = dictOf(root)?.get("model_key");
+  for (const prefix of new Set([...CONTAINERS, ...(typeof key === "string" ? [`${key}.`] : [])])) {
+    for (const names of LAYOUTS) {
+      const parameters = canonicalNames(tensors, names, prefix);
+      if (parameters !== undefined) return { names, prefix, parameters };
+    }
+  }
+  return undefined;
+}
+
+function canonicalNames(
+  tensors: readonly ListedTensor[],
+  names: Layout,
+  prefix: string,
+): ReadonlyMap<string, ListedTensor> | undefined {
+  const parameters = new Map<string, ListedTensor>();
+  for (const tensor of tensors) {
+    if (!tensor.name.startsWith(prefix)) return undefined;
+    const name = stripWrappers(tensor.name.slice(prefix.length));
+    if (isRotaryBuffer(names, name)) continue;
+    const parameter = parseName(names, name);
+    if (parameter === undefined) return undefined;
+    parameters.set(formatName("fairseq2", parameter), tensor);
+  }
+  return parameters.size === 0 ? undefined : parameters;
+}
+
+/**
+ * The layout of a file of fairseq2's, with the versions that write it (0.4.5 `checkpoint/manager.py`, which 0.3.0's is
+ * alike but for the key `fs2`; 0.8.1 writes flat dicts).
+ *
+ * @param root What the file holds.
+ * @returns The layout.
+ */
+export function fairseq2Layout(root: PickleValue | undefined): string {
+  const dict = dictOf(root);
+  if (dict === undefined || !(dict.has("model") || dict.has("_model"))) return "fairseq2 0.5-0.8";
+  return dict.has("fs2") ? "fairseq2 0.4" : "fairseq2 0.2-0.3";
+}
+
+/**
+ * The architectures that some parameters fit, by their shapes.
+ *
+ * @param parameters A whole model's parameters, by canonical name.
+ * @returns The names of the likely ones, joined with "or", or `undefined` where none fits.
+ */
+export function fittingArchitectures(
+  parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): string | undefined {
+  const observed = observe(parameters);
+  if (observed === undefined) return undefined;
+  const names = likelyFits(fitArchitectures(observed)).map(({ architecture }) => architecture.name);
+  return names.length === 0 ? undefined : names.join(" or ");
+}
+
+function observe(
+  parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): ObservedShape | undefined {
+  const size = (name: string) => parameters.get(name)?.shape[0];
+  let layers = 0;
+  for (const name of parameters.keys()) {
+    layers = Math.max(layers, (parseName("fairseq2", name)?.layer ?? -1) + 1);
+  }
+  const dim = size("decoder.layer_norm.weight");
+  const kvWidth = size("decoder.layers.0.self_attn.k_proj.weight");
+  const ffnWidth = size("decoder.layers.0.ffn.gate_proj.weight");
+  // A tied model may have the embedding alone.
+  const vocabSize = size("final_proj.weight") ?? size("decoder_frontend.embed.weight");
+  if (dim === undefined || kvWidth === undefined || ffnWidth === undefined || vocabSize === undefined) {
+    return undefined;
+  }
+  return { dim, layers, kvWidth, ffnWidth, vocabSize };
+}

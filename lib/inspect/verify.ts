@@ -1,0 +1,174 @@
+/**
+ * Verifying a checkpoint: that it is whole, undamaged, and the model that it is said to be.
+ *
+ * @module
+ */
+
+import type { ChecksumOptions } from "../bytes/checksums.ts";
+import { CheckpointError, FileError, OptionError } from "../error.ts";
+import type { Checkpoint } from "../llama/checkpoint.ts";
+import type { ModelDescription } from "../llama/model_description.ts";
+import { describeDifferences, observeShape, shapeDifferences } from "../llama/observe.ts";
+import { openCheckpoint } from "../llama/open_checkpoint.ts";
+import { parseName, stripWrappers } from "../llama/parameter.ts";
+import { type FileVerification, verifyFile } from "./verify_file.ts";
+import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
+import { wholeModel } from "./whole_model.ts";
+
+/** How to verify. */
+export interface VerifyOptions extends Omit<ChecksumOptions, "onProgress"> {
+  /** Told of each file when it was checked. */
+  readonly onFile?: (file: FileVerification) => void;
+  /** Told of the bytes read so far, and of those to read in all. */
+  readonly onProgress?: (bytes: number, totalBytes: number) => void;
+}
+
+/** What came of checking the model in a checkpoint. */
+export interface ModelVerification {
+  /** What the checkpoint is, for people, if it could be opened. */
+  readonly kind: string | undefined;
+  /** The architecture's name, or `null` for sizes of its own. */
+  readonly architecture: string | null;
+  /** The number of parameters' names in the state dict. */
+  readonly parameters: number;
+  /** What is wrong with it; `undefined` if nothing is. */
+  readonly problem?: string;
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+}
+
+/** What came of verifying. */
+export interface Verification {
+  /** Whether nothing is wrong. */
+  readonly ok: boolean;
+  /** The files, in their order. */
+  readonly files: readonly FileVerification[];
+  /** The model; `undefined` where the files hold none of LLaMA's. */
+  readonly model: ModelVerification | undefined;
+}
+
+/**
+ * Verifies a checkpoint: every file of tensors in it, byte by byte where the file states checksums, and, if it is a
+ * LLaMA model, that its state dict is complete and that `params.json`, `config.json` or `model.yaml` speak of these
+ * weights. In a directory of steps all files are checked, and the model of the newest complete step.
+ *
+ * Memory stays constant, whatever the size.
+ *
+ * @param path A checkpoint's directory, or a file.
+ * @param options How to verify.
+ * @returns What came of it. What is wrong with the checkpoint isn't thrown.
+ * @throws {FileError} If there is nothing to verify.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
+  const { onFile, onProgress, ...rest } = options;
+  const paths = isDirectory(path) ? findWeightFiles(path, CHECKPOINT_DEPTH) : [path];
+  if (paths.length === 0) {
+    throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
+  }
+  const sizes = paths.map(sizeOf);
+  const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const files: FileVerification[] = [];
+  let done = 0;
+  for (const [i, each] of paths.entries()) {
+    const file = await verifyFile(each, {
+      ...rest,
+      ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress(done + bytes, totalBytes) }),
+    });
+    done += sizes[i]!;
+    files.push(file);
+    onFile?.(file);
+  }
+  const model = await verifyModel(path, files);
+  return {
+    ok: files.every(({ problem }) => problem === undefined) && model?.problem === undefined,
+    files,
+    model,
+  };
+}
+
+async function verifyModel(
+  path: string,
+  files: readonly FileVerification[],
+): Promise<ModelVerification | undefined> {
+  let checkpoint: Checkpoint | undefined;
+  try {
+    checkpoint = await openCheckpoint(path);
+    return checkModel(checkpoint);
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    // A file of another kind isn't wrong, nor is a shard by itself.
+    const isModel = files.some(({ tensors }) => tensors.some(isParameter));
+    const isDamaged = files.some(({ problem }) => problem !== undefined);
+    if (checkpoint === undefined && (!isModel || isDamaged || !isDirectory(path))) return undefined;
+    return {
+      kind: checkpoint?.kind,
+      architecture: null,
+      parameters: 0,
+      problem: error.message,
+      notes: checkpoint?.notes ?? [],
+    };
+  }
+}
+
+function checkModel(checkpoint: Checkpoint): ModelVerification {
+  const { parameters, resolved, problem, differingReplicas } = wholeModel(checkpoint);
+  const notes = [...checkpoint.notes, ...(resolved?.notes ?? [])];
+  for (const name of differingReplicas) {
+    notes.push(`${name} differs between the shards, though each should have the same copy`);
+  }
+  const found = { kind: checkpoint.kind, parameters: parameters.size };
+  if (resolved !== undefined) return { ...found, architecture: resolved.architecture ?? null, notes };
+  if (!(problem instanceof OptionError)) {
+    return { ...found, architecture: null, problem: problem!.message, notes };
+  }
+  // Nothing says what model it is. It can be complete all the same.
+  const differences = shapeDifferences(checkpoint.shards, likeObserved(checkpoint));
+  if (differences.length > 0) {
+    return { ...found, architecture: null, problem: describeDifferences(differences), notes };
+  }
+  return { ...found, architecture: null, notes: [...notes, "no configuration says what model it is"] };
+}
+
+/** A model of the shapes that the weights have, which don't show the number of heads. */
+function likeObserved(checkpoint: Checkpoint): ModelDescription {
+  const { dim, layers, kvWidth, ffnWidth, vocabSize, embeddingShardDim = 0 } = observeShape(checkpoint);
+  return {
+    dim,
+    layers,
+    heads: dim,
+    kvHeads: kvWidth,
+    ffnWidth,
+    vocabSize,
+    multipleOf: 1,
+    ropeTheta: 1,
+    normEps: 1,
+    maxSeqLen: 1,
+    embeddingShardDim,
+    tied: false,
+  };
+}
+
+/** Whether a tensor's name is that of a LLaMA model's parameter, in any layout. */
+function isParameter(key: string): boolean {
+  const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj|module)/, ""));
+  return (["fairseq2", "reference", "huggingface"] as const).some((layout) =>
+    parseName(layout, name) !== undefined
+  );
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0; // What is wrong with it is said where it is opened.
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // Likewise.
+  }
+}
