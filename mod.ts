@@ -39,6 +39,7 @@ export {
   findModelCard,
   type ModelCard,
 } from "./lib/llama/architecture.ts";
+export type { Layout } from "./lib/llama/parameter.ts";
 export { ConfigError } from "./lib/llama/config_error.ts";
 
 export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";

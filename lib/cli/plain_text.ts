@@ -27,3 +27,12 @@ export function plainJson(value: unknown): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
+
+/** The same, with each list of numbers, such as a shape, on one line. */
+export function compactJson(value: unknown): string {
+  // In JSON no text has a line break in it.
+  return plainJson(value).replace(
+    /\[\n\s+(\d[\d,\s]*?)\n\s+\]/g,
+    (_, numbers: string) => `[${numbers.split(/,\s+/).join(", ")}]`,
+  );
+}

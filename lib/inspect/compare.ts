@@ -174,7 +174,7 @@ async function comparePair(
     a: formOf(a),
     b: formOf(b),
     largest: largest === undefined || largest === Infinity ? null : largest,
-    tolerated: largest !== undefined && largest <= tolerance,
+    tolerated: largest !== undefined && largest < Infinity && largest <= tolerance,
   };
 }
 

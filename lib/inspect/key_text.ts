@@ -30,9 +30,12 @@ function textOf(key: PickleValue): string {
     return Number.isInteger(key.value) ? key.value.toFixed(1) : String(key.value);
   }
   if (key instanceof Uint8Array) return new TextDecoder("latin1").decode(key.subarray(0, MAX_CHARACTERS));
-  // Nested no deeper than one level: a name is no place for more.
   if (key instanceof Tuple) {
-    return `(${key.items.map((item) => item instanceof Tuple ? "…" : textOf(item)).join(", ")})`;
+    // Nested no deeper than one level: a name is no place for more.
+    const items = key.items.map((item) =>
+      item instanceof Tuple ? "(…)" : typeof item === "string" ? `'${item}'` : textOf(item)
+    );
+    return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;
   }
   return `<${key.constructor.name}>`;
 }

@@ -14,6 +14,8 @@ import { resolve } from "../deps.ts";
  */
 export function relativePath(directory: string, path: string): string {
   const [above, whole] = [resolve(directory), resolve(path)];
-  const below = whole.startsWith(above) ? whole.slice(above.length).replace(/^[/\\]+/, "") : "";
-  return below === "" ? path : below.replaceAll("\\", "/");
+  const below = whole.startsWith(above) ? whole.slice(above.length) : "";
+  // The root ends with a separator itself.
+  if (!/^[/\\]/.test(below) && !/[/\\]$/.test(above) || below === "") return path;
+  return below.replace(/^[/\\]+/, "").replaceAll("\\", "/");
 }

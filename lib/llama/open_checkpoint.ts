@@ -21,6 +21,9 @@ const TRAINER_FILE = /^(?:rank_\d+|replicated)(?:\.\d+)?\.pt$/;
 /** The same from 0.5 on (0.8.1 `checkpoint/manager.py` `save_checkpoint`). */
 const TRAINER_DIRECTORIES = ["trainer", "optimizer", "data_reader"];
 
+/** The directory of an output directory of fairseq2's that its steps are in. */
+const STEPS = "checkpoints";
+
 /** What to open. */
 export interface OpenOptions {
   /** The step, where the path is a directory with several; the newest complete one by default. */
@@ -51,8 +54,8 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
   const root = listDirectory(path);
   const picked = pickStep(root, options.step);
   // What fairseq2's recipes call an output directory has the steps in one of this name.
-  if (picked === undefined && root.directories.has("checkpoints")) {
-    return await openCheckpoint(join(path, "checkpoints"), options);
+  if (picked === undefined && root.directories.has(STEPS) && basename(resolve(path)) !== STEPS) {
+    return await openCheckpoint(join(path, STEPS), options);
   }
   if (picked === undefined) throw nothingFound(root);
   const listing = listDirectory(picked.path);

@@ -1,0 +1,114 @@
+/**
+ * Runs `ckpt compare`.
+ *
+ * @module
+ */
+
+import {
+  compareCheckpoints,
+  type Comparison,
+  type TensorDifference,
+  type TensorForm,
+} from "../inspect/compare.ts";
+import { type Arguments, type Context, UsageError } from "./command.ts";
+import { compareCommand } from "./compare_command.ts";
+import { offerModelYaml, requestRead } from "./permissions.ts";
+import { compactJson, oneLine } from "./plain_text.ts";
+import { showProgress } from "./progress.ts";
+import { type Style, styleFor } from "./style.ts";
+
+/** The exit code for checkpoints that differ. */
+const DIFFERENT = 1;
+
+/** How many differences are shown; JSON has them all. */
+const SHOWN = 20;
+
+/** Runs the command. */
+export async function runCompare(args: Arguments, { signal }: Context): Promise<number> {
+  const [a, b] = args.positionals as [string, string];
+  const tolerance = parseTolerance(args.value("tolerance"));
+  const quiet = args.flag("quiet");
+  for (const path of [a, b]) {
+    await requestRead(path);
+    await offerModelYaml(path);
+  }
+  let comparison: Comparison;
+  {
+    using progress = showProgress(quiet);
+    comparison = await compareCheckpoints(a, b, {
+      signal,
+      ...(tolerance === undefined ? {} : { tolerance }),
+      onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
+    });
+  }
+  if (args.flag("json")) console.log(compactJson(comparison));
+  else if (!quiet) console.log(describe(comparison, tolerance, styleFor(Deno.stdout)).join("\n"));
+  return comparison.equal ? 0 : DIFFERENT;
+}
+
+function parseTolerance(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const tolerance = Number(value);
+  if (value.trim() === "" || !(tolerance >= 0)) {
+    throw new UsageError(
+      `Option --tolerance needs a number from 0, got ${JSON.stringify(value)}`,
+      compareCommand.words,
+    );
+  }
+  return tolerance;
+}
+
+function describe(comparison: Comparison, tolerance: number | undefined, style: Style): string[] {
+  const { equal, a, b, tensors, differences, notes } = comparison;
+  const counted = differences.filter(({ tolerated }) => !tolerated).length;
+  const what = `${tensors} tensor${tensors === 1 ? "" : "s"}`;
+  const verdict = equal
+    ? differences.length === 0
+      ? `${style.green("The same:")} ${what}, bit for bit`
+      : `${style.green("The same")} within ${tolerance}: ${what}, ${differences.length} of which differ`
+    : `${style.red("Different:")} ${counted} of the tensors`;
+  const side = (name: string, { path, kind }: Comparison["a"]) =>
+    `  ${style.dim(name.padEnd(3))}${oneLine(path)} ${style.dim(`(${kind})`)}`;
+  const shown = differences.slice(0, SHOWN);
+  const width = shown.reduce((most, { name }) => Math.max(most, name.length), 0);
+  const more = differences.length - shown.length;
+  return [
+    verdict,
+    side("a", a),
+    side("b", b),
+    ...notes.map((note) => `  ${style.yellow("note:")} ${oneLine(note)}`),
+    ...shown.map((difference) =>
+      `  ${oneLine(difference.name).padEnd(width)}  ${inWords(difference)}${
+        difference.tolerated ? style.dim(" (within the tolerance)") : ""
+      }`
+    ),
+    ...(more > 0 ? [`  and ${more} more; --json has them all`] : []),
+    ...(!equal && tolerance === undefined &&
+        differences.some(({ what }) => what === "bits" || what === "dtype")
+      ? [style.dim("  --tolerance X shows how far the numbers differ")]
+      : []),
+  ];
+}
+
+function inWords({ what, a, b, largest }: TensorDifference): string {
+  switch (what) {
+    case "missing":
+      return a === null ? `only in b: ${form(b!)}` : `only in a: ${form(a)}`;
+    case "shape":
+      return `[${a!.shape.join(", ")}] in a, [${b!.shape.join(", ")}] in b`;
+    case "dtype":
+      return `${a!.dtype} in a, ${b!.dtype} in b`;
+    case "bits":
+      return `other bits: ${form(a!)}`;
+    case "values":
+      return largest === null
+        ? "numbers that can't be compared: one is infinite or none, or the dtype isn't known"
+        : `up to ${Number(largest!.toPrecision(4))} apart${
+          a!.dtype === b!.dtype ? "" : ` (${a!.dtype}, ${b!.dtype})`
+        }`;
+  }
+}
+
+function form({ dtype, shape }: TensorForm): string {
+  return `${dtype} [${shape.join(", ")}]`;
+}

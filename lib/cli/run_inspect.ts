@@ -1,0 +1,125 @@
+/**
+ * Runs `ckpt inspect`.
+ *
+ * @module
+ */
+
+import { type GlobalsInspection, inspectGlobals } from "../inspect/globals.ts";
+import { inspect, type Inspection } from "../inspect/inspect.ts";
+import { toUrl } from "../inspect/to_url.ts";
+import { type Arguments, type Context, UsageError } from "./command.ts";
+import { formatBytes, formatCount } from "./format.ts";
+import { inspectCommand } from "./inspect_command.ts";
+import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
+import { compactJson, oneLine } from "./plain_text.ts";
+import { type Style, styleFor } from "./style.ts";
+import { flatRows, treeRows } from "./tensor_rows.ts";
+import { tensorTable } from "./tensor_table.ts";
+import { widthOf } from "./terminal_width.ts";
+
+/** Runs the command. */
+export async function runInspect(args: Arguments, { signal }: Context): Promise<number> {
+  const [path] = args.positionals as [string];
+  const json = args.flag("json");
+  if (args.flag("globals") && args.flag("tensors")) {
+    throw new UsageError("Options --globals and --tensors don't go together", inspectCommand.words);
+  }
+  if (toUrl(path) === undefined) {
+    await requestRead(path);
+    if (!args.flag("globals")) await offerModelYaml(path);
+  }
+  const options = { onHost: requestNet, signal };
+  if (args.flag("globals")) {
+    const found = await inspectGlobals(path, options);
+    printGlobals(found, json);
+    return found.complete ? 0 : 1;
+  }
+  printInspection(path, await inspect(path, options), json, args.flag("tensors"));
+  return 0;
+}
+
+function printInspection(path: string, inspection: Inspection, json: boolean, all: boolean): void {
+  const { format, layout, architecture, parameters, bytes, files, tensors, writer, notes } = inspection;
+  if (json) {
+    console.log(compactJson({ format, layout, architecture, parameters, bytes, files, tensors }));
+    printNotes(notes);
+    return;
+  }
+  const style = styleFor(Deno.stdout);
+  const dtypes = dtypesOf(inspection);
+  const size = files.reduce((sum, file) => sum + file.bytes, 0);
+  const fact = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}${oneLine(text)}`;
+  const model = [
+    ...(layout === null ? [] : [architecture ?? "sizes of its own"]),
+    `${formatCount(parameters)} ${layout === null ? "numbers" : "parameters"}`,
+    ...(dtypes.length === 0 ? [] : [listed(dtypes)]),
+  ];
+  const lines = [
+    style.bold(oneLine(path)),
+    fact(
+      "what",
+      layout === null ? (format === "safetensors" ? "safetensors file" : "torch file") : layoutText(layout),
+    ),
+    fact("format", writer),
+    fact(layout === null ? "holds" : "model", model.join(", ")),
+    fact("files", `${fileNames(inspection)}, ${formatBytes(size)}`),
+    fact("tensors", `${tensors.length}, ${formatBytes(bytes)}`),
+    ...notes.map((note) => fact("note", note)),
+  ];
+  if (tensors.length > 0) {
+    const rows = all ? flatRows(tensors) : treeRows(tensors);
+    const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+    lines.push("", ...tensorTable(rows, total, widthOf(Deno.stdout), style));
+  }
+  console.log(lines.join("\n"));
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+function layoutText(layout: string): string {
+  if (layout === "huggingface") return "LLaMA model in the Hugging Face layout";
+  if (layout === "reference") return "LLaMA model in the reference layout";
+  return `LLaMA model of ${layout}`;
+}
+
+function fileNames({ files }: Inspection): string {
+  const [first, second, ...others] = files;
+  if (others.length > 0) return `${files.length} files (${first!.name}, ${second!.name} …)`;
+  return files.map(({ name }) => name).join(", ");
+}
+
+/** The dtypes, that of the most bytes first. */
+function dtypesOf({ tensors }: Inspection): string[] {
+  const sizes = new Map<string, number>();
+  for (const { dtype, bytes } of tensors) sizes.set(dtype, (sizes.get(dtype) ?? 0) + bytes);
+  return [...sizes].sort(([, a], [, b]) => b - a).map(([name]) => name);
+}
+
+function printGlobals({ globals, notes }: GlobalsInspection, json: boolean): void {
+  if (json) {
+    console.log(compactJson({ globals }));
+    printNotes(notes);
+    return;
+  }
+  const style = styleFor(Deno.stdout);
+  const refused = globals.filter(({ allowed }) => !allowed).length;
+  const lines = globals.map(({ name, allowed }) => `  ${mark(allowed, style)}  ${oneLine(name)}`);
+  const count = `${globals.length} global${globals.length === 1 ? "" : "s"}`;
+  const verdict = refused === 0
+    ? globals.length === 0 ? "" : `, all of which torch's weights_only allows`
+    : `, ${refused} of which torch's weights_only refuses`;
+  lines.push(count + verdict, ...notes.map((note) => `${style.yellow("note:")} ${oneLine(note)}`));
+  console.log(lines.join("\n"));
+}
+
+function mark(allowed: boolean, style: Style): string {
+  return allowed ? style.green("allowed") : style.red("refused");
+}
+
+/** Notes beside what is read by programs. */
+function printNotes(notes: readonly string[]): void {
+  const style = styleFor(Deno.stderr);
+  for (const note of notes) console.error(`${style.yellow("note:")} ${oneLine(note)}`);
+}

@@ -1,0 +1,31 @@
+/**
+ * `ckpt verify`: what it looks like. What it does is loaded when it runs, so that `--help` answers at once.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+
+/** The command that verifies a checkpoint. */
+export const verifyCommand: Command = {
+  words: ["verify"],
+  summary: "Check that a checkpoint is whole and undamaged, and the model that it says it is.",
+  details: [
+    "Every file of tensors is read: the checksums that it states, its records within it and apart from each other, and",
+    "each tensor within its storage. Of a LLaMA model the state dict must be complete, and params.json, config.json or",
+    "model.yaml must speak of these weights. Only torch's zip format states checksums.",
+    "",
+    "The exit code is 0 if nothing is wrong, else 1.",
+  ],
+  positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
+  options: [
+    { name: "json", help: "Print what came of it as JSON on stdout" },
+    { name: "quiet", help: "Print nothing but what is wrong" },
+    { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
+  ],
+  examples: [
+    ["run/checkpoints/step_1000", "before it is converted or copied away"],
+    ["consolidated.00.pth", "one file"],
+  ],
+  run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
+};
