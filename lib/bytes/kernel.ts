@@ -97,6 +97,7 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
   let reads: ReadRun[] = [];
   let lastRuns = new Map<string, ReadRun>();
   let overflows = 0;
+  const castTables = new Map<string, { numbers: Uint16Array | Uint32Array; lost: Uint8Array }>();
   let lastSliced: { of: View; first: number; rows: number; buffer: Uint8Array } | undefined;
 
   function open(path: string, write: boolean): KernelFile {
@@ -305,7 +306,13 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
   }
 
   /** Converts numbers, rounding to nearest even; returns how many finite ones became infinite. */
-  function castNumbers(from: Uint8Array, fromType: CastType, into: Uint8Array, toType: CastType): number {
+  function castNumbers(
+    from: Uint8Array,
+    fromType: CastType,
+    into: Uint8Array,
+    toType: CastType,
+    isTable = false,
+  ): number {
     const count = from.byteLength / (fromType === "float32" ? 4 : 2);
     const words = fromType === "float32"
       ? new Uint32Array(from.buffer, from.byteOffset, count)
@@ -327,6 +334,16 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
       }
       return overflowed;
     }
+    if (fromType !== "float32" && count > 65536 && !isTable) {
+      // There are only 65,536 numbers of 16 bits: convert each once, and look the rest up.
+      const { numbers, lost } = castTable(fromType, toType);
+      for (let i = 0; i < count; i++) {
+        const bits = words[i]!;
+        out[i] = numbers[bits]!;
+        overflowed += lost[bits]!;
+      }
+      return overflowed;
+    }
     for (let i = 0; i < count; i++) {
       let bits = words[i]!; // Widen to float32 bits first.
       if (fromType === "bfloat16") bits = (bits << 16) >>> 0;
@@ -344,6 +361,25 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
       }
     }
     return overflowed;
+  }
+
+  /** What every number of a 16-bit format becomes in another, and which finite ones become infinite (1, not 0). */
+  function castTable(from: CastType, to: CastType): { numbers: Uint16Array | Uint32Array; lost: Uint8Array } {
+    const key = from + to;
+    let table = castTables.get(key);
+    if (table === undefined) {
+      const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
+      const numbers = to === "float32" ? new Uint32Array(65536) : new Uint16Array(65536);
+      const lost = new Uint8Array(65536);
+      const size = numbers.BYTES_PER_ELEMENT;
+      for (let i = 0; i < 65536; i++) {
+        const one = new Uint8Array(numbers.buffer, i * size, size);
+        lost[i] = castNumbers(new Uint8Array(all.buffer, i * 2, 2), from, one, to, true);
+      }
+      table = { numbers, lost };
+      castTables.set(key, table);
+    }
+    return table;
   }
 
   function halfToSingle(half: number): number {

@@ -11,7 +11,7 @@ import { FileSource } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
 import type { ModelDescription } from "../llama/model_description.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
-import { type Comparable, openByName, openComparable } from "./comparable.ts";
+import { openByName, openComparable } from "./comparable.ts";
 import { COMPARE_BLOCK_BYTES, haveEqualBits, largestDifference } from "./compare_tensors.ts";
 
 /** How to compare. */
@@ -57,14 +57,22 @@ export interface TensorDifference {
   readonly tolerated: boolean;
 }
 
+/** One side of a comparison. */
+export interface ComparedSide {
+  /** The path that was given. */
+  readonly path: string;
+  /** What it is, for people. */
+  readonly kind: string;
+}
+
 /** What came of a comparison. */
 export interface Comparison {
   /** Whether both are the same, within the tolerance if one was given. */
   readonly equal: boolean;
-  /** The first one: its path, and what it is. */
-  readonly a: Pick<Comparable, "path" | "kind">;
+  /** The first one. */
+  readonly a: ComparedSide;
   /** The second one. */
-  readonly b: Pick<Comparable, "path" | "kind">;
+  readonly b: ComparedSide;
   /** The number of tensors that both have. */
   readonly tensors: number;
   /** The tensors that differ, those that count first and the furthest apart first among them. */

@@ -135,6 +135,8 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function furthestApart(a: Numbers, b: Numbers): number {
+  // What nearly all weights come to, and many times as fast where the engine knows both types.
+  if (a instanceof Float32Array && b instanceof Float32Array) return furthestSingles(a, b);
   const [x, y] = [a as ArrayLike<number | bigint>, b as ArrayLike<number | bigint>];
   let largest = 0;
   for (let i = 0; i < x.length; i++) {
@@ -142,6 +144,17 @@ function furthestApart(a: Numbers, b: Numbers): number {
     if (p === q) continue;
     const distance = distanceOf(p, q);
     if (distance > largest) largest = distance;
+  }
+  return largest;
+}
+
+function furthestSingles(x: Float32Array, y: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) {
+    const distance = Math.abs(x[i]! - y[i]!);
+    if (distance <= largest) continue;
+    // Larger, or of something that is no number.
+    if (x[i] !== y[i]) largest = Math.max(largest, distanceOf(x[i]!, y[i]!));
   }
   return largest;
 }

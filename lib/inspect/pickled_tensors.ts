@@ -24,6 +24,12 @@ const MAX_DEPTH = 200;
 /** How many values are looked at: a container that is in many places is looked at in each. 405B has 1,138 tensors. */
 const MAX_VALUES = 2 ** 21;
 
+/** How many tensors are found: one of a container in many places counts in each. */
+const MAX_TENSORS = 2 ** 16;
+
+/** How many characters their names have in all. Those of 405B have 54,000. */
+const MAX_NAME_CHARACTERS = 2 ** 24;
+
 /** The functions of torch's that make plain tensors. */
 const PLAIN = /^torch\._utils\._rebuild_(?:tensor(?:_v[23])?|parameter)$/;
 
@@ -34,7 +40,8 @@ const OTHER = /^torch\.(?:_utils\._rebuild_|_tensor\._rebuild_)(?<kind>\w+)$/;
  * Finds the tensors in a pickle, in its order: in dicts, lists and tuples, and in the attributes and items of objects.
  * A tensor that has attributes of its own counts as the plain tensor that it is.
  *
- * Limits: {@linkcode MAX_DEPTH} levels, {@linkcode MAX_VALUES} values.
+ * Limits: {@linkcode MAX_DEPTH} levels, {@linkcode MAX_VALUES} values, {@linkcode MAX_TENSORS} tensors, and
+ * {@linkcode MAX_NAME_CHARACTERS} characters of their names.
  *
  * @param root What the pickle describes.
  * @param path The file, for messages.
@@ -44,7 +51,7 @@ const OTHER = /^torch\.(?:_utils\._rebuild_|_tensor\._rebuild_)(?<kind>\w+)$/;
 export function pickledTensors(root: PickleValue, path: string): PickledTensor[] {
   const found: PickledTensor[] = [];
   const above = new Set<PickleValue>();
-  let count = 0;
+  let [count, characters] = [0, 0];
   const walk = (value: PickleValue, name: string, depth: number): void => {
     if (++count > MAX_VALUES) {
       throw new FormatError(`${path}: has more than ${MAX_VALUES} values in its containers`);
@@ -54,6 +61,10 @@ export function pickledTensors(root: PickleValue, path: string): PickledTensor[]
       const tensor = tensorOf(value);
       if (tensor !== undefined) {
         found.push({ name, ...tensor });
+        characters += name.length;
+        if (found.length > MAX_TENSORS || characters > MAX_NAME_CHARACTERS) {
+          throw new FormatError(`${path}: has more tensors than any checkpoint, or longer names`);
+        }
         return;
       }
     }

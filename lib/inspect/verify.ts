@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ChecksumOptions } from "../bytes/checksums.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import type { Checkpoint } from "../llama/checkpoint.ts";
 import type { ModelDescription } from "../llama/model_description.ts";
@@ -16,7 +15,11 @@ import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
 import { wholeModel } from "./whole_model.ts";
 
 /** How to verify. */
-export interface VerifyOptions extends Omit<ChecksumOptions, "onProgress"> {
+export interface VerifyOptions {
+  /** How many workers read; by default one for each core, and at most four. */
+  readonly jobs?: number;
+  /** Cancels the work. */
+  readonly signal?: AbortSignal;
   /** Told of each file when it was checked. */
   readonly onFile?: (file: FileVerification) => void;
   /** Told of the bytes read so far, and of those to read in all. */

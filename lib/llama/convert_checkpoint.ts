@@ -173,9 +173,18 @@ export async function runConversion(
   start: number = performance.now(),
 ): Promise<ConversionSummary> {
   trimMemory();
-  const { complete, reused, cloned, files } = await writeOutput(conversion.plan, options.output, options);
+  const { complete, reused, cloned, files, overflows } = await writeOutput(
+    conversion.plan,
+    options.output,
+    options,
+  );
+  const description = describeConversion(conversion, options.output, files);
+  const lost = overflows === 0
+    ? []
+    : [`${overflows} numbers are too large for ${options.dtype} and became infinite`];
   return {
-    ...describeConversion(conversion, options.output, files),
+    ...description,
+    notes: [...description.notes, ...lost],
     seconds: (performance.now() - start) / 1000,
     complete,
     reused,

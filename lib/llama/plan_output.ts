@@ -75,7 +75,7 @@ export async function planOutput(
   const { model } = resolved;
   const architecture = resolved.architecture === undefined ? {} : { architecture: resolved.architecture };
   const count = shards === undefined ? {} : { shards };
-  const notes = replicaNotes(checkpoint, resolved);
+  const notes = replicaNotes(checkpoint, resolved, options);
   const planned = await plan();
   return { files: planned.files, notes: [...notes, ...planned.notes] };
 
@@ -124,11 +124,17 @@ const optionNames: Readonly<Record<keyof typeof optionsOf, string>> = {
 };
 
 /** Parameters of which each shard should have the same copy, but hasn't. */
-function replicaNotes({ shards }: Checkpoint, { model }: ResolvedModel): string[] {
+function replicaNotes(
+  { shards }: Checkpoint,
+  { model }: ResolvedModel,
+  { to, shards: count }: OutputOptions,
+): string[] {
   const names = differingReplicas(shards, model);
   if (names.length === 0) return [];
   const more = names.length > 1 ? ` and ${names.length - 1} more differ` : " differs";
+  const isJoined = to === "huggingface" || (count !== undefined && count !== shards.length);
   return [
-    `${names[0]}${more} between the shards, though each should have the same copy; the first one counts`,
+    `${names[0]}${more} between the shards, though each should have the same copy; ` +
+    (isJoined ? "that of the first shard is taken" : "each shard keeps its own"),
   ];
 }

@@ -71,20 +71,13 @@ function fromName(checkpoint: Checkpoint, observed: Observation, name: string): 
 
 /**
  * A named model as it was trained. The shapes say nothing of RoPE and of the special tokens, and fairseq2 didn't
- * always compute what was published (0.2 and 0.3 have their own scaling), so a model.yaml of the same sizes has the
- * word on them.
+ * always compute what was published (0.2 and 0.3 have their own scaling), so a model.yaml of the same sizes, or a
+ * config.json, has the word on them.
  */
 function asTrained(checkpoint: Checkpoint, observed: Observation, named: ModelDescription): ModelDescription {
-  const { modelYaml } = checkpoint;
-  if (modelYaml === undefined) return named;
-  let config: ModelConfig;
-  try {
-    config = parseModelYaml(readText(modelYaml), { file: modelYaml });
-    checkFields(config, observed, [config.layers], modelYaml);
-  } catch (error) {
-    if (error instanceof CheckpointError) return named; // Another model's, or damaged: the name was given for a reason.
-    throw error;
-  }
+  // A params.json doesn't say how RoPE is scaled, so there the name does.
+  const config = checkpoint.naming === "huggingface" ? checkpoint.model : fittingYaml(checkpoint, observed);
+  if (config === undefined) return named;
   const { ropeScaling: _, ...rest } = named;
   const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
   return {
@@ -95,6 +88,19 @@ function asTrained(checkpoint: Checkpoint, observed: Observation, named: ModelDe
     ...(bosId === undefined ? {} : { bosId }),
     ...(eosId === undefined ? {} : { eosId }),
   };
+}
+
+/** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
+function fittingYaml({ modelYaml }: Checkpoint, observed: Observation): ModelConfig | undefined {
+  if (modelYaml === undefined) return undefined;
+  try {
+    const config = parseModelYaml(readText(modelYaml), { file: modelYaml });
+    checkFields(config, observed, [config.layers], modelYaml);
+    return config;
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
 }
 
 /** A model that other files beside the weights describe: a config.json or a params.json. */

@@ -5,6 +5,7 @@
  */
 
 import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../bytes/plan.ts";
+import { trimMemory } from "../bytes/memory.ts";
 import { viewBytes } from "../bytes/view.ts";
 import { Global, PersistentId, type PickleValue, Reduction, Tuple, writePickle } from "../pickle/mod.ts";
 import type { Storage, Tensor } from "../tensor/tensor.ts";
@@ -197,6 +198,7 @@ function once<T>(make: () => T): () => T {
 }
 
 function freshLayout(name: string, state: StateDict, { dialect, wrap }: SaveOptions): FileLayout {
+  trimMemory(); // A plan has a layout for each shard, and leaves much behind in making it.
   const pickled = pickleState(state, (_storage, index) => String(index), wrap);
   const order = [...pickled.storages.keys()];
   if (!dialect.numericOrder) order.sort();

@@ -57,13 +57,26 @@ export interface TorchFile extends StoredTensors {
 }
 
 /**
+ * The pickle that was read last, and what it says. The tensor-parallel shards of a model mostly have the very same one,
+ * which then need not be read again: values are never changed. To be passed along while the files of one checkpoint are
+ * opened.
+ */
+export interface LastTable {
+  /** The pickle. */
+  pickle?: Uint8Array | undefined;
+  /** What it says. */
+  root?: PickleValue;
+}
+
+/**
  * Opens a file that torch saved, in today's format or in that before 1.6.
  *
  * @param source The file.
+ * @param last What was read last; this file's takes its place.
  * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, is damaged, or names a global that torch's `weights_only=True` refuses.
  */
-export async function openTorchFile(source: ByteSource): Promise<TorchFile> {
+export async function openTorchFile(source: ByteSource, last: LastTable = {}): Promise<TorchFile> {
   const { path } = source;
   if (await isLegacyFile(source)) {
     const table = await readLegacyTable(source, refuseGlobals(path));
@@ -72,7 +85,7 @@ export async function openTorchFile(source: ByteSource): Promise<TorchFile> {
     const tensor = (value: PickleValue, name: string) => rebuilder.rebuild(value, name);
     return { archive: legacyArchive(source), root: table.root, storages, tensor };
   }
-  const { archive, root } = await readTorchTable(source, refuseGlobals(`${path}: data.pkl`));
+  const { archive, root } = await readTorchTable(source, refuseGlobals(`${path}: data.pkl`), last);
   const storages = new Map<string, StoredStorage>();
   for (const record of storageRecords(archive)) {
     const key = record.name.slice(STORAGE_FOLDER.length);
@@ -107,11 +120,16 @@ export interface TorchTable {
  * Opens an archive of torch's, and reads its pickle. No storage is looked for.
  *
  * @param source The file.
- * @param onGlobal Told of every global that the pickle names.
+ * @param onGlobal Told of every global that the pickle names, unless it is the same as the last one.
+ * @param last What was read last; this file's takes its place.
  * @returns The archive and what was saved.
  * @throws {FormatError} If it is no such archive, or is damaged.
  */
-export async function readTorchTable(source: ByteSource, onGlobal: GlobalListener): Promise<TorchTable> {
+export async function readTorchTable(
+  source: ByteSource,
+  onGlobal: GlobalListener,
+  last: LastTable = {},
+): Promise<TorchTable> {
   const archive = await openArchive(source);
   const { path } = source;
   const byteOrder = await readRecord(archive, "byteorder");
@@ -122,7 +140,14 @@ export async function readTorchTable(source: ByteSource, onGlobal: GlobalListene
     );
   }
   const pickle = await readRecord(archive, "data.pkl");
+  if (last.root !== undefined && isSame(last.pickle, pickle)) return { archive, root: last.root };
   const limits = tableLimits(source.size);
   const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle!, { onGlobal, limits }));
+  last.pickle = pickle;
+  last.root = root;
   return { archive, root };
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && a.length === b?.length && a.every((byte, i) => byte === b[i]);
 }

@@ -72,8 +72,16 @@ Deno.test("openHttpSource() never downloads the file of a server without ranges"
 
 /** Answers, and what is said of them. */
 const refused: readonly (readonly [what: string, answer: Answer, message: string])[] = [
-  ["404", () => new Response("no", { status: 404 }), "the server has no such file (HTTP 404); check the address"],
-  ["410", () => new Response("no", { status: 410 }), "the server has no such file (HTTP 410); check the address"],
+  [
+    "404",
+    () => new Response("no", { status: 404 }),
+    "the server has no such file (HTTP 404); check the address",
+  ],
+  [
+    "410",
+    () => new Response("no", { status: 410 }),
+    "the server has no such file (HTTP 410); check the address",
+  ],
   [
     "401",
     () => new Response("no", { status: 401 }),
@@ -179,7 +187,11 @@ Deno.test("openHttpSource() asks no host that is refused", async () => {
   using temp = new TempDir();
   await using server = serve(temp);
   const onHost = () => Promise.reject(new FileError("refused"));
-  await assertFailsAsync(() => openHttpSource(new URL(server.url("x.bin")), { onHost }), FileError, "refused");
+  await assertFailsAsync(
+    () => openHttpSource(new URL(server.url("x.bin")), { onHost }),
+    FileError,
+    "refused",
+  );
   assertEquals(server.requests, []);
 });
 

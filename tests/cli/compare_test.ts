@@ -43,15 +43,25 @@ Deno.test("ckpt compare exits with 1 for models that differ, and says where", as
   const { equal, differences, tensors } = JSON.parse(stdout);
   assertEquals([code, equal, tensors, differences.length, differences[0].what], [1, false, 21, 1, "values"]);
   const tolerant = await ckpt(["compare", "--tolerance", "10", bf16, other]);
-  assertEquals([tolerant.code, tolerant.stdout.split("\n")[0]], [0, "The same within 10: 21 tensors, 1 of which differ"]);
+  assertEquals([tolerant.code, tolerant.stdout.split("\n")[0]], [
+    0,
+    "The same within 10: 21 tensors, 1 of which differ",
+  ]);
 });
 
 Deno.test("ckpt compare shows the tensors that are furthest apart first", async () => {
   const name = "fairseq2-0.3.0/llama3_fp32_ddp";
-  const { code, stdout } = await ckpt(["compare", "--tolerance", "1e-3", at(name), at("expected", name, "hf")]);
+  const { code, stdout } = await ckpt([
+    "compare",
+    "--tolerance",
+    "1e-3",
+    at(name),
+    at("expected", name, "hf"),
+  ]);
   const lines = stdout.split("\n").slice(3, -1);
   assertEquals([code, lines.length], [1, 21]);
-  assertEquals(lines[0]!.replace(/0\.00\d+/, "X"), 
+  assertEquals(
+    lines[0]!.replace(/0\.00\d+/, "X"),
     "  decoder.layers.0.self_attn_layer_norm.weight   up to X apart (float32, bfloat16)",
   );
   assertEquals(lines.at(-1), "  and 1 more; --json has them all");
@@ -78,7 +88,9 @@ Deno.test("ckpt compare exits with 2 where it can't compare", async () => {
     assertEquals(await ckpt(["compare", `--tolerance=${value}`, bf16, hf]), {
       code: 2,
       stdout: "",
-      stderr: `error: Option --tolerance needs a number from 0, got ${JSON.stringify(value)}; see ckpt compare --help\n`,
+      stderr: `error: Option --tolerance needs a number from 0, got ${
+        JSON.stringify(value)
+      }; see ckpt compare --help\n`,
     });
   }
 });

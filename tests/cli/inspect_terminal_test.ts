@@ -22,7 +22,14 @@ async function hasScript(): Promise<boolean> {
 async function show(columns: number, env: Record<string, string>): Promise<string[]> {
   const command = commandLine(["inspect", INPUT]).map((word) => `'${word}'`).join(" ");
   const { stdout } = await new Deno.Command("script", {
-    args: ["--quiet", "--return", "--flush", "--command", `stty cols ${columns}; exec ${command}`, "/dev/null"],
+    args: [
+      "--quiet",
+      "--return",
+      "--flush",
+      "--command",
+      `stty cols ${columns}; exec ${command}`,
+      "/dev/null",
+    ],
     env: { TERM: "xterm", ...env },
     stdin: "null",
   }).output();

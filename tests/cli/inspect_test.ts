@@ -42,7 +42,11 @@ final_proj.weight                float32  [40, 32]     5.12 kB  ▊
 });
 
 Deno.test("ckpt inspect --tensors lists all of them", async () => {
-  const { code, stdout } = await ckpt(["inspect", "--tensors", at("fairseq2-0.3.0", "llama3_bf16", "step_10")]);
+  const { code, stdout } = await ckpt([
+    "inspect",
+    "--tensors",
+    at("fairseq2-0.3.0", "llama3_bf16", "step_10"),
+  ]);
   const lines = stdout.trimEnd().split("\n").slice(7);
   assertEquals([code, lines.length], [0, 21]);
   assertEquals(lines[8]!.split(/\s{2,}/).slice(0, 4), [
@@ -122,14 +126,20 @@ Deno.test("ckpt inspect --globals lists what a pickle names, runs nothing, and s
   // Cut off, it may name more.
   Deno.truncateSync(path, 20);
   const cut = await ckpt(["inspect", "--globals", "--json", path]);
-  assertEquals([cut.code, JSON.parse(cut.stdout)], [1, { globals: [{ name: "posix.system", allowed: false }] }]);
-  assertEquals(/^note: the pickle: could not be read to its end: .*; it may name more\n$/.test(cut.stderr), true);
+  assertEquals([cut.code, JSON.parse(cut.stdout)], [1, {
+    globals: [{ name: "posix.system", allowed: false }],
+  }]);
+  assertEquals(
+    /^note: the pickle: could not be read to its end: .*; it may name more\n$/.test(cut.stderr),
+    true,
+  );
   assertEquals(temp.names(), ["evil.pkl"]);
 });
 
 Deno.test("ckpt inspect --globals says that all is allowed, or that there is none", async () => {
   const file = at("fairseq2-0.3.0", "llama3_bf16", "step_10", "model.pt");
-  assertEquals((await ckpt(["inspect", "--globals", file])).stdout.split("\n").at(-2), 
+  assertEquals(
+    (await ckpt(["inspect", "--globals", file])).stdout.split("\n").at(-2),
     "3 globals, all of which torch's weights_only allows",
   );
   const { stdout } = await ckpt(["inspect", "--globals", join(FIXTURES, "safetensors", "model.safetensors")]);

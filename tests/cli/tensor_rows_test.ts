@@ -58,7 +58,9 @@ Deno.test("treeRows() keeps layers apart that differ, or whose numbers have a ga
 });
 
 Deno.test("treeRows() folds within what is folded, and what is numbered alone", () => {
-  const experts = [0, 1].flatMap((layer) => [0, 1, 2].map((expert) => tensor(`layers.${layer}.experts.${expert}.w`)));
+  const experts = [0, 1].flatMap((layer) =>
+    [0, 1, 2].map((expert) => tensor(`layers.${layer}.experts.${expert}.w`))
+  );
   assertEquals(short(treeRows(experts)), ["layers.0–1.experts ×2 144", "  0–2.w [2,3] ×6 144"]);
   assertEquals(short(treeRows([tensor("0"), tensor("1")])), ["0–1 [2,3] ×2 48"]);
   assertEquals(short(treeRows([tensor("a.0.w"), tensor("a.1.w")])), ["a.0–1.w [2,3] ×2 48"]);
@@ -85,7 +87,10 @@ Deno.test("treeRows() keeps odd names whole", () => {
 
 Deno.test("treeRows() of a 405B model has a row for each kind of tensor", () => {
   const kinds = ["self_attn.q_proj", "self_attn.k_proj", "ffn.gate_proj"];
-  const tensors = Array.from({ length: 126 }, (_, i) => kinds.map((kind) => tensor(`decoder.layers.${i}.${kind}.weight`)));
+  const tensors = Array.from(
+    { length: 126 },
+    (_, i) => kinds.map((kind) => tensor(`decoder.layers.${i}.${kind}.weight`)),
+  );
   assertEquals(short(treeRows(tensors.flat())), [
     "decoder.layers.0–125 ×126 9072",
     "  self_attn ×126 6048",
@@ -96,5 +101,8 @@ Deno.test("treeRows() of a 405B model has a row for each kind of tensor", () => 
 });
 
 Deno.test("flatRows() has a row for each tensor", () => {
-  assertEquals(short(flatRows([tensor("l.0.w"), tensor("l.1.w")])), ["l.0.w [2,3] ×1 24", "l.1.w [2,3] ×1 24"]);
+  assertEquals(short(flatRows([tensor("l.0.w"), tensor("l.1.w")])), [
+    "l.0.w [2,3] ×1 24",
+    "l.1.w [2,3] ×1 24",
+  ]);
 });

@@ -21,7 +21,8 @@ Deno.test("tensorTable() lines up names, dtypes, shapes, sizes and bars", () => 
     "layers.0–1.self_attn.weight  float32   [25] ×2      200 B  █▌",
     "scalar                       int64     []             8 B  ▏",
   ]);
-  assertEquals(tensorTable(flatRows(tensors), total, Infinity, plain)[1], 
+  assertEquals(
+    tensorTable(flatRows(tensors), total, Infinity, plain)[1],
     "layers.0.self_attn.weight  float32   [25]         100 B  ▊",
   );
 });

@@ -16,7 +16,8 @@ note:  step 10
 `,
     stderr: "",
   });
-  assertEquals((await ckpt(["verify", at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf")])).stdout, 
+  assertEquals(
+    (await ckpt(["verify", at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf")])).stdout,
     `ok     model.safetensors  70.3 kB, 21 records, a format without checksums
 ok     the model (Hugging Face)  sizes of its own, 21 parameters, complete
 `,
@@ -40,7 +41,10 @@ Deno.test("ckpt verify exits with 1 where something is wrong, and says what", as
     "ok     the model (fairseq2 0.2–0.4)  sizes of its own, 21 parameters, complete",
   ];
   const run = await ckpt(["verify", copy.step]);
-  assertEquals([run.code, run.stdout.replace(/CRC-32 \w+/, "CRC-32 CRC").split("\n").slice(0, -1)], [1, lines]);
+  assertEquals([run.code, run.stdout.replace(/CRC-32 \w+/, "CRC-32 CRC").split("\n").slice(0, -1)], [
+    1,
+    lines,
+  ]);
   const quiet = await ckpt(["verify", "--quiet", copy.step]);
   assertEquals([quiet.code, quiet.stdout], [1, run.stdout.split("\n").slice(1, 2).join() + "\n"]);
   const json = await ckpt(["verify", "--json", "--jobs", "2", copy.step]);
@@ -67,7 +71,8 @@ Deno.test("ckpt verify refuses what there is nothing to verify in", async () => 
     stdout: "",
     stderr: `error: ${temp.path}: holds no files with tensors; name a checkpoint's directory\n`,
   });
-  assertEquals((await ckpt(["verify", temp.at("none.pt")])).stdout, 
+  assertEquals(
+    (await ckpt(["verify", temp.at("none.pt")])).stdout,
     `wrong  ${temp.at("none.pt")}: no such file or directory; check the path\n`,
   );
   assertEquals(await ckpt(["verify", "--jobs", "0", temp.path]), {
@@ -75,7 +80,8 @@ Deno.test("ckpt verify refuses what there is nothing to verify in", async () => 
     stdout: "",
     stderr: 'error: Option --jobs needs a number from 1 to 256, got "0"; see ckpt verify --help\n',
   });
-  assertEquals((await ckpt(["verify", temp.path], { permissions: [] })).stderr, 
+  assertEquals(
+    (await ckpt(["verify", temp.path], { permissions: [] })).stderr,
     `error: ${temp.path}: permission to read it was refused; run Deno with --allow-read=${temp.path} (or -A)\n`,
   );
 });

@@ -49,7 +49,11 @@ Deno.test("inspect() of a large file by URL takes no more requests than of a sma
   const { tensors } = await inspect(server.url("model.pt"));
   const { size } = Deno.statSync(temp.at("model.pt"));
   assertEquals([tensors.length, size > 1_000_000], [513, true]);
-  assertEquals([server.requests.length <= 8, server.bytes < size / 4], [true, true], `${server.requests.length}`);
+  assertEquals(
+    [server.requests.length <= 8, server.bytes < size / 4],
+    [true, true],
+    `${server.requests.length}`,
+  );
 });
 
 Deno.test("inspectGlobals() works by URL", async () => {
@@ -74,7 +78,9 @@ Deno.test("inspect() says that a server has no such file, or gives no ranges", a
   await assertFailsAsync(
     () => inspect(whole.url("torch/2.13.0/plain/model.pt")),
     FileError,
-    `${whole.url("torch/2.13.0/plain/model.pt")}: the server gives the file only as a whole, no ranges of it ` +
+    `${
+      whole.url("torch/2.13.0/plain/model.pt")
+    }: the server gives the file only as a whole, no ranges of it ` +
       "(HTTP 200); download it and name the file",
   );
 });

@@ -141,8 +141,18 @@ Deno.test("pickledTensors() stops at depths and numbers that no checkpoint has",
     "file.pt: nests more than 200 levels deep",
   );
   // Each list is in the next one twice: 2^40 values in 40 lists.
-  let doubled: PickleValue = [plain()];
-  for (let i = 0; i < 40; i++) doubled = [doubled, doubled];
+  const double = (innermost: PickleValue) => {
+    let doubled: PickleValue = innermost;
+    for (let i = 0; i < 40; i++) doubled = [doubled, doubled];
+    return doubled;
+  };
+  const message = "file.pt: has more tensors than any checkpoint, or longer names";
+  assertEquals(assertThrows(() => names(double(plain())), FormatError).message, message);
+  // Few tensors, but with names of 100,000 characters.
+  let long: PickleValue = Array.from({ length: 200 }, plain);
+  for (let i = 0; i < 199; i++) long = new Map([["x".repeat(500), long]]);
+  assertEquals(assertThrows(() => names(long), FormatError).message, message);
+  const doubled = double([1]);
   assertEquals(
     assertThrows(() => names(doubled), FormatError).message,
     "file.pt: has more than 2097152 values in its containers",

@@ -12,7 +12,7 @@ import { trimMemory } from "../../bytes/memory.ts";
 import type { SourceFile } from "../../bytes/plan.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
-import { openTorchFile } from "../../torch/torch_file.ts";
+import { type LastTable, openTorchFile } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Shard } from "../checkpoint.ts";
 import type { Listing } from "./directory.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
@@ -59,11 +59,12 @@ export function findModelFiles({ path, files }: Listing): string[] | undefined {
 export async function openFairseq2(listing: Listing, names: readonly string[]): Promise<Checkpoint> {
   const sources: SourceFile[] = [];
   const shards: Shard[] = [];
+  const last: LastTable = {};
   let dialect: TorchDialect | undefined;
   for (const name of names) {
     using source = FileSource.open(join(listing.path, name));
     sources.push(source.identity);
-    const file = await openTorchFile(source);
+    const file = await openTorchFile(source, last);
     dialect ??= await dialectOf(file);
     const { archive, storages } = file;
     shards.push({ parameters: readModelState(file), path: source.path, file: { archive, storages } });

@@ -17,7 +17,7 @@ import { TensorJoiner } from "../../tensor/join.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
-import { openTorchFile, type StoredTensors, type TorchFile } from "../../torch/torch_file.ts";
+import { type LastTable, openTorchFile, type StoredTensors, type TorchFile } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type Shard } from "../checkpoint.ts";
 import { haveSameBytes } from "../same_values.ts";
 import { listDirectory, type Listing } from "./directory.ts";
@@ -66,6 +66,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
   const sources: SourceFile[] = [];
   const files: StoredTensors[] = [];
   const stages: Shard[][] = [];
+  const last: LastTable = {};
   let dialect: TorchDialect | undefined;
   const joiner = new TensorJoiner();
   for (const ranks of grid) {
@@ -74,7 +75,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
       const pieces: Piece[] = [];
       for (const each of paths) {
         using source = FileSource.open(each);
-        const file = await openTorchFile(source);
+        const file = await openTorchFile(source, last);
         dialect ??= await namedDialect(file);
         const { archive, storages } = file;
         const parameters = readModelState(file, paths.length > 1);

@@ -385,7 +385,7 @@ Deno.test("convertCheckpoint() reports copies that differ, and takes the first",
   const { notes } = await convertCheckpoint({ input: temp.at("step_1"), output: temp.at("out"), shards: 1 });
   assertEquals(notes, [
     "joined from 2 tensor-parallel shards",
-    `${a} and 1 more differ between the shards, though each should have the same copy; the first one counts`,
+    `${a} and 1 more differ between the shards, though each should have the same copy; that of the first shard is taken`,
   ]);
   assertSameTorchFile(temp.at("out", FILE), whole.expected);
 });
