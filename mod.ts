@@ -1,5 +1,5 @@
 /**
- * ckpt: converts LLaMA checkpoints between fairseq2 and the reference layout, without Python, in constant memory,
+ * ckpt: converts LLaMA checkpoints between fairseq2, Meta's layout and Hugging Face, without Python, in constant memory,
  * never running anything from a file.
  *
  * ```ts ignore
@@ -41,6 +41,26 @@ export {
 } from "./lib/llama/architecture.ts";
 export type { Layout } from "./lib/llama/parameter.ts";
 export { ConfigError } from "./lib/llama/config_error.ts";
+
+export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";
+export type { FileFormat } from "./lib/inspect/listing.ts";
+export { type GlobalsInspection, inspectGlobals, type NamedByPickle } from "./lib/inspect/globals.ts";
+export {
+  compareCheckpoints,
+  type ComparedSide,
+  type CompareOptions,
+  type Comparison,
+  type TensorDifference,
+  type TensorForm,
+} from "./lib/inspect/compare.ts";
+export {
+  type ModelVerification,
+  type Verification,
+  verifyCheckpoint,
+  type VerifyOptions,
+} from "./lib/inspect/verify.ts";
+export type { FileVerification } from "./lib/inspect/verify_file.ts";
+export { type HttpOptions, openHttpSource } from "./lib/bytes/http_source.ts";
 
 export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";
 export type { Storage, Tensor } from "./lib/tensor/tensor.ts";

@@ -17,7 +17,7 @@
 import { parseArgs } from "../../lib/deps.ts";
 import { formatBytes } from "../../lib/cli/format.ts";
 import { withLoopMount } from "./loop_mount.ts";
-import { makeCheckpoint } from "./make_checkpoint.ts";
+import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
 import { fastest, type Measured, measureInTurn, median, peak, type Subject } from "./measure.ts";
 
 const args = parseArgs(Deno.args, {
@@ -86,6 +86,49 @@ async function againstCp(where: string, directory: string): Promise<void> {
   await againstPython(where, directory, source!, size);
   await clean();
   remove(`${directory}/in`);
+}
+
+/** Other layouts out of the same weights, against `cp` of the input. */
+async function otherLayouts(where: string, directory: string): Promise<void> {
+  const rows: readonly (readonly [what: string, make: Omit<MakeOptions, "directory">, options: string[]])[] =
+    [
+      ["to Hugging Face", { model }, ["--to", "huggingface"]],
+      ["to Hugging Face, float32 to bfloat16", { model, dtype: "float32", layers: 8 }, [
+        "--to",
+        "huggingface",
+        "--dtype",
+        "bfloat16",
+      ]],
+      ["8 shards of a 70B's width joined", { model: "llama2_70b", layers: 1, shards: 8 }, ["--shards", "1"]],
+      ["a 70B's width split into 8 shards", { model: "llama2_70b", layers: 1 }, ["--shards", "8"]],
+    ];
+  for (const [what, make, options] of rows) {
+    const sources = makeCheckpoint({ ...make, directory: `${directory}/in`, fill: "random" });
+    const size = formatBytes(sources.reduce((sum, path) => sum + Deno.statSync(path).size, 0));
+    const clean = async () => {
+      remove(`${directory}/out`);
+      remove(`${directory}/copy`);
+      await settle();
+    };
+    const [converted, copied] = await measureInTurn([
+      {
+        name: "ckpt",
+        command: ckpt(
+          "llama",
+          "convert_checkpoint",
+          "--quiet",
+          ...options,
+          `${directory}/in/step_1`,
+          `${directory}/out`,
+        ),
+        prepare: clean,
+      },
+      { name: "cp", command: ["cp", "-r", `${directory}/in/step_1`, `${directory}/copy`], prepare: clean },
+    ], runs);
+    report(`${size} ${what}, ${where}`, converted!, copied!);
+    await clean();
+    remove(`${directory}/in`);
+  }
 }
 
 /** The conversion against what Python has, as far as the Python that was named has it. */
@@ -173,7 +216,9 @@ const base = String(args.dir ?? (exists("/dev/shm") ? "/dev/shm" : Deno.makeTemp
 const directory = Deno.makeTempDirSync({ dir: base, prefix: "ckpt-bench-" });
 try {
   await startUp(directory);
-  await againstCp(base === "/dev/shm" ? "RAM disk" : base, directory);
+  const where = base === "/dev/shm" ? "RAM disk" : base;
+  await againstCp(where, directory);
+  await otherLayouts(where, directory);
   if (args.loop) {
     await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
     await withLoopMount("xfs", 12, async (mounted) => {
