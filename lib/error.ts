@@ -26,4 +26,7 @@ export class FileError extends CheckpointError {}
 export class OptionError extends CheckpointError {}
 
 /** The work was cancelled through an `AbortSignal`. */
-export class CancelledError extends CheckpointError {}
+export class CancelledError extends CheckpointError {
+  /** Whether finished files were kept, from which the same work goes on when it is started again. */
+  isResumable = false;
+}

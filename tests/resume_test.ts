@@ -5,6 +5,7 @@
  * `CKPT_LONG=1` stops them at every step, and hundreds of times at random moments.
  */
 
+import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { statfsSync } from "node:fs";
 import { commandLine, convert, type Run } from "./_ckpt.ts";
@@ -75,7 +76,7 @@ Deno.test("ckpt goes on after SIGTERM and SIGINT at any step", async () => {
       scene.assertDone(output, what);
       return;
     }
-    assertEquals([run.code, run.stderr], [code, "stopped: run the same command again to go on\n"], what);
+    assertEquals([run.code, run.stderr], [code, stoppedMessage(output)], what);
     scene.assertWholeOrAbsent(output, what);
     assertEquals(temporaries(output), [], what);
     await goOn(scene, output, what);
@@ -129,13 +130,19 @@ async function killWhen(
   return await result;
 }
 
+/** What a run says that was stopped: whether there is something from which the same command goes on. */
+function stoppedMessage(output: string): string {
+  const isKept = existsSync(`${output}.partial`);
+  return `stopped: ${isKept ? "run the same command again to go on" : "nothing was kept"}\n`;
+}
+
 /** Asserts that a run that was sent a signal ended as it should have, if it did not end before. */
-function assertStopped({ code, stderr }: Run, signal: Deno.Signal, what: string): void {
+function assertStopped({ code, stderr }: Run, signal: Deno.Signal, output: string, what: string): void {
   if (code === 0) return assertEquals(stderr, "", what);
   const codes: Partial<Record<Deno.Signal, number>> = { SIGKILL: 137, SIGTERM: 143, SIGINT: 130 };
   assertEquals(code, codes[signal], what);
   // Nothing is printed where the signal came before the program could handle it.
-  const stopped = "stopped: run the same command again to go on\n";
+  const stopped = stoppedMessage(output);
   assert(stderr === "" || (signal !== "SIGKILL" && stderr === stopped), `${what}: ${stderr}`);
 }
 
@@ -156,7 +163,7 @@ Deno.test("ckpt goes on after a signal at any moment, with workers", async () =>
     // Most of the time before half of the duration is start-up, which is the same everywhere.
     const milliseconds = duration * (0.4 + 0.6 * (i + Math.random()) / moments);
     const what = `${signal} after ${Math.round(milliseconds)} of ${Math.round(duration)} ms`;
-    assertStopped(await killWhen(scene, output, signal, () => wait(milliseconds)), signal, what);
+    assertStopped(await killWhen(scene, output, signal, () => wait(milliseconds)), signal, output, what);
     scene.assertWholeOrAbsent(output, what);
     await goOn(scene, output, what, BIG_OPTIONS);
     Deno.removeSync(output, { recursive: true });
@@ -178,7 +185,7 @@ Deno.test("ckpt goes on after a signal when some files are finished, again and a
       const run = await killWhen(scene, output, signal, () => sawFiles(output, kept + 2));
       ended = run.code === 0;
       if (ended) break;
-      assertStopped(run, signal, what);
+      assertStopped(run, signal, output, what);
       scene.assertWholeOrAbsent(output, what);
       if (scene.beside(output).includes("llama")) break;
       const now = scene.finished(output).length;

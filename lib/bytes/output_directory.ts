@@ -161,6 +161,7 @@ export async function writeOutput(
     if (task === undefined && !(failure instanceof OptionError)) cleanUp(partial, plan, failure);
     // A file may be finished before all of a record that it has a part of is found to be damaged.
     if (failure instanceof FormatError) { for (const name of written) removeFile(join(partial, name)); }
+    if (failure instanceof CancelledError) failure.isResumable = lstat(partial) !== undefined;
     if (made !== undefined) removeEmptyParents(partial, made);
     throw failure;
   }

@@ -20,7 +20,10 @@ export const convertCommand: Command = {
     "when the same command is run again.",
   ],
   positionals: [
-    { name: "input", help: "The checkpoint: a step_N directory, a directory of steps, or a single model.pt" },
+    {
+      name: "input",
+      help: "The checkpoint, of any layout: its directory, a directory of steps, or a model.pt",
+    },
     { name: "output", help: "The directory to make; it may exist if it is empty" },
   ],
   options: [

@@ -50,7 +50,8 @@ export async function main(commands: readonly Command[], args: readonly string[]
       return BAD_USAGE;
     }
     if (error instanceof CancelledError && stoppedBy !== undefined) {
-      console.error(`${style.yellow("stopped:")} run the same command again to go on`);
+      const rest = error.isResumable ? "run the same command again to go on" : "nothing was kept";
+      console.error(`${style.yellow("stopped:")} ${rest}`);
       return stoppedBy;
     }
     if (error instanceof CheckpointError || isSystemError(error)) {

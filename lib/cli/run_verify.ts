@@ -93,7 +93,7 @@ function modelLines(
   const what = kind === undefined ? "" : ` (${kind})`;
   const line = problem === undefined
     ? `${verdict(true, style)}  the model${what}  ${
-      style.dim(`${architecture ?? "sizes of its own"}, ${parameters} parameters, complete`)
+      style.dim(`${architecture ?? "sizes of its own"}, ${parameters} tensors, complete`)
     }`
     : `${verdict(false, style)}  the model${what}: ${oneLine(problem)}`;
   return [line, ...notes.map((note) => `${style.yellow("note:")}  ${oneLine(note)}`)];

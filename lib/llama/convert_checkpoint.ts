@@ -68,7 +68,7 @@ export interface ConversionSummary {
   readonly architecture: string | null;
   /** The number of parameters of the whole model. */
   readonly parameters: number;
-  /** The parameters' dtypes, by torch's names, the most frequent first. */
+  /** The dtypes of what is written, by torch's names, the most frequent first. */
   readonly dtypes: readonly string[];
   /** The files of the output, and their sizes in bytes. */
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
@@ -132,8 +132,8 @@ function realPath(path: string): string | undefined {
 }
 
 /**
- * Converts a fairseq2 LLaMA checkpoint to the reference layout: `consolidated.NN.pth`, one for each shard, and
- * `params.json`. The weights are carried over byte for byte. Memory stays constant, whatever the size.
+ * Converts a LLaMA checkpoint of any layout to the reference layout, Meta's, Hugging Face's or fairseq2's. The weights
+ * are carried over byte for byte, unless a dtype is asked for. Memory stays constant, whatever the size.
  *
  * The output directory appears when it is whole, or not at all.
  *
@@ -209,7 +209,7 @@ export function describeConversion(
     output,
     architecture: resolved.architecture ?? null,
     parameters: countParameters(checkpoint),
-    dtypes: dtypesOf(checkpoint),
+    dtypes: dtypesOf(plan),
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     notes,
@@ -233,12 +233,11 @@ function countParameters({ shards }: Checkpoint): number {
   return total;
 }
 
-function dtypesOf({ shards }: Checkpoint): string[] {
+/** The dtypes of what is written, the one with the most items first. */
+function dtypesOf({ files }: Plan): string[] {
   const counts = new Map<string, number>();
-  for (const { parameters } of shards) {
-    for (const { dtype, shape } of parameters.values()) {
-      counts.set(dtype.name, (counts.get(dtype.name) ?? 0) + numel(shape));
-    }
+  for (const { dtype, shape } of files.flatMap(({ tensors }) => tensors)) {
+    counts.set(dtype, (counts.get(dtype) ?? 0) + numel(shape));
   }
   return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
 }

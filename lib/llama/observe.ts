@@ -140,11 +140,13 @@ export function shapeDifferences(shards: readonly Shard[], model: ModelDescripti
 
 /** The first of some differences in words. */
 export function describeDifferences(differences: readonly ShapeDifference[]): string {
-  const shown = differences.slice(0, NAMED_DIFFERENCES).map(({ name, found, expected }) => {
+  // The shards of a model mostly differ in the same way.
+  const distinct = [...new Map(differences.map((each) => [each.name, each])).values()];
+  const shown = distinct.slice(0, NAMED_DIFFERENCES).map(({ name, found, expected }) => {
     if (found === undefined) return `${name} is missing`;
     if (expected === undefined) return `${name} is one too many`;
     return `${name} is [${found.join(", ")}], expected [${expected.join(", ")}]`;
   });
-  const more = differences.length - shown.length;
+  const more = distinct.length - shown.length;
   return shown.join("; ") + (more > 0 ? `; and ${more} more` : "");
 }

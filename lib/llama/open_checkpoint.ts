@@ -120,9 +120,9 @@ function nothingFound({ path, files, directories }: Listing): FileError {
   const other = [...files].sort().find((name) => TRAINER_FILE.test(name)) ??
     TRAINER_DIRECTORIES.find((name) => directories.has(name));
   return new FileError(
-    `${path}: holds no model.pt` +
-      (other === undefined
-        ? "; name a checkpoint's step directory"
-        : `, only the trainer's state (${other}); name a step that was saved with its model`),
+    other === undefined
+      ? `${path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); ` +
+        "name its directory"
+      : `${path}: holds no model.pt, only the trainer's state (${other}); name a step that was saved with its model`,
   );
 }

@@ -48,7 +48,7 @@ testBadInput({
   what: "an input that holds no model file",
   spoil(copy) {
     Deno.renameSync(copy.file(), copy.file("weights.pt"));
-    return `${copy.step}: holds no model.pt; name a checkpoint's step directory`;
+    return `${copy.step}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); name its directory`;
   },
 });
 

@@ -427,7 +427,11 @@ testBadInput({
   case: fsdp3,
   spoil(copy) {
     const input = modelDirectory(copy, "pp_00", "tp_00");
-    return { input, message: `${input}: holds no model.pt; name a checkpoint's step directory` };
+    return {
+      input,
+      message:
+        `${input}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); name its directory`,
+    };
   },
 });
 

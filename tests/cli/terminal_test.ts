@@ -126,7 +126,7 @@ Deno.test({
     assertEquals(code, 130);
     assertStringIncludes(screen, HIDE_CURSOR);
     assert(
-      screen.endsWith(`${CLEAR_LINE}${SHOW_CURSOR}stopped: run the same command again to go on\r\n`),
+      screen.endsWith(`${CLEAR_LINE}${SHOW_CURSOR}stopped: nothing was kept\r\n`),
       screen,
     );
     assertEquals(temp.names(), ["in"]);

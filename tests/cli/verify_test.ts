@@ -11,7 +11,7 @@ Deno.test("ckpt verify prints a line for each file and the model, and exits with
     code: 0,
     stdout: `ok     step_10/model.0.pt  42.5 kB, 25 records, 25 checksums
 ok     step_10/model.1.pt  42.5 kB, 25 records, 25 checksums
-ok     the model (fairseq2 0.2–0.4)  sizes of its own, 21 parameters, complete
+ok     the model (fairseq2 0.2–0.4)  sizes of its own, 21 tensors, complete
 note:  step 10
 `,
     stderr: "",
@@ -19,7 +19,7 @@ note:  step 10
   assertEquals(
     (await ckpt(["verify", at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf")])).stdout,
     `ok     model.safetensors  70.3 kB, 21 records, a format without checksums
-ok     the model (Hugging Face)  sizes of its own, 21 parameters, complete
+ok     the model (Hugging Face)  sizes of its own, 21 tensors, complete
 `,
   );
   const file = join(CHECKPOINTS, "..", "torch", "2.13.0", "plain", "model.pt");
@@ -38,7 +38,7 @@ Deno.test("ckpt verify exits with 1 where something is wrong, and says what", as
     "ok     model.0.pt  42.5 kB, 25 records, 25 checksums",
     "wrong  model.1.pt: data/3: the bytes are damaged (CRC-32 CRC, expected 00000001); " +
     "get the file again from where it was written",
-    "ok     the model (fairseq2 0.2–0.4)  sizes of its own, 21 parameters, complete",
+    "ok     the model (fairseq2 0.2–0.4)  sizes of its own, 21 tensors, complete",
   ];
   const run = await ckpt(["verify", copy.step]);
   assertEquals([run.code, run.stdout.replace(/CRC-32 \w+/, "CRC-32 CRC").split("\n").slice(0, -1)], [
