@@ -133,7 +133,7 @@ async function killWhen(
 /** What a run says that was stopped: whether there is something from which the same command goes on. */
 function stoppedMessage(output: string): string {
   const isKept = existsSync(`${output}.partial`);
-  return `stopped: ${isKept ? "run the same command again to go on" : "nothing was kept"}\n`;
+  return `stopped: ${isKept ? "run the same command again to go on" : "nothing was finished"}\n`;
 }
 
 /** Asserts that a run that was sent a signal ended as it should have, if it did not end before. */

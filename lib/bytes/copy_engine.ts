@@ -8,6 +8,7 @@ import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type Target } from "./chunks.ts";
 import { canClone, cloneFile } from "./clone.ts";
 import { combineCrc32 } from "./crc32.ts";
+import { messageOf } from "./file_system.ts";
 import type { ChunkResult } from "./kernel.ts";
 import {
   type FileLayout,
@@ -324,8 +325,4 @@ function checkUnchanged(source: SourceFile): void {
 
 function directoryOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"))) || ".";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,12 +6,34 @@
  */
 
 import { CancelledError, CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
-import { basename, dirname, join, resolve } from "../deps.ts";
+import { dirname, join, resolve } from "../deps.ts";
+import { checksums } from "./checksums.ts";
 import { copyFiles, type CopyOptions, type CopyResult, type Destination } from "./copy_engine.ts";
-import { type FileLayout, fingerprint, type OutputFile, type Plan } from "./plan.ts";
-
-/** The name of the record of the plan in a partial directory. */
-const PLAN_RECORD = ".ckpt-plan.json";
+import {
+  directories,
+  isEmpty,
+  isMountPoint,
+  lstat,
+  messageOf,
+  realPathOfNearest,
+  removeEmptyParents,
+  removeFile,
+  removeTree,
+  syncDirectory,
+  syncFile,
+} from "./file_system.ts";
+import { isComplete, isFinished, sizesIn } from "./finished_files.ts";
+import {
+  holdsRecord,
+  makePartial,
+  openPartial,
+  PLAN_RECORD,
+  recordOf,
+  temporaryFiles,
+} from "./partial_directory.ts";
+import type { Plan } from "./plan.ts";
+import { sharedRecords } from "./shared_records.ts";
+import { badCrc } from "./source_check.ts";
 
 /** A share of the work: the `index`-th of `count`, counted from 1. */
 export interface Task {
@@ -95,6 +117,11 @@ export function checkOutput(output: string, inputs: readonly string[], mayBeDone
   if (info !== undefined && !mayBeDone && lstat(join(path, PLAN_RECORD)) === undefined && !isEmpty(path)) {
     throw existsAlready(output);
   }
+  if (info !== undefined && isMountPoint(path)) {
+    throw new FileError(
+      `${output}: is a mount point, which nothing can be moved onto; name a directory inside it`,
+    );
+  }
   const partialInfo = lstat(partial);
   if (partialInfo !== undefined && (partialInfo.isSymlink || !partialInfo.isDirectory)) {
     throw new FileError(`${partial}: is in the way, since the output is built there; move it elsewhere`);
@@ -133,32 +160,36 @@ export async function writeOutput(
   const record = recordOf(plan);
   if (lstat(path) !== undefined && !isEmpty(path)) {
     // Done already: by other tasks, or by a run that was killed in its last step.
-    const isOurs = task !== undefined || holdsRecord(path, record);
-    if (!isOurs || !isComplete(plan, path)) throw existsAlready(output);
-    removeLeftovers(path, partial, record);
+    const isKnown = holdsRecord(path, record) || (task !== undefined && !needsRecord(plan, task));
+    if (!isKnown || !isComplete(plan, path)) throw existsAlready(output);
+    removeLeftovers(path, partial, record, needsRecord(plan, task));
     return madeElsewhere(plan, path);
   }
   const made = makePartial(partial, restart);
   const written: string[] = [];
+  let isOurs = false; // Whether what lies in the partial directory is known to be this plan's.
   try {
     const reused = openPartial(partial, record, plan);
+    isOurs = true;
     const todo = plan.files.filter((file, index) =>
       !reused.includes(file.name) && (task === undefined || index % task.count === task.index - 1)
     );
     const run = crypto.randomUUID().slice(0, 8);
     const destinations = todo.map((file) => ({ file, path: join(partial, `${file.name}.${run}.tmp`) }));
     const result = await makeFiles(plan, partial, destinations, written, options);
-    const complete = publish(plan, path, partial, new Set([...reused, ...written]), options.sync ?? false);
+    if (task !== undefined || reused.length > 0) await checkSharedRecords(plan, partial, options);
+    const complete = publish(plan, path, partial, new Set([...reused, ...written]), options);
     return { ...result, complete, reused, written, files: sizesIn(complete ? path : partial, plan) };
   } catch (error) {
     const failure = error instanceof CheckpointError
       ? error
       : new FileError(`${output}: can't write the output: ${messageOf(error)}`);
     // Another process that does the same work takes away what it doesn't need once it has all files.
-    if (failure instanceof FileError && isMadeElsewhere(plan, path, partial, options.sync ?? false)) {
+    const isMade = () => isOurs ? isMadeElsewhere(plan, path, partial, options) : isComplete(plan, path);
+    if (failure instanceof FileError && isMade()) {
       return madeElsewhere(plan, path);
     }
-    if (task === undefined && !(failure instanceof OptionError)) cleanUp(partial, plan, failure);
+    if (isOurs && task === undefined && !(failure instanceof OptionError)) cleanUp(partial, plan, failure);
     // A file may be finished before all of a record that it has a part of is found to be damaged.
     if (failure instanceof FormatError) { for (const name of written) removeFile(join(partial, name)); }
     if (failure instanceof CancelledError) failure.isResumable = lstat(partial) !== undefined;
@@ -167,21 +198,51 @@ export async function writeOutput(
   }
 }
 
+/**
+ * Before an output is published that several runs or tasks made: checks the records that more than one of its files
+ * has parts of, since none of those runs may have read all of such a record.
+ */
+async function checkSharedRecords(plan: Plan, partial: string, options: WriteOptions): Promise<void> {
+  const shared = sharedRecords(plan);
+  if (shared.length === 0 || !plan.files.every((file) => isFinished(partial, file))) return;
+  const { jobs, signal } = options;
+  const found = await checksums(shared, {
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  shared.forEach(({ path, label, crc }, i) => {
+    if (found[i] !== crc) throw badCrc(path, label, crc, found[i]!);
+  });
+}
+
 /** Whether another process has finished the same work. If it has all but moved it to its place, that is done. */
-function isMadeElsewhere(plan: Plan, output: string, partial: string, sync: boolean): boolean {
+function isMadeElsewhere(
+  plan: Plan,
+  output: string,
+  partial: string,
+  options: Pick<WriteOptions, "sync" | "task">,
+): boolean {
   try {
-    return publish(plan, output, partial, new Set(), sync);
+    return publish(plan, output, partial, new Set(), options);
   } catch {
     return isComplete(plan, output); // It was moved just now.
   }
 }
 
+/**
+ * Whether the record of the plan stays in an output that tasks made: a task that comes late must know whose output it
+ * finds, and where checksums are known only once everything is read, the files themselves can't tell.
+ */
+function needsRecord({ files }: Plan, task: Task | undefined): boolean {
+  return task !== undefined && files.some(({ copies }) => copies.some(({ crc }) => crc === undefined));
+}
+
 /** Removes what processes that were killed left in the output, or beside it when they came late. */
-function removeLeftovers(output: string, partial: string, record: string): void {
+function removeLeftovers(output: string, partial: string, record: string, keepsRecord: boolean): void {
   try {
     if (holdsRecord(output, record)) {
       for (const path of [...temporaryFiles(output)]) removeFile(path);
-      removeFile(join(output, PLAN_RECORD));
+      if (!keepsRecord) removeFile(join(output, PLAN_RECORD));
     }
     if (holdsRecord(partial, record)) removeTree(partial);
   } catch {
@@ -193,13 +254,6 @@ function removeLeftovers(output: string, partial: string, record: string): void 
 function madeElsewhere(plan: Plan, output: string): WriteResult {
   const reused = plan.files.map(({ name }) => name);
   return { complete: true, reused, written: [], cloned: [], overflows: 0, files: sizesIn(output, plan) };
-}
-
-function sizesIn(directory: string, plan: Plan): WriteResult["files"] {
-  return plan.files.map((file) => ({
-    name: file.name,
-    bytes: lstat(join(directory, file.name))?.size ?? file.size,
-  }));
 }
 
 async function makeFiles(
@@ -236,102 +290,6 @@ function cleanUp(partial: string, plan: Plan, error: unknown): void {
   if (!canGoOn || !(worthKeeping || isInUse)) removeTree(partial);
 }
 
-/** Makes the partial directory; returns the topmost parent that had to be made for it, if any. */
-function makePartial(partial: string, restart: boolean): string | undefined {
-  const cantMake = (error: unknown) =>
-    new FileError(`${dirname(partial)}: can't make the output directory here: ${messageOf(error)}`);
-  if (restart && lstat(partial) !== undefined) {
-    // Only what is ckpt's own is thrown away.
-    if (lstat(join(partial, PLAN_RECORD)) === undefined && !isEmpty(partial, PLAN_RECORD)) {
-      throw notOurs(partial);
-    }
-    removeTree(partial);
-  }
-  try {
-    Deno.mkdirSync(partial);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return undefined;
-    if (!(error instanceof Deno.errors.NotFound)) throw cantMake(error);
-  }
-  let made = dirname(partial);
-  while (lstat(dirname(made)) === undefined && dirname(made) !== made) made = dirname(made);
-  try {
-    Deno.mkdirSync(partial, { recursive: true });
-  } catch (error) {
-    throw cantMake(error);
-  }
-  return made;
-}
-
-/** The text of the record of a plan. */
-function recordOf(plan: Plan): string {
-  return JSON.stringify({
-    version: 1,
-    fingerprint: fingerprint(plan),
-    files: plan.files.map(({ name }) => name),
-  });
-}
-
-/** Whether a directory holds just this record of a plan. */
-function holdsRecord(directory: string, text: string): boolean {
-  return readIfThere(join(directory, PLAN_RECORD))?.trimEnd() === text;
-}
-
-/** Reads or writes the record of the plan; returns the names of files that are finished. */
-function openPartial(partial: string, text: string, plan: Plan): string[] {
-  const record = join(partial, PLAN_RECORD);
-  let existing = readIfThere(record);
-  if (existing === undefined) {
-    // Another task may be about to write its record; that starts with the record's name, too.
-    const isOurs = isEmpty(partial, PLAN_RECORD) && claim(record, text + "\n");
-    if (isOurs) return [];
-    existing = readIfThere(record); // Another task was faster, if it is there now.
-    if (existing === undefined) {
-      throw notOurs(partial);
-    }
-  }
-  if (existing.trimEnd() !== text) {
-    throw new OptionError(
-      `${partial}: holds the unfinished output of another conversion (other input, options or version); ` +
-        "finish that one, or use --restart to begin anew",
-    );
-  }
-  return plan.files.filter((file) => isFinished(partial, file)).map(({ name }) => name);
-}
-
-function notOurs(partial: string): OptionError {
-  return new OptionError(
-    `${partial}: holds files but no record of a plan, so no conversion left it; move it elsewhere`,
-  );
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** Writes a file, whole or not at all, unless it is there already; returns whether it was written. */
-function claim(path: string, text: string): boolean {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  Deno.writeTextFileSync(temporary, text);
-  try {
-    Deno.linkSync(temporary, path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    // Not every file system has hard links.
-    Deno.renameSync(temporary, path);
-    return true;
-  } finally {
-    removeFile(temporary);
-  }
-}
-
 /**
  * Moves a partial directory to its place if all files are finished, unless another process has done so; returns
  * whether the output is there.
@@ -341,8 +299,9 @@ function publish(
   output: string,
   partial: string,
   finished: ReadonlySet<string>,
-  sync: boolean,
+  { sync = false, task }: Pick<WriteOptions, "sync" | "task">,
 ): boolean {
+  const keepsRecord = needsRecord(plan, task);
   if (isComplete(plan, output)) {
     removeTree(partial); // Begun anew after another process had moved it.
     return true;
@@ -362,136 +321,7 @@ function publish(
   // Another run of the same work may have begun a file just before.
   for (const path of temporaryFiles(output)) removeFile(path);
   // Removed last: if the machine stops before, the output is whole all the same.
-  removeFile(join(output, PLAN_RECORD));
+  if (!keepsRecord) removeFile(join(output, PLAN_RECORD));
   if (sync) syncDirectory(dirname(output));
   return true;
-}
-
-/** Whether a file is finished: files get their name only when they are. */
-function isFinished(directory: string, file: OutputFile): boolean {
-  const info = lstat(join(directory, file.name));
-  if (info === undefined || !info.isFile) return false;
-  return info.size === file.size || info.size === file.overlay?.make()?.size;
-}
-
-/**
- * Whether an output directory holds all files of a plan, and not those of another whose files have the same names and
- * sizes. What is copied can't be compared without reading it all, but where the plan knows its checksums, they are
- * among what the plan itself writes, as in an archive's directory.
- */
-function isComplete(plan: Plan, output: string): boolean {
-  return plan.files.every((file) => isFinished(output, file)) &&
-    plan.files.every((file) =>
-      holdsLiterals(join(output, file.name), file) ||
-      holdsLiterals(join(output, file.name), file.overlay?.make())
-    );
-}
-
-function holdsLiterals(path: string, layout: FileLayout | undefined): boolean {
-  if (layout === undefined || lstat(path)?.size !== layout.size) return false;
-  const crcs = layout.copies.map(({ crc }) => crc);
-  if (crcs.includes(undefined)) return true; // They are known only once everything is read.
-  using file = Deno.openSync(path);
-  return layout.literals(crcs as number[]).every(({ at, bytes }) => {
-    const found = new Uint8Array(bytes.length);
-    file.seekSync(at, Deno.SeekMode.Start);
-    for (let filled = 0; filled < found.length;) {
-      const count = file.readSync(found.subarray(filled));
-      if (count === null) return false;
-      filled += count;
-    }
-    return found.every((byte, i) => byte === bytes[i]);
-  });
-}
-
-function* temporaryFiles(directory: string): Generator<string> {
-  for (const entry of Deno.readDirSync(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory) yield* temporaryFiles(path);
-    else if (entry.name.endsWith(".tmp")) yield path;
-  }
-}
-
-/** A directory and all below it, those below first. */
-function* directories(directory: string): Generator<string> {
-  for (const entry of Deno.readDirSync(directory)) {
-    if (entry.isDirectory) yield* directories(join(directory, entry.name));
-  }
-  yield directory;
-}
-
-function syncFile(path: string): void {
-  using file = Deno.openSync(path, { write: true });
-  file.syncSync();
-}
-
-function syncDirectory(path: string): void {
-  if (Deno.build.os === "windows") return; // Directories can't be opened there, and need not be flushed.
-  using directory = Deno.openSync(path);
-  directory.syncSync();
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw new FileError(`${path}: can't look at it: ${messageOf(error)}`);
-  }
-}
-
-function isEmpty(directory: string, ignored?: string): boolean {
-  try {
-    for (const { name } of Deno.readDirSync(directory)) {
-      if (ignored === undefined || !name.startsWith(ignored)) return false;
-    }
-    return true;
-  } catch (error) {
-    throw new FileError(`${directory}: can't look into it: ${messageOf(error)}`);
-  }
-}
-
-/** The real path of the nearest ancestor that exists, with what is missing appended. */
-function realPathOfNearest(path: string): string {
-  try {
-    // Resolving links is no reason to ask for more than the input and the output.
-    if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return path;
-    return Deno.realPathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPathOfNearest(parent), basename(path));
-  }
-}
-
-function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // It isn't there, which is what was wanted.
-  }
-}
-
-function removeTree(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      throw new FileError(`${path}: can't remove it: ${messageOf(error)}`);
-    }
-  }
-}
-
-/** Removes the parents of a path up to and including `top`, as far as they are empty. */
-function removeEmptyParents(path: string, top: string): void {
-  for (let at = dirname(path); at.length >= top.length; at = dirname(at)) {
-    try {
-      Deno.removeSync(at);
-    } catch {
-      return;
-    }
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -40,7 +40,7 @@ interface Setup {
 }
 
 /** What a worker answers to a batch. */
-type Answer = { readonly results: ChunkResult[] } | { readonly error: string };
+type Answer = { readonly results: ChunkResult[] } | { readonly error: string; readonly isBug: boolean };
 
 /** The main function of a worker. Closed like {@linkcode createKernel}. */
 function workerMain(
@@ -70,7 +70,10 @@ function workerMain(
       scope.postMessage({ results });
     } catch (error) {
       kernel!.close();
-      scope.postMessage({ error: error instanceof Error ? error.message : String(error) });
+      // Failing calls throw plain errors with a path (kernel_file.ts); anything else is a mistake of ckpt's.
+      const isBug = error instanceof TypeError || error instanceof RangeError ||
+        error instanceof ReferenceError;
+      scope.postMessage({ error: error instanceof Error ? error.message : String(error), isBug });
     }
   };
 }
@@ -92,7 +95,8 @@ export function startWorker(blockBytes: number, shared: Shared): Runner {
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     const { resolve, reject } = waiting.shift()!;
     if ("results" in data) resolve(data.results);
-    else reject(Atomics.load(shared.cancelled, 0) !== 0 ? cancelled() : new FileError(data.error));
+    else if (Atomics.load(shared.cancelled, 0) !== 0) reject(cancelled());
+    else reject(data.isBug ? new Error(`A copy worker failed: ${data.error}`) : new FileError(data.error));
   };
   worker.onerror = (event) => {
     event.preventDefault();
@@ -141,6 +145,9 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
           }));
         } catch (error) {
           if (error instanceof CancelledError) throw error;
+          if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+            throw error;
+          }
           throw new FileError(error instanceof Error ? error.message : String(error));
         }
       }

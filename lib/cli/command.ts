@@ -91,6 +91,12 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   };
   const flags = command.options.filter((option) => option.value === undefined);
   const valued = command.options.filter((option) => option.value !== undefined);
+  for (const argument of args.slice(0, args.includes("--") ? args.indexOf("--") : args.length)) {
+    const flag = flags.find(({ name }) =>
+      argument.startsWith(`--${name}=`) || argument.startsWith(`--no-${name}=`)
+    );
+    if (flag !== undefined) fail(`Option ${argument.replace(/=.*/s, "")} takes no value`);
+  }
   const parsed = parseArgs([...args], {
     boolean: ["help", ...flags.map(({ name }) => name)],
     string: ["_", ...valued.map(({ name }) => name)],

@@ -50,7 +50,7 @@ export async function main(commands: readonly Command[], args: readonly string[]
       return BAD_USAGE;
     }
     if (error instanceof CancelledError && stoppedBy !== undefined) {
-      const rest = error.isResumable ? "run the same command again to go on" : "nothing was kept";
+      const rest = error.isResumable ? "run the same command again to go on" : "nothing was finished";
       console.error(`${style.yellow("stopped:")} ${rest}`);
       return stoppedBy;
     }

@@ -30,7 +30,8 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
 
   await requestRead(input);
   if (model !== undefined && /\.ya?ml$/i.test(model)) await requestRead(model);
-  if (model === undefined) await offerModelYaml(input);
+  // The reference layout says nothing that only a model.yaml knows, once the model is named.
+  if (model === undefined || (args.value("to") ?? "reference") !== "reference") await offerModelYaml(input);
   const tokenizer = args.value("tokenizer");
   if (tokenizer !== undefined) await requestRead(tokenizer);
   if (args.flag("dry-run")) {

@@ -181,7 +181,7 @@ export async function runConversion(
   const description = describeConversion(conversion, options.output, files);
   const lost = overflows === 0
     ? []
-    : [`${overflows} numbers are too large for ${options.dtype} and became infinite`];
+    : [`${overflows} numbers in the files made now are too large for ${options.dtype} and became infinite`];
   return {
     ...description,
     notes: [...description.notes, ...lost],

@@ -64,9 +64,10 @@ function isYamlPath(named: string): boolean {
 
 function fromName(checkpoint: Checkpoint, observed: Observation, name: string): ResolvedModel {
   const { architecture, eosId } = findModelCard(name);
-  const description = asTrained(checkpoint, observed, { ...architecture, eosId });
+  const notes: string[] = [];
+  const description = asTrained(checkpoint, observed, { ...architecture, eosId }, notes);
   const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
-  return { ...resolved, card: name };
+  return { ...resolved, card: name, notes: [...resolved.notes, ...notes] };
 }
 
 /**
@@ -74,9 +75,16 @@ function fromName(checkpoint: Checkpoint, observed: Observation, name: string): 
  * always compute what was published (0.2 and 0.3 have their own scaling), so a model.yaml of the same sizes, or a
  * config.json, has the word on them.
  */
-function asTrained(checkpoint: Checkpoint, observed: Observation, named: ModelDescription): ModelDescription {
+function asTrained(
+  checkpoint: Checkpoint,
+  observed: Observation,
+  named: ModelDescription,
+  notes: string[],
+): ModelDescription {
   // A params.json doesn't say how RoPE is scaled, so there the name does.
-  const config = checkpoint.naming === "huggingface" ? checkpoint.model : fittingYaml(checkpoint, observed);
+  const config = checkpoint.naming === "huggingface"
+    ? checkpoint.model
+    : fittingYaml(checkpoint, observed, notes);
   if (config === undefined) return named;
   const { ropeScaling: _, ...rest } = named;
   const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
@@ -91,15 +99,22 @@ function asTrained(checkpoint: Checkpoint, observed: Observation, named: ModelDe
 }
 
 /** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
-function fittingYaml({ modelYaml }: Checkpoint, observed: Observation): ModelConfig | undefined {
+function fittingYaml(
+  { modelYaml }: Checkpoint,
+  observed: Observation,
+  notes: string[],
+): ModelConfig | undefined {
   if (modelYaml === undefined) return undefined;
   try {
     const config = parseModelYaml(readText(modelYaml), { file: modelYaml });
     checkFields(config, observed, [config.layers], modelYaml);
     return config;
   } catch (error) {
-    if (error instanceof CheckpointError) return undefined;
-    throw error;
+    if (!(error instanceof CheckpointError)) throw error;
+    notes.push(
+      `the model.yaml isn't used, since it isn't these weights' or can't be read (${error.message})`,
+    );
+    return undefined;
   }
 }
 

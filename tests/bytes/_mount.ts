@@ -36,7 +36,9 @@ export class LoopMount implements Disposable {
 
   /** Unmounts and removes it. */
   [Symbol.dispose](): void {
-    run("umount", this.path);
+    // A worker that was stopped closes its files when its thread ends, which may take a moment.
+    const patient = `for i in $(seq 100); do umount "$0" && exit; sleep 0.1; done 2>/dev/null; umount "$0"`;
+    run("sh", "-c", patient, this.path);
     this.#temp[Symbol.dispose]();
   }
 }

@@ -41,7 +41,7 @@ for (
       assertEquals(run, {
         code,
         stdout: "",
-        stderr: "params.json done (1 of 2 files)\nstopped: nothing was kept\n",
+        stderr: "params.json done (1 of 2 files)\nstopped: nothing was finished\n",
       });
       assertEquals(temp.names(), ["in"]);
     },

@@ -126,7 +126,7 @@ Deno.test({
     assertEquals(code, 130);
     assertStringIncludes(screen, HIDE_CURSOR);
     assert(
-      screen.endsWith(`${CLEAR_LINE}${SHOW_CURSOR}stopped: nothing was kept\r\n`),
+      screen.endsWith(`${CLEAR_LINE}${SHOW_CURSOR}stopped: nothing was finished\r\n`),
       screen,
     );
     assertEquals(temp.names(), ["in"]);

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import {
+  type BytesView,
   CancelledError,
   CheckpointError,
   convertCheckpoint,
@@ -8,6 +9,7 @@ import {
   FileError,
   FormatError,
   MismatchError,
+  openCheckpoint,
   OptionError,
 } from "../../mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
@@ -134,4 +136,51 @@ Deno.test("convertCheckpoint() throws the class of error that says what is to bl
     assert(!error.message.includes("\n"));
     assertEquals(temp.names(), ["damaged"]);
   }
+});
+
+Deno.test("convertCheckpoint() checks records that tasks share before the output appears", async () => {
+  using temp = new TempDir();
+  const input = temp.at("step_10");
+  Deno.mkdirSync(input);
+  const whole = join(CHECKPOINTS, "fairseq2-0.3.0/llama3_bf16");
+  Deno.copyFileSync(join(whole, "step_10", "model.pt"), join(input, "model.pt"));
+  Deno.copyFileSync(join(whole, "model.yaml"), temp.at("model.yaml"));
+  const { shards } = await openCheckpoint(input);
+  const { view } = shards[0]!.parameters.get("decoder.layers.0.ffn.gate_proj.weight")!.storage;
+  using file = Deno.openSync(join(input, "model.pt"), { read: true, write: true });
+  file.seekSync((view as BytesView).offset, Deno.SeekMode.Start);
+  file.writeSync(new Uint8Array([0xff, 0x42])); // Of which the first shard gets the first half of the rows.
+  const output = temp.at("out");
+  await convertCheckpoint({ input, output, shards: 2, task: { index: 2, count: 2 } });
+  const error = await assertRejects(
+    () => convertCheckpoint({ input, output, shards: 2, task: { index: 1, count: 2 } }),
+    FormatError,
+  );
+  assertStringIncludes(error.message, "the bytes are damaged");
+  assertEquals(temp.names().includes("out"), false);
+});
+
+Deno.test("convertCheckpoint() knows a late task's own output from another's of the same sizes", async () => {
+  using temp = new TempDir();
+  const output = temp.at("out");
+  const task = { index: 1, count: 1 };
+  const to = "huggingface";
+  await convertCheckpoint({ input: INPUT, output, to, task });
+  const { complete } = await convertCheckpoint({ input: INPUT, output, to, task });
+  assertEquals(complete, true);
+  const other = join(INPUT, "..", "..", "..", "fairseq2-0.4.5", "llama3_bf16", "step_10");
+  await assertRejectsWith(
+    () => convertCheckpoint({ input: other, output, to, task }),
+    FileError,
+    `${output}: exists already and isn't empty; name a new directory`,
+  );
+});
+
+Deno.test("convertCheckpoint() touches no partial directory whose record it can't read", async () => {
+  using temp = new TempDir();
+  const output = temp.at("out");
+  Deno.mkdirSync(join(`${output}.partial`, ".ckpt-plan.json"), { recursive: true });
+  Deno.writeTextFileSync(join(`${output}.partial`, "mine"), "mine");
+  await assertRejects(() => convertCheckpoint({ input: INPUT, output }), FileError);
+  assertEquals(Deno.readTextFileSync(join(`${output}.partial`, "mine")), "mine");
 });

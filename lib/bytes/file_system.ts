@@ -1,0 +1,135 @@
+/**
+ * What Deno's file system calls lack: looking without throwing, writing whole or not at all, flushing, tidying up.
+ *
+ * @module
+ */
+
+import { FileError } from "../error.ts";
+import { basename, dirname, join } from "../deps.ts";
+
+/** What is at a path, links not followed; `undefined` where nothing is. Throws FileError where it may not be looked at. */
+export function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw new FileError(`${path}: can't look at it: ${messageOf(error)}`);
+  }
+}
+
+/** Whether a directory holds nothing, but for names that start with `ignored`. Throws FileError if it can't be read. */
+export function isEmpty(directory: string, ignored?: string): boolean {
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (ignored === undefined || !name.startsWith(ignored)) return false;
+    }
+    return true;
+  } catch (error) {
+    throw new FileError(`${directory}: can't look into it: ${messageOf(error)}`);
+  }
+}
+
+/** Whether another file system begins at a directory. */
+export function isMountPoint(path: string): boolean {
+  try {
+    return Deno.statSync(path).dev !== Deno.statSync(dirname(path)).dev;
+  } catch {
+    return false; // The parent may not be looked at.
+  }
+}
+
+/** The real path of the nearest ancestor that exists, with what is missing appended. */
+export function realPathOfNearest(path: string): string {
+  try {
+    // Resolving links is no reason to ask for more than the input and the output.
+    if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return path;
+    return Deno.realPathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPathOfNearest(parent), basename(path));
+  }
+}
+
+/** The text of a file, or `undefined` where there is none. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Writes a file, whole or not at all, unless it is there already; returns whether it was written. */
+export function claim(path: string, text: string): boolean {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  Deno.writeTextFileSync(temporary, text);
+  try {
+    Deno.linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    // Not every file system has hard links.
+    Deno.renameSync(temporary, path);
+    return true;
+  } finally {
+    removeFile(temporary);
+  }
+}
+
+/** A directory and all below it, those below first. */
+export function* directories(directory: string): Generator<string> {
+  for (const entry of Deno.readDirSync(directory)) {
+    if (entry.isDirectory) yield* directories(join(directory, entry.name));
+  }
+  yield directory;
+}
+
+/** Flushes a file to its device. */
+export function syncFile(path: string): void {
+  using file = Deno.openSync(path, { write: true });
+  file.syncSync();
+}
+
+/** Flushes the names in a directory to its device. */
+export function syncDirectory(path: string): void {
+  if (Deno.build.os === "windows") return; // Directories can't be opened there, and need not be flushed.
+  using directory = Deno.openSync(path);
+  directory.syncSync();
+}
+
+/** Removes a file, if it is there. */
+export function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It isn't there, which is what was wanted.
+  }
+}
+
+/** Removes whatever is at a path, if something is. Throws FileError if it can't. */
+export function removeTree(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw new FileError(`${path}: can't remove it: ${messageOf(error)}`);
+    }
+  }
+}
+
+/** Removes the parents of a path up to and including `top`, as far as they are empty. */
+export function removeEmptyParents(path: string, top: string): void {
+  for (let at = dirname(path); at.length >= top.length; at = dirname(at)) {
+    try {
+      Deno.removeSync(at);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
