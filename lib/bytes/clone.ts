@@ -52,10 +52,10 @@ export function canClone(source: string, directory: string): boolean {
  * @param source The file to clone.
  * @param path The clone; replaced if it exists.
  */
-export function cloneFile(source: string, path: string): void {
+export async function cloneFile(source: string, path: string): Promise<void> {
   // Deno.copyFile gives the copy its source's mode, which may forbid writing.
   Deno.createSync(path).close();
   const { mode } = Deno.statSync(path);
-  Deno.copyFileSync(source, path);
+  await Deno.copyFile(source, path);
   if (mode !== null && Deno.build.os !== "windows") Deno.chmodSync(path, mode & 0o7777);
 }

@@ -6,10 +6,10 @@
 
 import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type Target } from "./chunks.ts";
-import { canClone, cloneFile } from "./clone.ts";
 import { combineCrc32 } from "./crc32.ts";
 import { messageOf } from "./file_system.ts";
 import type { ChunkResult } from "./kernel.ts";
+import { makeTargets } from "./make_targets.ts";
 import {
   type FileLayout,
   isInPlace,
@@ -123,23 +123,8 @@ export async function copyFiles(
   const sourceCheck = new SourceCheck(plan.known);
   const sources = new Map(plan.sources.map((source) => [source.path, source]));
   for (const source of plan.sources) checkUnchanged(source);
-  const cloned: string[] = [];
-  const targets = destinations.map(({ file, path }): Target => {
-    throwIfCancelled();
-    const offer = clone ? file.overlay : undefined;
-    const overlay = offer !== undefined && canClone(offer.base, directoryOf(path)) ? offer.make() : undefined;
-    try {
-      if (overlay !== undefined) {
-        cloneFile(overlay.base, path);
-        cloned.push(file.name);
-      }
-      using created = Deno.openSync(path, { write: true, create: true, truncate: overlay === undefined });
-      created.truncateSync((overlay ?? file).size);
-    } catch (error) {
-      throw new FileError(`${path}: cannot make the file: ${messageOf(error)}`);
-    }
-    return { file, path, overlay };
-  });
+  const targets = await makeTargets(destinations, clone, signal);
+  const cloned = targets.filter(({ overlay }) => overlay !== undefined).map(({ file }) => file.name);
 
   const batches = dealBatches(targets, CHUNK_BYTES, BATCH_CHUNKS);
   const chunks = batches.flat();
@@ -321,8 +306,4 @@ function checkUnchanged(source: SourceFile): void {
       `${source.path}: the file changed while it was read; wait until its writer is done, then run this again`,
     );
   }
-}
-
-function directoryOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"))) || ".";
 }

@@ -1,24 +1,21 @@
 /**
- * A dict of tensors as `torch.save` writes it: the pickle, and the records around it.
+ * A dict of tensors as `torch.save` writes it: the records around its pickle.
  *
  * @module
  */
 
 import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../bytes/plan.ts";
 import { trimMemory } from "../bytes/memory.ts";
-import { viewBytes } from "../bytes/view.ts";
-import { Global, PersistentId, type PickleValue, Reduction, Tuple, writePickle } from "../pickle/mod.ts";
-import type { Storage, Tensor } from "../tensor/tensor.ts";
 import { layoutArchive, type NewRecord, serializationIdRecord } from "./archive_layout.ts";
 import { overlayArchive } from "./archive_overlay.ts";
-import { storageClassOf } from "./storage_type.ts";
+import {
+  type LastPickle,
+  type PickledState,
+  pickleState,
+  type StateDict,
+  type Wrapper,
+} from "./pickle_state.ts";
 import type { StoredTensors } from "./torch_file.ts";
-
-const REBUILD_V2 = new Global("torch._utils", "_rebuild_tensor_v2");
-const REBUILD_V3 = new Global("torch._utils", "_rebuild_tensor_v3");
-const REBUILD_PARAMETER = new Global("torch._utils", "_rebuild_parameter");
-const ORDERED_DICT = new Global("collections", "OrderedDict");
-const UNTYPED_STORAGE = new Global("torch.storage", "UntypedStorage");
 
 /** Which records a file has beside its pickle and storages; this differs between versions of torch. */
 export interface TorchDialect {
@@ -53,80 +50,6 @@ export const currentDialect: TorchDialect = {
   numericOrder: true,
 };
 
-/** A state dict in the order of its items. */
-export type StateDict = ReadonlyMap<string, Tensor>;
-
-interface PickledState {
-  readonly pickle: Uint8Array;
-  /** The storages by key, in the order in which the pickle names them. */
-  readonly storages: ReadonlyMap<string, Storage>;
-}
-
-/**
- * Pickles a dict of tensors as `torch.save` does, on the CPU.
- *
- * @param state The tensors by name.
- * @param keyOf The key of a storage, by the number of storages before it.
- * @param wrap What to pickle instead of the dict itself.
- */
-function pickleState(
-  state: StateDict,
-  keyOf: (storage: Storage, index: number) => string,
-  wrap: (dict: PickleValue) => PickleValue = (dict) => dict,
-): PickledState {
-  const keys = new Map<Storage, string>();
-  const values = new Map<Tensor, Reduction>();
-  const orderedDict = () => new Reduction(ORDERED_DICT, new Tuple());
-  const plain = (tensor: Tensor, requiresGrad: boolean): Reduction => {
-    const { dtype, shape, stride, storageOffset, storage } = tensor;
-    let key = keys.get(storage);
-    if (key === undefined) {
-      key = keyOf(storage, keys.size);
-      keys.set(storage, key);
-    }
-    const className = storageClassOf(dtype);
-    const size = viewBytes(storage.view);
-    const id = new PersistentId(
-      new Tuple(
-        "storage",
-        className === undefined ? UNTYPED_STORAGE : new Global("torch", className),
-        key,
-        "cpu",
-        className === undefined ? size : size / dtype.itemBytes,
-      ),
-    );
-    const args: PickleValue[] = [
-      id,
-      storageOffset,
-      new Tuple(...shape),
-      new Tuple(...stride),
-      requiresGrad,
-      orderedDict(),
-    ];
-    if (className === undefined) args.push(new Global("torch", dtype.name));
-    return new Reduction(className === undefined ? REBUILD_V3 : REBUILD_V2, new Tuple(...args));
-  };
-  const dict = new Map<PickleValue, PickleValue>();
-  for (const [name, tensor] of state) {
-    let value = values.get(tensor);
-    if (value === undefined) {
-      // A parameter is saved as its data, which never requires a gradient, and its own requires_grad.
-      value = tensor.isParameter
-        ? new Reduction(
-          REBUILD_PARAMETER,
-          new Tuple(plain(tensor, false), tensor.requiresGrad, orderedDict()),
-        )
-        : plain(tensor, tensor.requiresGrad);
-      values.set(tensor, value);
-    }
-    dict.set(name, value);
-  }
-  return {
-    pickle: writePickle(wrap(dict)),
-    storages: new Map([...keys].map(([storage, key]) => [key, storage])),
-  };
-}
-
 function archiveRecords(
   { pickle, storages }: PickledState,
   order: readonly string[],
@@ -156,7 +79,9 @@ export interface SaveOptions {
   /** The file that all tensors come from, where there is one: the output may be laid over it. */
   readonly base?: StoredTensors;
   /** What to save instead of the plain dict, which it is given. */
-  readonly wrap?: (dict: PickleValue) => PickleValue;
+  readonly wrap?: Wrapper;
+  /** The pickle that was written last, to be passed along where several files are laid out. */
+  readonly last?: LastPickle;
   /** The tensors for people who look at the plan. */
   readonly tensors?: readonly PlannedTensor[];
 }
@@ -197,9 +122,9 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-function freshLayout(name: string, state: StateDict, { dialect, wrap }: SaveOptions): FileLayout {
+function freshLayout(name: string, state: StateDict, { dialect, wrap, last }: SaveOptions): FileLayout {
   trimMemory(); // A plan has a layout for each shard, and leaves much behind in making it.
-  const pickled = pickleState(state, (_storage, index) => String(index), wrap);
+  const pickled = pickleState(state, (_storage, index) => String(index), wrap, last);
   const order = [...pickled.storages.keys()];
   if (!dialect.numericOrder) order.sort();
   return layoutArchive(archiveRecords(pickled, order, dialect), {
@@ -213,11 +138,11 @@ function freshLayout(name: string, state: StateDict, { dialect, wrap }: SaveOpti
 function overlayState(
   state: StateDict,
   base: StoredTensors,
-  { dialect, wrap }: SaveOptions,
+  { dialect, wrap, last }: SaveOptions,
 ): Overlay | undefined {
   const keys = new Map([...base.storages.values()].map(({ storage, key }) => [storage, key]));
   if (![...state.values()].every(({ storage }) => keys.has(storage))) return undefined;
-  const pickled = pickleState(state, (storage) => keys.get(storage)!, wrap);
+  const pickled = pickleState(state, (storage) => keys.get(storage)!, wrap, last);
   if (pickled.storages.size !== base.storages.size) return undefined;
   const records = archiveRecords(pickled, [...base.storages.keys()], dialect);
   return overlayArchive(base, records, dialect.alignment, dialect.nameDigits?.digits ?? "");

@@ -149,5 +149,9 @@ export async function readTorchTable(
 }
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && a.length === b?.length && a.every((byte, i) => byte === b[i]);
+  if (a === undefined || a.length !== b?.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
 }

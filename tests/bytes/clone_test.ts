@@ -46,23 +46,23 @@ for (const [type, expected] of [["ext4", false], ["xfs", true], ["btrfs", true]]
   });
 }
 
-Deno.test("cloneFile() gives the same bytes", () => {
+Deno.test("cloneFile() gives the same bytes", async () => {
   using temp = new TempDirectory();
   const path = temp.write("f", "content");
   const clone = temp.write("clone", "what was here before and is longer");
-  cloneFile(path, clone);
+  await cloneFile(path, clone);
   assertEquals(Deno.readTextFileSync(clone), "content");
 });
 
 Deno.test({
   name: "cloneFile() gives the clone of a read-only file the mode of a new file",
   ignore: Deno.build.os === "windows",
-  fn() {
+  async fn() {
     using temp = new TempDirectory();
     const path = temp.write("f", "content");
     const modeOf = (file: string) => Deno.statSync(file).mode! & 0o7777;
     Deno.chmodSync(path, 0o444);
-    cloneFile(path, temp.join("clone"));
+    await cloneFile(path, temp.join("clone"));
     assertEquals(modeOf(temp.join("clone")), modeOf(temp.write("new", "")));
     assertEquals(modeOf(path), 0o444);
     Deno.writeTextFileSync(temp.join("clone"), "more", { append: true });
@@ -73,7 +73,7 @@ Deno.test({
 Deno.test({
   name: "cloneFile() of more than is free moves nothing on xfs (needs root and mkfs.xfs)",
   ignore: !canMount("xfs"),
-  fn() {
+  async fn() {
     using mount = new LoopMount("xfs"); // 320 MB are free.
     const source = `${mount.path}/source`;
     const bytes = 250e6;
@@ -81,7 +81,7 @@ Deno.test({
       new Deno.Command("fallocate", { args: ["-l", `${bytes}`, source] }).outputSync().success,
       true,
     );
-    cloneFile(source, `${mount.path}/clone`);
+    await cloneFile(source, `${mount.path}/clone`);
     assertEquals(Deno.statSync(`${mount.path}/clone`).size, bytes);
   },
 });

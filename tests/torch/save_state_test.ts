@@ -3,7 +3,8 @@ import { concatColumns, concatRows, sliceColumns, sliceRows } from "../../lib/by
 import { Global, Reduction, Tuple } from "../../lib/pickle/mod.ts";
 import { type Tensor, tensorOfView, tensorView } from "../../lib/tensor/tensor.ts";
 import { dialectOf } from "../../lib/torch/dialect.ts";
-import { layoutState, type StateDict, stemOf } from "../../lib/torch/save_state.ts";
+import type { StateDict } from "../../lib/torch/pickle_state.ts";
+import { layoutState, stemOf } from "../../lib/torch/save_state.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
 import {
   casesOf,

@@ -9,6 +9,7 @@ import { trimMemory } from "../../bytes/memory.ts";
 import type { OutputFile } from "../../bytes/plan.ts";
 import type { PickleValue } from "../../pickle/mod.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState } from "../../torch/save_state.ts";
 import { findArchitecture } from "../architecture.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
@@ -81,6 +82,8 @@ export function fairseq2Files(
   const embeddingShardDim = embeddingDim(model, isNative, tied);
   const shards = reshardedShards(checkpoint, model, count, embeddingShardDim);
   const form = isNative ? "0.5+" : legacyForm(model, options.versions);
+  const wrap = isNative ? {} : { wrap: wrapperOf(form) };
+  const last: LastPickle = {};
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
     trimMemory();
     const state = stateInOrder(parameters, model, isNative && tied);
@@ -88,7 +91,8 @@ export function fairseq2Files(
       dialect,
       tensors: [...state].map(([name, tensor]) => plannedTensor(name, name, tensor)),
       ...(file === undefined ? {} : { base: file }),
-      ...(isNative ? {} : { wrap: wrapperOf(form) }),
+      last,
+      ...wrap,
     });
   });
   const { architecture } = options;
@@ -136,7 +140,7 @@ function legacyForm(
 }
 
 /** What stands around the state dict. Without `fs2`, 0.4 takes a file for one of Meta's. */
-function wrapperOf(form: ModelYamlForm): (dict: PickleValue) => PickleValue {
+function wrapperOf(form: ModelYamlForm): Wrapper {
   return (dict) => {
     const wrapper = new Map<PickleValue, PickleValue>([["model", dict], ["model_key", "model"]]);
     if (form !== "0.2-0.3") wrapper.set("fs2", true);

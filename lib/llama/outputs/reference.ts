@@ -7,6 +7,7 @@
 import { trimMemory } from "../../bytes/memory.ts";
 import type { OutputFile, PlannedTensor } from "../../bytes/plan.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
+import type { LastPickle } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../torch/save_state.ts";
 import type { Parameters, Shard } from "../checkpoint.ts";
 import type { ModelDescription } from "../model_description.ts";
@@ -59,10 +60,16 @@ export function referenceFiles(
 
 /** The `consolidated.NN.pth` files of some shards. */
 export function consolidatedFiles(shards: readonly OutputShard[], dialect: TorchDialect): OutputFile[] {
+  const last: LastPickle = {};
   return shards.map(({ parameters, file }, rank) => {
     trimMemory();
     const base = file === undefined ? {} : { base: file };
     const tensors = [...parameters].map(([name, tensor]) => plannedTensor(name, referenceName(name), tensor));
-    return layoutState(consolidatedName(rank), referenceState(parameters), { dialect, tensors, ...base });
+    return layoutState(consolidatedName(rank), referenceState(parameters), {
+      dialect,
+      tensors,
+      last,
+      ...base,
+    });
   });
 }

@@ -1,0 +1,161 @@
+/**
+ * The pickle of a dict of tensors, as `torch.save` writes it.
+ *
+ * @module
+ */
+
+import { viewBytes } from "../bytes/view.ts";
+import { Global, PersistentId, type PickleValue, Reduction, Tuple, writePickle } from "../pickle/mod.ts";
+import type { Storage, Tensor } from "../tensor/tensor.ts";
+import { storageClassOf } from "./storage_type.ts";
+
+const REBUILD_V2 = new Global("torch._utils", "_rebuild_tensor_v2");
+const REBUILD_V3 = new Global("torch._utils", "_rebuild_tensor_v3");
+const REBUILD_PARAMETER = new Global("torch._utils", "_rebuild_parameter");
+const ORDERED_DICT = new Global("collections", "OrderedDict");
+const UNTYPED_STORAGE = new Global("torch.storage", "UntypedStorage");
+
+/** A state dict in the order of its items. */
+export type StateDict = ReadonlyMap<string, Tensor>;
+
+/** Says what to pickle instead of a plain dict, which it is given. */
+export type Wrapper = (dict: PickleValue) => PickleValue;
+
+/** A pickled state dict. */
+export interface PickledState {
+  /** The pickle. */
+  readonly pickle: Uint8Array;
+  /** The storages by key, in the order in which the pickle names them. */
+  readonly storages: ReadonlyMap<string, Storage>;
+}
+
+/**
+ * The pickle that was written last, and all that it depends on. The tensor-parallel shards of a model mostly have the
+ * very same one, which then need not be written again. To be passed along while the files of one checkpoint are laid out.
+ */
+export interface LastPickle {
+  /** The pickle. */
+  pickle?: Uint8Array;
+  /** What it says; see {@linkcode factsOf}. */
+  facts?: readonly Fact[];
+  /** What was around the dict. */
+  wrap?: Wrapper | undefined;
+}
+
+type Fact = string | number | boolean;
+
+/**
+ * Pickles a dict of tensors as `torch.save` does, on the CPU.
+ *
+ * @param state The tensors by name.
+ * @param keyOf The key of a storage, by the number of storages before it.
+ * @param wrap What to pickle instead of the dict itself.
+ * @param last What was pickled last; this takes its place.
+ * @returns The pickle and its storages.
+ */
+export function pickleState(
+  state: StateDict,
+  keyOf: (storage: Storage, index: number) => string,
+  wrap?: Wrapper,
+  last: LastPickle = {},
+): PickledState {
+  const keys = new Map<Storage, string>();
+  for (const { storage } of state.values()) {
+    if (!keys.has(storage)) keys.set(storage, keyOf(storage, keys.size));
+  }
+  const facts = factsOf(state, keys);
+  if (last.pickle === undefined || last.wrap !== wrap || !areSame(last.facts!, facts)) {
+    const dict = dictOf(state, keys);
+    last.pickle = writePickle(wrap === undefined ? dict : wrap(dict));
+    last.facts = facts;
+    last.wrap = wrap;
+  }
+  return { pickle: last.pickle, storages: new Map([...keys].map(([storage, key]) => [key, storage])) };
+}
+
+/** The dict as it is pickled. All that it reads of tensors must be among {@linkcode factsOf}. */
+function dictOf(state: StateDict, keys: ReadonlyMap<Storage, string>): PickleValue {
+  const values = new Map<Tensor, Reduction>();
+  const dict = new Map<PickleValue, PickleValue>();
+  for (const [name, tensor] of state) {
+    let value = values.get(tensor);
+    if (value === undefined) {
+      const key = keys.get(tensor.storage)!;
+      // A parameter is saved as its data, which never requires a gradient, and its own requires_grad.
+      value = tensor.isParameter
+        ? new Reduction(
+          REBUILD_PARAMETER,
+          new Tuple(rebuilt(tensor, key, false), tensor.requiresGrad, orderedDict()),
+        )
+        : rebuilt(tensor, key, tensor.requiresGrad);
+      values.set(tensor, value);
+    }
+    dict.set(name, value);
+  }
+  return dict;
+}
+
+/** The call that rebuilds a tensor. */
+function rebuilt(
+  { dtype, shape, stride, storageOffset, storage }: Tensor,
+  key: string,
+  requiresGrad: boolean,
+): Reduction {
+  const className = storageClassOf(dtype);
+  const size = viewBytes(storage.view);
+  const id = new PersistentId(
+    new Tuple(
+      "storage",
+      className === undefined ? UNTYPED_STORAGE : new Global("torch", className),
+      key,
+      "cpu",
+      className === undefined ? size : size / dtype.itemBytes,
+    ),
+  );
+  const args: PickleValue[] = [
+    id,
+    storageOffset,
+    new Tuple(...shape),
+    new Tuple(...stride),
+    requiresGrad,
+    orderedDict(),
+  ];
+  if (className === undefined) args.push(new Global("torch", dtype.name));
+  return new Reduction(className === undefined ? REBUILD_V3 : REBUILD_V2, new Tuple(...args));
+}
+
+function orderedDict(): Reduction {
+  return new Reduction(ORDERED_DICT, new Tuple());
+}
+
+/**
+ * All that the pickle of a dict says, in a row: two dicts have the same facts just if they have the same pickle. Names
+ * are followed by a tensor's facts, which start with a text, or the number of the tensor before that is the same one.
+ */
+function factsOf(state: StateDict, keys: ReadonlyMap<Storage, string>): Fact[] {
+  const facts: Fact[] = [];
+  const numbers = new Map<Tensor, number>();
+  for (const [name, tensor] of state) {
+    facts.push(name);
+    const number = numbers.get(tensor);
+    if (number !== undefined) {
+      facts.push(number);
+      continue;
+    }
+    numbers.set(tensor, numbers.size);
+    const { dtype, shape, stride, storageOffset, storage, requiresGrad, isParameter } = tensor;
+    facts.push(keys.get(storage)!, viewBytes(storage.view), dtype.name, storageOffset);
+    facts.push(requiresGrad, isParameter, shape.length);
+    for (const size of shape) facts.push(size);
+    for (const step of stride) facts.push(step);
+  }
+  return facts;
+}
+
+function areSame(a: readonly Fact[], b: readonly Fact[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
+}
