@@ -23,8 +23,8 @@ import { badCrc, SourceCheck } from "./source_check.ts";
 import { type BytesView, viewBytes, viewPaths } from "./view.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
 
-/** How much is read and written at a time, in bytes. Measured: see docs/speed.md. */
-const BLOCK_BYTES = 1024 * 1024;
+/** How much is read at a time, in bytes. Measured: see docs/speed.md. */
+const BLOCK_BYTES = 512 * 1024;
 
 /** About how much is dealt to a worker at a time, in bytes: a few milliseconds' work. */
 const CHUNK_BYTES = 16 * 1024 * 1024;

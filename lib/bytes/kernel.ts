@@ -269,13 +269,13 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
     let innerSpan = itemBytes;
     for (let i = 0; i < inner.length; i++) innerSpan += (inner[i]! - 1) * innerStrides[i]!;
     const span = (rows - 1) * view.rowStride + innerSpan;
-    const together = rows > 1 && span <= 4 * blockBytes;
+    const together = rows > 1 && span <= 8 * blockBytes;
     const start = view.offset + first * view.rowStride;
     const source = together ? scratchBuffer(depth, span) : undefined;
     if (source !== undefined) readSource(view.path, start, source);
     const index = new Array<number>(inner.length).fill(0);
     const item = new Uint8Array(itemBytes);
-    const wholeRow = source === undefined && innerSpan <= 4 * blockBytes
+    const wholeRow = source === undefined && innerSpan <= 8 * blockBytes
       ? scratchBuffer(depth, innerSpan)
       : undefined;
     let target = 0;
@@ -425,7 +425,7 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
     let crc = 0;
     let blockRows = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
     if (blockRows > group) blockRows -= blockRows % group;
-    else if (group * rowBytes <= 8 * blockBytes) blockRows = group;
+    else if (group * rowBytes <= 16 * blockBytes) blockRows = group;
     const buffer = scratchBuffer(0, Math.min(blockRows, rows) * rowBytes);
     onBlock(0);
     for (let row = firstRow; row < firstRow + rows; row += blockRows) {

@@ -24,6 +24,9 @@ export function openKernelFile(path: string, write: boolean): KernelFile {
   } catch (error) {
     fail("open", error);
   }
+  // The page cache takes pages as large as a write where the file system can (ext4), and looks long for larger ones once
+  // memory is in pieces. Measured: see docs/speed.md.
+  const writeBytes = 256 * 1024;
   let position = 0; // Seeking costs a call, and most reads and writes follow one another.
   function seek(to: number): void {
     if (to !== position) file.seekSync(to, 0 /* Deno.SeekMode.Start */);
@@ -50,7 +53,7 @@ export function openKernelFile(path: string, write: boolean): KernelFile {
         seek(to);
         let written = 0;
         while (written < buffer.byteLength) {
-          const count = file.writeSync(written === 0 ? buffer : buffer.subarray(written));
+          const count = file.writeSync(buffer.subarray(written, written + writeBytes));
           written += count;
           position += count;
         }

@@ -12,7 +12,13 @@ import { CancelledError, CheckpointError, FileError, OptionError } from "../erro
 import type { ModelDescription } from "../llama/model_description.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { openByName, openComparable } from "./comparable.ts";
-import { COMPARE_BLOCK_BYTES, haveEqualBits, largestDifference } from "./compare_tensors.ts";
+import {
+  COMPARE_BLOCK_BYTES,
+  type CompareBuffers,
+  createCompareBuffers,
+  haveEqualBits,
+  largestDifference,
+} from "./compare_tensors.ts";
 
 /** How to compare. */
 export interface CompareOptions {
@@ -122,10 +128,11 @@ export async function compareCheckpoints(
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
   const kernel = createKernel({ open: openKernelFile, crc32: noChecksum }, COMPARE_BLOCK_BYTES);
+  const buffers = createCompareBuffers();
   try {
     const progress = new Progress(pairs, options);
     for (const [name, x, y] of pairs) {
-      const difference = await comparePair(kernel, name, x, y, tolerance, progress);
+      const difference = await comparePair(kernel, buffers, name, x, y, tolerance, progress);
       if (difference !== undefined) differences.push(difference);
       await progress.finish(x);
     }
@@ -162,6 +169,7 @@ function configurationNotes(a: ModelDescription | undefined, b: ModelDescription
 
 async function comparePair(
   kernel: Kernel,
+  buffers: CompareBuffers,
   name: string,
   a: Tensor,
   b: Tensor,
@@ -172,9 +180,11 @@ async function comparePair(
   const onBlock = (bytes: number) => progress.add(bytes);
   if (tolerance === undefined) {
     if (a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
-    return await haveEqualBits(kernel, a, b, onBlock) ? undefined : formDifference(name, "bits", a, b);
+    return await haveEqualBits(kernel, buffers, a, b, onBlock)
+      ? undefined
+      : formDifference(name, "bits", a, b);
   }
-  const { differ, largest } = await largestDifference(kernel, a, b, onBlock);
+  const { differ, largest } = await largestDifference(kernel, buffers, a, b, onBlock);
   if (!differ) return undefined;
   return {
     name,

@@ -7,11 +7,33 @@
 import { Buffer } from "node:buffer";
 import type { Kernel } from "../bytes/kernel.ts";
 import { bytes, concatRows, type View } from "../bytes/view.ts";
+import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, tensorView } from "../tensor/tensor.ts";
 import { canWiden, type Numbers, numbersPerItem, widen } from "./widen.ts";
 
 /** How much of each tensor is in memory at a time, in bytes. */
 export const COMPARE_BLOCK_BYTES: number = 1024 * 1024;
+
+/** How many items of both are made numbers at a time: what stays in a core's own cache. */
+const PIECE_ITEMS = 16 * 1024;
+
+/** The most bytes of an item, of complex128. */
+const MAX_ITEM_BYTES = 16;
+
+/** Memory that all comparisons take in turn: new buffers for each would pile up as garbage. */
+export interface CompareBuffers {
+  /** A block of each tensor. */
+  blocks: [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+  /** A piece of each as numbers. */
+  readonly numbers: readonly [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>];
+}
+
+/** Makes the memory for comparisons. */
+export function createCompareBuffers(): CompareBuffers {
+  const block = () => new Uint8Array(COMPARE_BLOCK_BYTES);
+  const numbers = () => new Float32Array(PIECE_ITEMS * MAX_ITEM_BYTES);
+  return { blocks: [block(), block()], numbers: [numbers(), numbers()] };
+}
 
 /** How far two tensors of one shape differ. */
 export interface ValueDifference {
@@ -28,6 +50,7 @@ export interface ValueDifference {
  * Compares the bytes of two tensors of the same dtype and shape, only as far as they are the same.
  *
  * @param kernel What reads them.
+ * @param buffers Memory to work in.
  * @param a A tensor.
  * @param b Another.
  * @param onBlock Told of the bytes compared since the last call, of one tensor; it may wait, or throw to stop.
@@ -35,11 +58,12 @@ export interface ValueDifference {
  */
 export async function haveEqualBits(
   kernel: Kernel,
+  buffers: CompareBuffers,
   a: Tensor,
   b: Tensor,
   onBlock: (bytes: number) => Promise<void>,
 ): Promise<boolean> {
-  for (const [x, y] of blocks(kernel, a, b)) {
+  for (const [x, y] of blocks(kernel, buffers, a, b)) {
     if (!areEqual(x, y)) return false;
     await onBlock(x.length);
   }
@@ -50,6 +74,7 @@ export async function haveEqualBits(
  * Finds the largest difference between the numbers of two tensors of the same shape, whose dtypes may differ.
  *
  * @param kernel What reads them.
+ * @param buffers Memory to work in.
  * @param a A tensor.
  * @param b Another.
  * @param onBlock Told of the bytes compared since the last call, of the first tensor; it may wait, or throw to stop.
@@ -57,6 +82,7 @@ export async function haveEqualBits(
  */
 export async function largestDifference(
   kernel: Kernel,
+  buffers: CompareBuffers,
   a: Tensor,
   b: Tensor,
   onBlock: (bytes: number) => Promise<void>,
@@ -65,13 +91,20 @@ export async function largestDifference(
     numbersPerItem(a.dtype) === numbersPerItem(b.dtype);
   const isSameType = a.dtype === b.dtype;
   if (!isComparable) {
-    return { differ: !isSameType || !await haveEqualBits(kernel, a, b, onBlock), largest: undefined };
+    return {
+      differ: !isSameType || !await haveEqualBits(kernel, buffers, a, b, onBlock),
+      largest: undefined,
+    };
   }
   let [largest, differ] = [0, !isSameType];
-  for (const [x, y] of blocks(kernel, a, b)) {
+  for (const [x, y] of blocks(kernel, buffers, a, b)) {
     if (!isSameType || !areEqual(x, y)) {
       differ = true;
-      largest = Math.max(largest, furthestApart(widen(a.dtype, x), widen(b.dtype, y)));
+      for (let item = 0; item * a.dtype.itemBytes < x.length; item += PIECE_ITEMS) {
+        const left = widen(a.dtype, piece(x, item, a.dtype), buffers.numbers[0]);
+        const right = widen(b.dtype, piece(y, item, b.dtype), buffers.numbers[1]);
+        largest = Math.max(largest, furthestApart(left, right));
+      }
     }
     await onBlock(x.length);
   }
@@ -81,7 +114,7 @@ export async function largestDifference(
 type Block = readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
 
 /** The same rows of both tensors, block by block. */
-function* blocks(kernel: Kernel, a: Tensor, b: Tensor): Generator<Block> {
+function* blocks(kernel: Kernel, buffers: CompareBuffers, a: Tensor, b: Tensor): Generator<Block> {
   const { itemBytes: aItem } = a.dtype;
   const { itemBytes: bItem } = b.dtype;
   let [left, right] = [tensorView(a), tensorView(b)];
@@ -91,7 +124,12 @@ function* blocks(kernel: Kernel, a: Tensor, b: Tensor): Generator<Block> {
   const group = Math.max(groupRows(left), groupRows(right));
   let step = Math.max(1, Math.floor(COMPARE_BLOCK_BYTES / Math.max(left.rowBytes, right.rowBytes)));
   if (step > group) step -= step % group;
-  const [x, y] = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * right.rowBytes)];
+  const [x, y] = [left, right].map(({ rowBytes }, side) => {
+    if (buffers.blocks[side]!.length < step * rowBytes) {
+      buffers.blocks[side] = new Uint8Array(step * rowBytes);
+    }
+    return buffers.blocks[side]!;
+  }) as [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
   for (let row = 0; row < left.rows; row += step) {
     const rows = Math.min(step, left.rows - row);
     const block = [x.subarray(0, rows * left.rowBytes), y.subarray(0, rows * right.rowBytes)] as const;
@@ -99,6 +137,11 @@ function* blocks(kernel: Kernel, a: Tensor, b: Tensor): Generator<Block> {
     kernel.fill(right, row, rows, block[1]);
     yield block;
   }
+}
+
+/** Some items of a block, fewer at its end. */
+function piece(block: Uint8Array<ArrayBuffer>, item: number, { itemBytes }: DType): Uint8Array<ArrayBuffer> {
+  return block.subarray(item * itemBytes, (item + PIECE_ITEMS) * itemBytes);
 }
 
 /** Whether a view is runs of bytes, one after the other. */

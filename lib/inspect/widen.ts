@@ -11,32 +11,32 @@ export type Numbers = Float64Array | Float32Array | BigInt64Array | BigUint64Arr
 
 type IntegerArray = Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
 
-type Widen = (bytes: Uint8Array<ArrayBuffer>) => Numbers;
+type Widen = (bytes: Uint8Array<ArrayBuffer>, into: Float32Array<ArrayBuffer>) => Numbers;
 
 const wideners: Readonly<Record<string, Widen>> = {
-  float64: ({ buffer, byteLength }) => new Float64Array(buffer, 0, byteLength / 8),
-  float32: ({ buffer, byteLength }) => new Float32Array(buffer, 0, byteLength / 4),
-  float16: ({ buffer, byteLength }) => lookUp(new Uint16Array(buffer, 0, byteLength / 2), halves()),
-  bfloat16: ({ buffer, byteLength }) => widenBfloat16(new Uint16Array(buffer, 0, byteLength / 2)),
+  float64: ({ buffer, byteOffset, byteLength }) => new Float64Array(buffer, byteOffset, byteLength / 8),
+  float32: ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
+  float16: (bytes, into) => lookUp(words(bytes), halves(), into),
+  bfloat16: (bytes, into) => widenBfloat16(words(bytes), into),
   // torch/headeronly/util: a sign, so many bits of exponent and of fraction; "fn" has no infinities, "uz" no -0.
-  float8_e4m3fn: (bytes) => lookUp(bytes, float8(4, 7, "fn")),
-  float8_e5m2: (bytes) => lookUp(bytes, float8(5, 15, "ieee")),
-  float8_e4m3fnuz: (bytes) => lookUp(bytes, float8(4, 8, "fnuz")),
-  float8_e5m2fnuz: (bytes) => lookUp(bytes, float8(5, 16, "fnuz")),
-  float8_e8m0fnu: (bytes) => lookUp(bytes, powersOfTwo()),
-  int64: ({ buffer, byteLength }) => new BigInt64Array(buffer, 0, byteLength / 8),
-  uint64: ({ buffer, byteLength }) => new BigUint64Array(buffer, 0, byteLength / 8),
-  int32: ({ buffer, byteLength }) => new Int32Array(buffer, 0, byteLength / 4),
-  uint32: ({ buffer, byteLength }) => new Uint32Array(buffer, 0, byteLength / 4),
-  int16: ({ buffer, byteLength }) => new Int16Array(buffer, 0, byteLength / 2),
-  uint16: ({ buffer, byteLength }) => new Uint16Array(buffer, 0, byteLength / 2),
-  int8: ({ buffer, byteLength }) => new Int8Array(buffer, 0, byteLength),
+  float8_e4m3fn: (bytes, into) => lookUp(bytes, float8(4, 7, "fn"), into),
+  float8_e5m2: (bytes, into) => lookUp(bytes, float8(5, 15, "ieee"), into),
+  float8_e4m3fnuz: (bytes, into) => lookUp(bytes, float8(4, 8, "fnuz"), into),
+  float8_e5m2fnuz: (bytes, into) => lookUp(bytes, float8(5, 16, "fnuz"), into),
+  float8_e8m0fnu: (bytes, into) => lookUp(bytes, powersOfTwo(), into),
+  int64: ({ buffer, byteOffset, byteLength }) => new BigInt64Array(buffer, byteOffset, byteLength / 8),
+  uint64: ({ buffer, byteOffset, byteLength }) => new BigUint64Array(buffer, byteOffset, byteLength / 8),
+  int32: ({ buffer, byteOffset, byteLength }) => new Int32Array(buffer, byteOffset, byteLength / 4),
+  uint32: ({ buffer, byteOffset, byteLength }) => new Uint32Array(buffer, byteOffset, byteLength / 4),
+  int16: ({ buffer, byteOffset, byteLength }) => new Int16Array(buffer, byteOffset, byteLength / 2),
+  uint16: ({ buffer, byteOffset, byteLength }) => new Uint16Array(buffer, byteOffset, byteLength / 2),
+  int8: ({ buffer, byteOffset, byteLength }) => new Int8Array(buffer, byteOffset, byteLength),
   uint8: (bytes) => bytes,
   bool: (bytes) => bytes,
   // Real and imaginary parts are numbers of their own.
-  complex128: ({ buffer, byteLength }) => new Float64Array(buffer, 0, byteLength / 8),
-  complex64: ({ buffer, byteLength }) => new Float32Array(buffer, 0, byteLength / 4),
-  complex32: ({ buffer, byteLength }) => lookUp(new Uint16Array(buffer, 0, byteLength / 2), halves()),
+  complex128: ({ buffer, byteOffset, byteLength }) => new Float64Array(buffer, byteOffset, byteLength / 8),
+  complex64: ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
+  complex32: (bytes, into) => lookUp(words(bytes), halves(), into),
 };
 
 /** The number of numbers in an item of a dtype: 2 in those of complex ones. */
@@ -53,24 +53,33 @@ export function canWiden(dtype: DType): boolean {
  * The numbers in some bytes.
  *
  * @param dtype Their dtype; {@linkcode canWiden} must allow it.
- * @param bytes The bytes, little-endian, at the start of their buffer.
+ * @param bytes The bytes, little-endian, at a multiple of an item's bytes from the start of their buffer.
+ * @param into Where to put numbers that have to be made: room for one for every byte is enough. What is returned may lie
+ * in it, so it is overwritten by the next call.
  * @returns The numbers, each exactly what the item is.
  */
-export function widen(dtype: DType, bytes: Uint8Array<ArrayBuffer>): Numbers {
-  return wideners[dtype.name]!(bytes);
+export function widen(
+  dtype: DType,
+  bytes: Uint8Array<ArrayBuffer>,
+  into: Float32Array<ArrayBuffer> = new Float32Array(bytes.length),
+): Numbers {
+  return wideners[dtype.name]!(bytes, into);
+}
+
+function words({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): Uint16Array {
+  return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
 /** The numbers that bits stand for. `Float32Array.from` takes ten times as long. */
-function lookUp(bits: Uint16Array | Uint8Array, table: Float32Array): Float32Array {
-  const numbers = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) numbers[i] = table[bits[i]!]!;
-  return numbers;
+function lookUp(bits: Uint16Array | Uint8Array, table: Float32Array, into: Float32Array): Float32Array {
+  for (let i = 0; i < bits.length; i++) into[i] = table[bits[i]!]!;
+  return into.subarray(0, bits.length);
 }
 
-function widenBfloat16(words: Uint16Array): Float32Array {
-  const bits = new Uint32Array(words.length);
+function widenBfloat16(words: Uint16Array, into: Float32Array): Float32Array {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, words.length);
   for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16;
-  return new Float32Array(bits.buffer);
+  return into.subarray(0, words.length);
 }
 
 let halfTable: Float32Array | undefined;

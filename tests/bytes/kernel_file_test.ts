@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { openKernelFile } from "../../lib/bytes/kernel_file.ts";
 import { assertFails } from "./_assert.ts";
+import { Random } from "./_random.ts";
 import { TempDirectory } from "./_temp.ts";
 
 Deno.test("openKernelFile() reads at any position", () => {
@@ -62,4 +63,16 @@ Deno.test("openKernelFile() names the file in errors", () => {
     `${path}: cannot read the file: Bad file descriptor (os error 9)`,
   );
   writing.close();
+});
+
+Deno.test("openKernelFile() writes what is longer than it writes at a time", () => {
+  using temp = new TempDirectory();
+  const path = temp.write("f", "");
+  const content = new Random(5).bytes(1_000_003);
+  const file = openKernelFile(path, true);
+  file.write(content, 0);
+  file.write(content.subarray(0, 5), content.length);
+  file.close();
+  assertEquals(Deno.readFileSync(path).subarray(0, content.length), content);
+  assertEquals(Deno.readFileSync(path).subarray(content.length), content.subarray(0, 5));
 });
