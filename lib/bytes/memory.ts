@@ -11,7 +11,7 @@ import { runInNewContext } from "node:vm";
  * How much garbage may pile up, in bytes of heap. Left alone, V8 lets the heap grow past 140 MB while it opens the
  * eight shards of a 405B model, of which 20 MB are in use; each collection takes some 15 ms.
  */
-const HEAP_BYTES = 16 * 1024 * 1024;
+const HEAP_BYTES = 10 * 1024 * 1024;
 
 let collect: (() => void) | undefined;
 
