@@ -9,7 +9,8 @@
  * ```
  *
  * Options: `--model NAME` (llama3_2_1b), `--layers N` (for something smaller), `--runs N` (7), `--dir DIR`,
- * `--loop`, `--python PYTHON`, `--out FILE` (the table in Markdown).
+ * `--loop`, `--python PYTHON`, `--out FILE` (the table in Markdown), `--only PART` (`start`, `copy`, `layouts`,
+ * `ext4` or `xfs`).
  *
  * @module
  */
@@ -18,10 +19,11 @@ import { parseArgs } from "../../lib/deps.ts";
 import { formatBytes } from "../../lib/cli/format.ts";
 import { withLoopMount } from "./loop_mount.ts";
 import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
-import { fastest, type Measured, measureInTurn, median, peak, type Subject } from "./measure.ts";
+import { findArchitecture } from "../../lib/llama/architecture.ts";
+import { fastest, type Measured, measureInTurn, median, peak, runOnce, type Subject } from "./measure.ts";
 
 const args = parseArgs(Deno.args, {
-  string: ["model", "layers", "runs", "dir", "python", "out"],
+  string: ["model", "layers", "runs", "dir", "python", "out", "only"],
   boolean: ["loop"],
 });
 const model = String(args.model ?? "llama3_2_1b");
@@ -164,11 +166,55 @@ async function againstPython(where: string, directory: string, source: string, s
       prepare: clean,
     });
   }
+  await againstPeers(`${size}, ${where}`, convert, peers);
+  await againstTransformers(`${size} to Hugging Face, ${where}`, directory, python);
+}
+
+async function againstPeers(what: string, subject: Subject, peers: readonly Subject[]): Promise<void> {
   for (const peer of peers) {
-    const [converted, other] = await measureInTurn([convert, peer], Math.min(runs, 3));
-    report(`${size}, ${where}`, converted!, other!);
-    report(`${size}, ${where}, the peer itself`, other!);
+    const [converted, other] = await measureInTurn([subject, peer], runs);
+    report(what, converted!, other!);
+    report(`${what}, the peer itself`, other!);
   }
+}
+
+/** Hugging Face's script, which wants the reference layout; without its tokenizer, which isn't part of the weights. */
+async function againstTransformers(what: string, directory: string, python: string): Promise<void> {
+  const script = "transformers.models.llama.convert_llama_weights_to_hf";
+  const has = await new Deno.Command(python, {
+    args: ["-c", `import ${script}`],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  if (!has.success) return;
+  const reference = `${directory}/reference`;
+  const clean = () => remove(`${directory}/out`);
+  await runOnce({
+    name: "ckpt",
+    command: ckpt("llama", "convert_checkpoint", `${directory}/in/step_1`, reference),
+  });
+  const vocabulary = findArchitecture(model)!.vocabSize;
+  const program = `import sys; from ${script} import write_model; ` +
+    `write_model(sys.argv[2], sys.argv[1], num_shards=1, llama_version="3.2", vocab_size=${vocabulary})`;
+  await againstPeers(what, {
+    name: "ckpt",
+    command: ckpt(
+      "llama",
+      "convert_checkpoint",
+      "--quiet",
+      "--to",
+      "huggingface",
+      reference,
+      `${directory}/out`,
+    ),
+    prepare: clean,
+  }, [{
+    name: "transformers' script",
+    command: [python, "-W", "ignore", "-c", program, reference, `${directory}/out`],
+    prepare: clean,
+  }]);
+  clean();
+  remove(reference);
 }
 
 function exists(path: string): boolean {
@@ -215,12 +261,13 @@ async function cloning(directory: string): Promise<void> {
 const base = String(args.dir ?? (exists("/dev/shm") ? "/dev/shm" : Deno.makeTempDirSync()));
 const directory = Deno.makeTempDirSync({ dir: base, prefix: "ckpt-bench-" });
 try {
-  await startUp(directory);
+  const wants = (part: string) => args.only === undefined || args.only === part;
+  if (wants("start")) await startUp(directory);
   const where = base === "/dev/shm" ? "RAM disk" : base;
-  await againstCp(where, directory);
-  await otherLayouts(where, directory);
-  if (args.loop) {
-    await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
+  if (wants("copy")) await againstCp(where, directory);
+  if (wants("layouts")) await otherLayouts(where, directory);
+  if (args.loop && wants("ext4")) await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
+  if (args.loop && wants("xfs")) {
     await withLoopMount("xfs", 12, async (mounted) => {
       await againstCp("XFS", mounted);
       await cloning(mounted);
