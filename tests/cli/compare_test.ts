@@ -45,7 +45,7 @@ Deno.test("ckpt compare exits with 1 for models that differ, and says where", as
   const tolerant = await ckpt(["compare", "--tolerance", "10", bf16, other]);
   assertEquals([tolerant.code, tolerant.stdout.split("\n")[0]], [
     0,
-    "The same within 10: 21 tensors, 1 of which differ",
+    "The same within 10: 21 tensors, 1 of which differ in bits or dtype",
   ]);
 });
 
