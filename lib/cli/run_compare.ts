@@ -65,7 +65,9 @@ function describe(comparison: Comparison, tolerance: number | undefined, style: 
   const verdict = equal
     ? differences.length === 0
       ? `${style.green("The same:")} ${what}, bit for bit`
-      : `${style.green("The same")} within ${tolerance}: ${what}, ${differences.length} of which differ in bits or dtype`
+      : `${
+        style.green("The same")
+      } within ${tolerance}: ${what}, ${differences.length} of which differ in bits or dtype`
     : `${style.red("Different:")} ${counted} of the tensors`;
   const side = (name: string, { path, kind }: Comparison["a"]) =>
     `  ${style.dim(name.padEnd(3))}${oneLine(path)} ${style.dim(`(${kind})`)}`;
