@@ -6,6 +6,7 @@
  */
 
 import { trimMemory } from "../bytes/memory.ts";
+import { messageOf } from "../bytes/file_system.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { loadZip, type ZipEntry } from "../deps.ts";
 import { CheckpointError, FormatError } from "../error.ts";
@@ -155,8 +156,4 @@ function recordOf({ path }: ByteSource, entry: ZipEntry): ArchiveRecord {
 
 function decapitalize(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
