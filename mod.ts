@@ -26,21 +26,21 @@ export {
   describeConversion,
   planConversion,
   runConversion,
-} from "./lib/llama/convert_checkpoint.ts";
-export { openCheckpoint, type OpenOptions } from "./lib/llama/open_checkpoint.ts";
-export { type OutputOptions, type Target, targets } from "./lib/llama/plan_output.ts";
-export type { Checkpoint, Parameters, Shard } from "./lib/llama/checkpoint.ts";
-export { type ResolvedModel, resolveModel } from "./lib/llama/resolve_model.ts";
-export type { ModelDescription, ModelShape, RopeScaling } from "./lib/llama/model_description.ts";
+} from "./lib/convert/convert_checkpoint.ts";
+export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.ts";
+export { type OutputOptions, type Target, targets } from "./lib/convert/plan_output.ts";
+export type { Checkpoint, Parameters, Shard } from "./lib/layouts/checkpoint.ts";
+export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
+export type { ModelDescription, ModelShape, RopeScaling } from "./lib/models/model_description.ts";
 export {
   type Architecture,
   architectures,
   findArchitecture,
   findModelCard,
   type ModelCard,
-} from "./lib/llama/architecture.ts";
-export type { Layout } from "./lib/llama/parameter.ts";
-export { ConfigError } from "./lib/llama/config_error.ts";
+} from "./lib/models/llama/architecture.ts";
+export type { Layout } from "./lib/models/llama/parameter.ts";
+export { ConfigError } from "./lib/models/config_error.ts";
 
 export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";
 export type { FileFormat } from "./lib/inspect/listing.ts";
@@ -76,8 +76,8 @@ export type { Archive, ArchiveRecord } from "./lib/torch/archive.ts";
 export type { TorchDialect } from "./lib/torch/save_state.ts";
 export { type ByteSource, FileSource } from "./lib/bytes/source.ts";
 
-export type { CopyOptions, CopyProgress, CopyResult } from "./lib/bytes/copy_engine.ts";
-export type { Task, WriteOptions, WriteResult } from "./lib/bytes/output_directory.ts";
+export type { CopyOptions, CopyProgress, CopyResult } from "./lib/copy/copy_engine.ts";
+export type { Task, WriteOptions, WriteResult } from "./lib/output/output_directory.ts";
 export type {
   Copy,
   FileLayout,
@@ -89,7 +89,7 @@ export type {
   Plan,
   PlannedTensor,
   SourceFile,
-} from "./lib/bytes/plan.ts";
+} from "./lib/copy/plan.ts";
 export type {
   BytesView,
   CastType,

@@ -6,7 +6,7 @@
 import { crc32 } from "node:zlib";
 import { bytes } from "../lib/bytes/view.ts";
 import { join } from "../lib/deps.ts";
-import { formatName, parameterKinds } from "../lib/llama/parameter.ts";
+import { formatName, parameterKinds } from "../lib/models/llama/parameter.ts";
 import { dtypeOf } from "../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../lib/tensor/tensor.ts";
 import { currentDialect, layoutState } from "../lib/torch/save_state.ts";

@@ -3,7 +3,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { createKernel } from "../lib/bytes/kernel.ts";
+import { createKernel } from "../lib/copy/kernel.ts";
 import { bytes } from "../lib/bytes/view.ts";
 import type { DType } from "../lib/tensor/dtype.ts";
 import {
@@ -15,7 +15,7 @@ import {
   tensorOfView,
   tensorView,
 } from "../lib/tensor/tensor.ts";
-import type { Random } from "./bytes/_random.ts";
+import type { Random } from "./copy/_random.ts";
 
 /** The values of a tensor: its items in row-major order. */
 export interface Values {

@@ -14,7 +14,7 @@ import {
   type ConvertOptions,
   planConversion,
   runConversion,
-} from "../lib/llama/convert_checkpoint.ts";
+} from "../lib/convert/convert_checkpoint.ts";
 import { convert } from "./_ckpt.ts";
 import { type Call, CALLS, FaultyCalls, systemError } from "./_faulty.ts";
 import { assertSameTree, LONG, readTree, type Tree } from "./_outcome.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { KernelFile } from "./kernel.ts";
+import type { KernelFile } from "../copy/kernel.ts";
 
 /**
  * Opens a file for the kernel. Closed like {@linkcode createKernel}: it may refer to nothing but its arguments

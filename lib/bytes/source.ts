@@ -5,7 +5,7 @@
  */
 
 import { FileError } from "../error.ts";
-import type { SourceFile } from "./plan.ts";
+import type { SourceFile } from "../copy/plan.ts";
 
 /** Bytes that can be read at any place. Positions and lengths are in bytes. */
 export interface ByteSource {

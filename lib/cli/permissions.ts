@@ -6,7 +6,7 @@
 
 import { CheckpointError } from "../error.ts";
 import { resolve } from "../deps.ts";
-import { modelYamlCandidates } from "../llama/inputs/model_yaml_path.ts";
+import { modelYamlCandidates } from "../layouts/fairseq2/model_yaml_path.ts";
 
 /** A permission that the user refused. */
 export class PermissionError extends CheckpointError {}

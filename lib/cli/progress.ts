@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CopyProgress } from "../bytes/copy_engine.ts";
+import type { CopyProgress } from "../copy/copy_engine.ts";
 import { formatBytes, formatSeconds } from "./format.ts";
 import { styleFor } from "./style.ts";
 

@@ -6,10 +6,10 @@
 
 import { resolve } from "../deps.ts";
 import { CancelledError } from "../error.ts";
-import type { Task } from "../bytes/output_directory.ts";
-import { describeConversion, planConversion, runConversion } from "../llama/convert_checkpoint.ts";
-import { parseShardSize } from "../llama/outputs/weight_shards.ts";
-import { type OutputOptions, targets } from "../llama/plan_output.ts";
+import type { Task } from "../output/output_directory.ts";
+import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
+import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
+import { type OutputOptions, targets } from "../convert/plan_output.ts";
 import { convertCommand } from "./convert_command.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";

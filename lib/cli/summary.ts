@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Conversion, ConversionSummary, describeConversion } from "../llama/convert_checkpoint.ts";
-import type { Checkpoint } from "../llama/checkpoint.ts";
-import { formatName, parseName } from "../llama/parameter.ts";
+import type { Conversion, ConversionSummary, describeConversion } from "../convert/convert_checkpoint.ts";
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { formatName, parseName } from "../models/llama/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { type Style, styleFor } from "./style.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { trimMemory } from "../bytes/memory.ts";
-import type { SourceFile } from "../bytes/plan.ts";
+import { trimMemory } from "../copy/memory.ts";
+import type { SourceFile } from "../copy/plan.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
-import { ConfigError } from "../llama/config_error.ts";
-import type { ModelDescription } from "../llama/model_description.ts";
-import { openCheckpoint } from "../llama/open_checkpoint.ts";
-import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../llama/parameter.ts";
+import { ConfigError } from "../models/config_error.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import { openCheckpoint } from "../convert/open_checkpoint.ts";
+import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/llama/parameter.ts";
 import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
 import { openTorchFile } from "../torch/torch_file.ts";

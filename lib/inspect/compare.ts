@@ -4,12 +4,12 @@
  * @module
  */
 
-import { createKernel, type Kernel } from "../bytes/kernel.ts";
+import { createKernel, type Kernel } from "../copy/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
-import type { SourceFile } from "../bytes/plan.ts";
+import type { SourceFile } from "../copy/plan.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
-import type { ModelDescription } from "../llama/model_description.ts";
+import type { ModelDescription } from "../models/model_description.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { openByName, openComparable } from "./comparable.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Kernel } from "../bytes/kernel.ts";
+import type { Kernel } from "../copy/kernel.ts";
 import { bytes, concatRows, type View } from "../bytes/view.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, tensorView } from "../tensor/tensor.ts";

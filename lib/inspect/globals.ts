@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { crc32 } from "../bytes/crc32.ts";
+import { crc32 } from "../copy/crc32.ts";
 import { type HttpOptions, openHttpSource } from "../bytes/http_source.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { FileError, FormatError } from "../error.ts";

@@ -6,12 +6,12 @@
 
 import { fileURLToPath } from "node:url";
 import { type HttpOptions, openHttpSource } from "../bytes/http_source.ts";
-import { trimMemory } from "../bytes/memory.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError } from "../error.ts";
-import type { Checkpoint } from "../llama/checkpoint.ts";
-import { openCheckpoint } from "../llama/open_checkpoint.ts";
-import { formatName, type Layout, parseName, stripWrappers } from "../llama/parameter.ts";
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { openCheckpoint } from "../convert/open_checkpoint.ts";
+import { formatName, type Layout, parseName, stripWrappers } from "../models/llama/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";

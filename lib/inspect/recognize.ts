@@ -4,8 +4,14 @@
  * @module
  */
 
-import { fitArchitectures, likelyFits, type ObservedShape } from "../llama/fit_architecture.ts";
-import { formatName, isRotaryBuffer, type Layout, parseName, stripWrappers } from "../llama/parameter.ts";
+import { fitArchitectures, likelyFits, type ObservedShape } from "../models/llama/fit_architecture.ts";
+import {
+  formatName,
+  isRotaryBuffer,
+  type Layout,
+  parseName,
+  stripWrappers,
+} from "../models/llama/parameter.ts";
 import type { PickleValue } from "../pickle/mod.ts";
 import { dictOf } from "../torch/pickled_dict.ts";
 import type { FileListing, ListedTensor } from "./listing.ts";

@@ -5,11 +5,11 @@
  */
 
 import { CheckpointError, FileError, OptionError } from "../error.ts";
-import type { Checkpoint } from "../llama/checkpoint.ts";
-import type { ModelDescription } from "../llama/model_description.ts";
-import { describeDifferences, observeShape, shapeDifferences } from "../llama/observe.ts";
-import { openCheckpoint } from "../llama/open_checkpoint.ts";
-import { parseName, stripWrappers } from "../llama/parameter.ts";
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import { describeDifferences, observeShape, shapeDifferences } from "../models/llama/observe.ts";
+import { openCheckpoint } from "../convert/open_checkpoint.ts";
+import { parseName, stripWrappers } from "../models/llama/parameter.ts";
 import { type FileVerification, verifyFile } from "./verify_file.ts";
 import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
 import { wholeModel } from "./whole_model.ts";

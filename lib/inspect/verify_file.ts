@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type ChecksumOptions, checksums, type Run } from "../bytes/checksums.ts";
+import { type ChecksumOptions, checksums, type Run } from "../copy/checksums.ts";
 import { FileSource } from "../bytes/source.ts";
-import { badCrc } from "../bytes/source_check.ts";
+import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FormatError } from "../error.ts";
 import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { type Archive, openArchive } from "../torch/archive.ts";

@@ -5,11 +5,11 @@
  */
 
 import { CheckpointError, MismatchError } from "../error.ts";
-import type { Checkpoint, Parameters } from "../llama/checkpoint.ts";
-import { checkShardsAgree, observeShape } from "../llama/observe.ts";
-import { parseName, shardDimOf } from "../llama/parameter.ts";
-import { differingReplicas, reshard } from "../llama/reshard.ts";
-import { type ResolvedModel, resolveModel } from "../llama/resolve_model.ts";
+import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
+import { checkShardsAgree, observeShape } from "../models/llama/observe.ts";
+import { parseName, shardDimOf } from "../models/llama/parameter.ts";
+import { differingReplicas, reshard } from "../layouts/reshard.ts";
+import { type ResolvedModel, resolveModel } from "../convert/resolve_model.ts";
 
 /** A whole model. */
 export interface WholeModel {

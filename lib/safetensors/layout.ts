@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Copy, FileLayout, OutputFile } from "../bytes/plan.ts";
+import type { Copy, FileLayout, OutputFile } from "../copy/plan.ts";
 import { isWholeStorage, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { type SafetensorsDType, safetensorsDType } from "./dtype.ts";
 import { LENGTH_BYTES, METADATA_NAME } from "./header.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { combineCrc32 } from "../bytes/crc32.ts";
+import { combineCrc32 } from "../copy/crc32.ts";
 import { concatColumns, concatRows, sliceColumns, sliceRows, type View, viewBytes } from "../bytes/view.ts";
 import { isWholeStorage, numel, type Storage, type Tensor, tensorOfView, tensorView } from "./tensor.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { crc32 } from "../bytes/crc32.ts";
-import { createKernel } from "../bytes/kernel.ts";
+import { crc32 } from "../copy/crc32.ts";
+import { createKernel } from "../copy/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";
 import { FileError } from "../error.ts";

@@ -7,7 +7,7 @@
 
 import { FormatError } from "../error.ts";
 import type { ByteSource } from "../bytes/source.ts";
-import { crc32 } from "../bytes/crc32.ts";
+import { crc32 } from "../copy/crc32.ts";
 import { KeyGuard } from "../key_guard.ts";
 import { MAX_TABLE_BYTES } from "./table_limits.ts";
 import { readTorchDirectory } from "./torch_directory.ts";

@@ -15,8 +15,8 @@
  * @module
  */
 
-import { crc32 } from "../bytes/crc32.ts";
-import type { Copy, FileLayout, Literal } from "../bytes/plan.ts";
+import { crc32 } from "../copy/crc32.ts";
+import type { Copy, FileLayout, Literal } from "../copy/plan.ts";
 import { type View, viewBytes } from "../bytes/view.ts";
 
 /** A record to write: its data as bytes, or as bytes to gather from elsewhere. */

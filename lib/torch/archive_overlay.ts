@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Copy, Literal, Overlay } from "../bytes/plan.ts";
+import type { Copy, Literal, Overlay } from "../copy/plan.ts";
 import type { Storage } from "../tensor/tensor.ts";
 import type { StoredTensors } from "./torch_file.ts";
 import {

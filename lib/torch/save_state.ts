@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../bytes/plan.ts";
-import { trimMemory } from "../bytes/memory.ts";
+import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../copy/plan.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { layoutArchive, type NewRecord, serializationIdRecord } from "./archive_layout.ts";
 import { overlayArchive } from "./archive_overlay.ts";
 import {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { trimMemory } from "../bytes/memory.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";

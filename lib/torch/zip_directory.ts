@@ -5,7 +5,7 @@
  * @module
  */
 
-import { trimMemory } from "../bytes/memory.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { loadZip, type ZipEntry } from "../deps.ts";

@@ -13,12 +13,12 @@
  */
 
 import { crc32 } from "node:zlib";
-import { combineCrc32 } from "../../lib/bytes/crc32.ts";
-import type { Literal } from "../../lib/bytes/plan.ts";
+import { combineCrc32 } from "../../lib/copy/crc32.ts";
+import type { Literal } from "../../lib/copy/plan.ts";
 import { bytes } from "../../lib/bytes/view.ts";
 import { parseArgs } from "../../lib/deps.ts";
-import { type Architecture, findArchitecture } from "../../lib/llama/architecture.ts";
-import { expectedParameters, formatName, shapeOf, shardDimOf } from "../../lib/llama/parameter.ts";
+import { type Architecture, findArchitecture } from "../../lib/models/llama/architecture.ts";
+import { expectedParameters, formatName, shapeOf, shardDimOf } from "../../lib/models/llama/parameter.ts";
 import { Global, type PickleValue, Reduction, Tuple } from "../../lib/pickle/mod.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";

@@ -5,15 +5,15 @@
  * @module
  */
 
-import { checksums } from "../../lib/bytes/checksums.ts";
-import { copyFiles } from "../../lib/bytes/copy_engine.ts";
+import { checksums } from "../../lib/copy/checksums.ts";
+import { copyFiles } from "../../lib/copy/copy_engine.ts";
 import { FileSource } from "../../lib/bytes/source.ts";
 import { bytes } from "../../lib/bytes/view.ts";
-import { planConversion } from "../../lib/llama/convert_checkpoint.ts";
+import { planConversion } from "../../lib/convert/convert_checkpoint.ts";
 import { readPickle, writePickle } from "../../lib/pickle/mod.ts";
 import { openArchive, readRecord } from "../../lib/torch/archive.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
-import { outputFile, planOf } from "../bytes/_plan.ts";
+import { outputFile, planOf } from "../copy/_plan.ts";
 import { makeCheckpoint } from "./make_checkpoint.ts";
 
 const directory = Deno.makeTempDirSync({ prefix: "ckpt-bench-" });

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { CachedSource } from "../../lib/bytes/cached_source.ts";
 import type { ByteSource } from "../../lib/bytes/source.ts";
 import { FileError } from "../../lib/error.ts";
-import { assertFailsAsync } from "./_assert.ts";
-import { Random } from "./_random.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
+import { Random } from "../copy/_random.ts";
 
 const BLOCK = 4096;
 

@@ -3,7 +3,7 @@ import { openHttpSource } from "../../lib/bytes/http_source.ts";
 import { CancelledError, FileError } from "../../lib/error.ts";
 import { TempDir } from "../_temp.ts";
 import { type Answer, WebServer } from "../_web_server.ts";
-import { assertFailsAsync } from "./_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 
 const size = 100_000;
 const content = Uint8Array.from({ length: size }, (_, i) => (i * 31) & 0xff);

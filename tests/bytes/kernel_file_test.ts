@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { openKernelFile } from "../../lib/bytes/kernel_file.ts";
-import { assertFails } from "./_assert.ts";
-import { Random } from "./_random.ts";
-import { TempDirectory } from "./_temp.ts";
+import { assertFails } from "../copy/_assert.ts";
+import { Random } from "../copy/_random.ts";
+import { TempDirectory } from "../copy/_temp.ts";
 
 Deno.test("openKernelFile() reads at any position", () => {
   using temp = new TempDirectory();

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { describeFailure, FileSource } from "../../lib/bytes/source.ts";
 import { FileError } from "../../lib/error.ts";
-import { assertFails, assertFailsAsync } from "./_assert.ts";
-import { TempDirectory } from "./_temp.ts";
+import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
+import { TempDirectory } from "../copy/_temp.ts";
 
 Deno.test("FileSource.open() knows a file's size and time", () => {
   using temp = new TempDirectory();

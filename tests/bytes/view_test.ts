@@ -15,7 +15,7 @@ import {
   viewBytes,
   viewPaths,
 } from "../../lib/bytes/view.ts";
-import { assertFails } from "./_assert.ts";
+import { assertFails } from "../copy/_assert.ts";
 
 /** A view with rows of 8 bytes that no operation simplifies. */
 function opaque(path: string, rows: number, rowBytes = 8): View {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Command, parseArguments, UsageError } from "../../lib/cli/command.ts";
-import { assertError } from "../llama/_assert_error.ts";
+import { assertError } from "../convert/_assert_error.ts";
 
 const command: Command = {
   words: ["bake", "bread"],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Random } from "../bytes/_random.ts";
+import type { Random } from "../copy/_random.ts";
 import { concat } from "../torch/_zip.ts";
 
 /** Numbers that are limits of something, or just past them. */

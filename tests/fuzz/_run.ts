@@ -6,7 +6,7 @@
 
 import { CheckpointError } from "../../lib/error.ts";
 import { PickleError } from "../../lib/pickle/mod.ts";
-import { Random } from "../bytes/_random.ts";
+import { Random } from "../copy/_random.ts";
 import type { Target } from "./_targets.ts";
 
 /** What became of a target's mutants. */

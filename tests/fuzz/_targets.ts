@@ -7,11 +7,11 @@
  * @module
  */
 
-import { parseModelYaml } from "../../lib/llama/model_yaml.ts";
-import { parseConfigJson } from "../../lib/llama/parse_config_json.ts";
-import { describeReference } from "../../lib/llama/describe_reference.ts";
-import { parseWeightIndex } from "../../lib/llama/inputs/weight_index.ts";
-import { convertTokenizer } from "../../lib/llama/tokenizer/convert_tokenizer.ts";
+import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
+import { parseConfigJson } from "../../lib/layouts/huggingface/parse_config_json.ts";
+import { describeReference } from "../../lib/layouts/reference/describe_reference.ts";
+import { parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
+import { convertTokenizer } from "../../lib/tokenizers/convert_tokenizer.ts";
 import { listGlobals, type PickleValue, readPickle, writePickle } from "../../lib/pickle/mod.ts";
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
 import type { Tensor } from "../../lib/tensor/tensor.ts";
@@ -20,7 +20,7 @@ import { openTorchFile, type TorchFile } from "../../lib/torch/torch_file.ts";
 import { readTorchDirectory } from "../../lib/torch/torch_directory.ts";
 import { readZipDirectory } from "../../lib/torch/zip_directory.ts";
 import { viewBytes } from "../../lib/bytes/view.ts";
-import type { Random } from "../bytes/_random.ts";
+import type { Random } from "../copy/_random.ts";
 import { entries, realPickles, refused } from "../pickle/corpus.ts";
 import { memorySource } from "../torch/_zip.ts";
 import { visitTensors } from "../_listing.ts";

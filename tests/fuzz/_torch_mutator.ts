@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Random } from "../bytes/_random.ts";
+import type { Random } from "../copy/_random.ts";
 import { layoutArchive, type NewRecord } from "../../lib/torch/archive_layout.ts";
 import { OPCODES } from "../../lib/pickle/mod.ts";
 import { walkArchive, type WalkedRecord } from "../torch/_fixtures.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { CancelledError, FileError, FormatError, MismatchError, OptionError } from "../../lib/error.ts";
 import { compareCheckpoints, type CompareOptions, type Comparison } from "../../lib/inspect/compare.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import {
   changeTensor,

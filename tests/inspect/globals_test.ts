@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join, toFileUrl } from "../../lib/deps.ts";
 import { FileError, FormatError } from "../../lib/error.ts";
 import { inspectGlobals, type NamedByPickle } from "../../lib/inspect/globals.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS, readRecords, writeRecords } from "../_torch_files.ts";
 import { golden } from "./_golden.ts";

@@ -3,7 +3,7 @@ import { join } from "../../lib/deps.ts";
 import { FileError } from "../../lib/error.ts";
 import { inspectGlobals } from "../../lib/inspect/globals.ts";
 import { inspect } from "../../lib/inspect/inspect.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS, readRecords, writeRecords } from "../_torch_files.ts";
 import { WebServer } from "../_web_server.ts";

@@ -3,7 +3,7 @@ import { FileError } from "../../lib/error.ts";
 import { relativePath } from "../../lib/inspect/relative_path.ts";
 import { toUrl } from "../../lib/inspect/to_url.ts";
 import { findWeightFiles } from "../../lib/inspect/weight_files.ts";
-import { assertFails } from "../bytes/_assert.ts";
+import { assertFails } from "../copy/_assert.ts";
 import { TempDir } from "../_temp.ts";
 
 Deno.test("toUrl() knows addresses of web servers from paths", () => {

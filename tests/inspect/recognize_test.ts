@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { ListedTensor } from "../../lib/inspect/listing.ts";
 import { fairseq2Layout, fittingArchitectures, recognize } from "../../lib/inspect/recognize.ts";
-import { architectures, findArchitecture } from "../../lib/llama/architecture.ts";
-import { expectedParameters, formatName, type Layout, shapeOf } from "../../lib/llama/parameter.ts";
+import { architectures, findArchitecture } from "../../lib/models/llama/architecture.ts";
+import { expectedParameters, formatName, type Layout, shapeOf } from "../../lib/models/llama/parameter.ts";
 import type { PickleValue } from "../../lib/pickle/mod.ts";
 
 function listed(names: Iterable<string>): ListedTensor[] {

@@ -4,7 +4,7 @@ import { CancelledError, FileError } from "../../lib/error.ts";
 import { type Verification, verifyCheckpoint } from "../../lib/inspect/verify.ts";
 import { verifyFile } from "../../lib/inspect/verify_file.ts";
 import { Tuple } from "../../lib/pickle/mod.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import { changeTensor, CheckpointCopy, CHECKPOINTS, readRecords } from "../_torch_files.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { JsonError, MAX_JSON_DEPTH, parseStrictJson } from "../../lib/safetensors/json.ts";
-import { assertError } from "../llama/_assert_error.ts";
+import { assertError } from "../convert/_assert_error.ts";
 
 /** What the strict parser gives, with objects instead of maps. */
 function plain(value: unknown): unknown {

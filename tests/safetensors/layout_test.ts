@@ -6,17 +6,17 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { bytes, cast, sliceRows } from "../../lib/bytes/view.ts";
 import { FileSource } from "../../lib/bytes/source.ts";
-import { writeOutput } from "../../lib/bytes/output_directory.ts";
+import { writeOutput } from "../../lib/output/output_directory.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../lib/safetensors/layout.ts";
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { readTensorBytes } from "../../lib/tensor/read_values.ts";
 import { type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
-import { planOf } from "../bytes/_plan.ts";
-import { Random } from "../bytes/_random.ts";
+import { planOf } from "../copy/_plan.ts";
+import { Random } from "../copy/_random.ts";
 import { TempDir } from "../_temp.ts";
 import { python, runPython } from "../_python.ts";
-import { assertError } from "../llama/_assert_error.ts";
+import { assertError } from "../convert/_assert_error.ts";
 import { GOLDEN, golden } from "./_files.ts";
 
 /** Writes a file of tensors through the copy engine; returns its bytes. */

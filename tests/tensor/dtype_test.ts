@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { dtypeOf, dtypes } from "../../lib/tensor/dtype.ts";
-import { assertFails } from "../bytes/_assert.ts";
+import { assertFails } from "../copy/_assert.ts";
 import { casesOf } from "../torch/_fixtures.ts";
 
 Deno.test("dtypes has every dtype of torch 2.13, with the size of an item", () => {

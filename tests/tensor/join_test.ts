@@ -9,7 +9,7 @@ import { dtypeOf, dtypes } from "../../lib/tensor/dtype.ts";
 import { TensorJoiner } from "../../lib/tensor/join.ts";
 import { readTensorBytes } from "../../lib/tensor/read_values.ts";
 import { contiguousStride, isWholeStorage, type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
-import { Random } from "../bytes/_random.ts";
+import { Random } from "../copy/_random.ts";
 import { chunkValues, joinValues, layOut, randomValues, splitValues, type Values } from "../_tensors.ts";
 import { TempDir } from "../_temp.ts";
 

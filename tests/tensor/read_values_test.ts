@@ -4,8 +4,8 @@ import { FileError } from "../../lib/error.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { readTensorBytes, readTensorValues } from "../../lib/tensor/read_values.ts";
 import { type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
-import { assertFails } from "../bytes/_assert.ts";
-import { TempDirectory } from "../bytes/_temp.ts";
+import { assertFails } from "../copy/_assert.ts";
+import { TempDirectory } from "../copy/_temp.ts";
 import { casesOf, fixturePath, stateOf, versions, withTorchFile } from "../torch/_fixtures.ts";
 
 /** A contiguous tensor with the bytes of a typed array. */

@@ -11,7 +11,7 @@ import {
   tensorOfView,
   tensorView,
 } from "../../lib/tensor/tensor.ts";
-import { assertFails } from "../bytes/_assert.ts";
+import { assertFails } from "../copy/_assert.ts";
 import { casesOf, versions } from "../torch/_fixtures.ts";
 
 const float32 = dtypeOf("float32");

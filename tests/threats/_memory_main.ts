@@ -9,9 +9,9 @@
 
 import { FileSource } from "../../lib/bytes/source.ts";
 import { CheckpointError } from "../../lib/error.ts";
-import { readConfigText } from "../../lib/llama/inputs/config_text.ts";
-import { MAX_INDEX_BYTES, parseWeightIndex } from "../../lib/llama/inputs/weight_index.ts";
-import { parseModelYaml } from "../../lib/llama/model_yaml.ts";
+import { readConfigText } from "../../lib/layouts/config_text.ts";
+import { MAX_INDEX_BYTES, parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
+import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
 import { fixturePath } from "../torch/_fixtures.ts";

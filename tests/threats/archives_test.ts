@@ -7,7 +7,7 @@ import { FormatError } from "../../lib/error.ts";
 import { writePickle } from "../../lib/pickle/mod.ts";
 import { readTorchDirectory } from "../../lib/torch/torch_directory.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { renderArchive } from "../fuzz/_torch_mutator.ts";
 import { fixturePath, stateOf, walkArchive } from "../torch/_fixtures.ts";
 import { buildZip, concat, memorySource, text } from "../torch/_zip.ts";

@@ -9,7 +9,7 @@ import { dictOf } from "../../lib/torch/pickled_dict.ts";
 import { Global, PickleError, readPickle, Reduction, Tuple } from "../../lib/pickle/mod.ts";
 import { JsonError, parseStrictJson } from "../../lib/safetensors/json.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
-import { assertFails, assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
 import { pickle, repeat, u32 } from "../pickle/assemble.ts";
 import { memorySource } from "../torch/_zip.ts";
 import { collidingIndex, dictWith, join, text, torchOfRecords, zipOfRecords } from "./_hostile.ts";

@@ -4,8 +4,8 @@
 
 import { assertEquals } from "@std/assert";
 import { FormatError } from "../../lib/error.ts";
-import { ConfigError } from "../../lib/llama/config_error.ts";
-import { parseModelYaml } from "../../lib/llama/model_yaml.ts";
+import { ConfigError } from "../../lib/models/config_error.ts";
+import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { readPickle } from "../../lib/pickle/mod.ts";
 import { SafetensorsError } from "../../lib/safetensors/error.ts";
 import { parseHeaderLength } from "../../lib/safetensors/header.ts";
@@ -13,7 +13,7 @@ import { MAX_READ_HEADER_BYTES, maxHeaderValues } from "../../lib/safetensors/li
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
 import { maxDirectoryBytes, tableLimits } from "../../lib/torch/table_limits.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
-import { assertFails, assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
 import { pickle, repeat } from "../pickle/assemble.ts";
 import { realPickles } from "../pickle/corpus.ts";
 import { fileOf } from "../safetensors/_files.ts";

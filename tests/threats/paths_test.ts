@@ -4,11 +4,11 @@
 
 import { assertEquals } from "@std/assert";
 import { FileError, OptionError } from "../../lib/error.ts";
-import { writeOutput } from "../../lib/bytes/output_directory.ts";
+import { writeOutput } from "../../lib/output/output_directory.ts";
 import { bytes } from "../../lib/bytes/view.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
-import { outputFile, planOf, textFile } from "../bytes/_plan.ts";
-import { TempDirectory } from "../bytes/_temp.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
+import { outputFile, planOf, textFile } from "../copy/_plan.ts";
+import { TempDirectory } from "../copy/_temp.ts";
 
 function setUp(temp: TempDirectory) {
   const source = temp.write("source", new Uint8Array(100).fill(7));

@@ -6,9 +6,9 @@
 
 import { assertEquals } from "@std/assert";
 import { crc32 } from "node:zlib";
-import { createKernel } from "../../lib/bytes/kernel.ts";
+import { createKernel } from "../../lib/copy/kernel.ts";
 import { openKernelFile } from "../../lib/bytes/kernel_file.ts";
-import type { FileLayout } from "../../lib/bytes/plan.ts";
+import type { FileLayout } from "../../lib/copy/plan.ts";
 import { type ByteSource, FileSource } from "../../lib/bytes/source.ts";
 import { type View, viewBytes } from "../../lib/bytes/view.ts";
 import { type PickleValue, Reduction } from "../../lib/pickle/mod.ts";

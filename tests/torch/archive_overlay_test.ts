@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { crc32 } from "node:zlib";
-import type { Overlay } from "../../lib/bytes/plan.ts";
+import type { Overlay } from "../../lib/copy/plan.ts";
 import { bytes } from "../../lib/bytes/view.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { type Tensor, tensorOfView, tensorView } from "../../lib/tensor/tensor.ts";
@@ -10,7 +10,7 @@ import { dialectOf } from "../../lib/torch/dialect.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../lib/torch/save_state.ts";
 import type { TorchFile } from "../../lib/torch/torch_file.ts";
 import { python, runPython } from "../_python.ts";
-import { TempDirectory } from "../bytes/_temp.ts";
+import { TempDirectory } from "../copy/_temp.ts";
 import {
   casesOf,
   fixturePath,

@@ -5,8 +5,8 @@ import { Global, PersistentId, Reduction, Tuple, writePickle } from "../../lib/p
 import { type Archive, MAX_TABLE_BYTES, readRecord } from "../../lib/torch/archive.ts";
 import { layoutArchive } from "../../lib/torch/archive_layout.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
-import { Random } from "../bytes/_random.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
+import { Random } from "../copy/_random.ts";
 import { bigArchives, casesOf, fixturePath, render, stateOf, versions, walkArchive } from "./_fixtures.ts";
 import { buildZip, concat, le, memorySource, text, torchFile, type ZipRecord } from "./_zip.ts";
 

@@ -4,7 +4,7 @@ import { dialectOf } from "../../lib/torch/dialect.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../lib/torch/save_state.ts";
 import { openTorchFile } from "../../lib/torch/torch_file.ts";
 import { writePickle } from "../../lib/pickle/mod.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { fixturePath, render, stateOf, walkArchive, withTorchFile } from "./_fixtures.ts";
 import { buildZip, memorySource, text } from "./_zip.ts";
 

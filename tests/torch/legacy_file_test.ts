@@ -16,7 +16,7 @@ import { isLegacyFile } from "../../lib/torch/legacy_file.ts";
 import { currentDialect, layoutState } from "../../lib/torch/save_state.ts";
 import { openTorchFile, type TorchFile } from "../../lib/torch/torch_file.ts";
 import { outlineTorchFile } from "../../lib/torch/torch_outline.ts";
-import { assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { type ExpectedTensor, itemsOf, readView, render, withTorchFile } from "./_fixtures.ts";
 import { memorySource } from "./_zip.ts";
 

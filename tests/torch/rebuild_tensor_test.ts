@@ -12,7 +12,7 @@ import {
 import type { Tensor } from "../../lib/tensor/tensor.ts";
 import { TensorRebuilder } from "../../lib/torch/rebuild_tensor.ts";
 import type { StoredStorage } from "../../lib/torch/torch_file.ts";
-import { assertFails, assertFailsAsync } from "../bytes/_assert.ts";
+import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
 import { fixturePath, stateOf, versions, withTorchFile } from "./_fixtures.ts";
 
 /** Storage 0 of 24 bytes, storage 1 of 1 byte, an empty one. */

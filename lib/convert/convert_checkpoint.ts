@@ -1,0 +1,243 @@
+/**
+ * Converting a checkpoint: open, plan, copy.
+ *
+ * @module
+ */
+
+import { checkOutput, outputPaths, type Task, writeOutput } from "../output/output_directory.ts";
+import type { CopyProgress } from "../copy/copy_engine.ts";
+import { trimMemory } from "../copy/memory.ts";
+import type { Plan } from "../copy/plan.ts";
+import { OptionError } from "../error.ts";
+import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { openCheckpoint } from "./open_checkpoint.ts";
+import { type OutputOptions, planOutput } from "./plan_output.ts";
+import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
+
+/** What to convert, and how. */
+export interface ConvertOptions extends OutputOptions {
+  /** The checkpoint's directory. */
+  readonly input: string;
+  /** The directory to make; it may exist if it is empty. */
+  readonly output: string;
+  /**
+   * The model: an architecture, a model card, or the path of a `model.yaml`. Without it, the `model.yaml` beside or
+   * above the checkpoint decides, and without that the shapes, where they fit exactly one architecture.
+   */
+  readonly model?: string;
+  /** The step, where the input is a directory with several; the newest complete one by default. */
+  readonly step?: number;
+  /** How many workers copy; by default one for each core, and at most four. */
+  readonly jobs?: number;
+  /** Whether to clone files where the file system can. True by default. */
+  readonly clone?: boolean;
+  /** Whether to read every file back once it is written, and compare checksums. */
+  readonly verify?: boolean;
+  /** Whether to flush files and directories to their device before the output appears. */
+  readonly sync?: boolean;
+  /** Whether to throw away what an earlier run left, instead of going on from it. */
+  readonly restart?: boolean;
+  /** The share of the files to make, where several processes make them together. */
+  readonly task?: Task;
+  /** Called as the work proceeds. */
+  readonly onProgress?: (progress: CopyProgress) => void;
+  /** Cancels the work. */
+  readonly signal?: AbortSignal;
+}
+
+/** A conversion that is ready to be carried out: nothing has been written. */
+export interface Conversion {
+  /** The checkpoint. */
+  readonly checkpoint: Checkpoint;
+  /** Its model. */
+  readonly resolved: ResolvedModel;
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+  /** What is to be written. */
+  readonly plan: Plan;
+}
+
+/** What was converted. */
+export interface ConversionSummary {
+  /** What the input is. */
+  readonly input: string;
+  /** The output directory. */
+  readonly output: string;
+  /** The architecture's name, or `null` for sizes of its own. */
+  readonly architecture: string | null;
+  /** The number of parameters of the whole model. */
+  readonly parameters: number;
+  /** The dtypes of what is written, by torch's names, the most frequent first. */
+  readonly dtypes: readonly string[];
+  /** The files of the output, and their sizes in bytes. */
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** The size of the output in bytes. */
+  readonly bytes: number;
+  /** How long it took, in seconds. */
+  readonly seconds: number;
+  /** Whether the output is complete; it isn't yet while other tasks have work to do. */
+  readonly complete: boolean;
+  /** The names of files that were finished before. */
+  readonly reused: readonly string[];
+  /** The names of files that share their blocks with the input. */
+  readonly cloned: readonly string[];
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Plans a conversion. Everything that can be wrong with the input is found here, before anything is written.
+ *
+ * @param options What to convert.
+ * @returns The conversion.
+ */
+export async function planConversion(
+  options: Pick<ConvertOptions, "input" | "output" | "model" | "step" | "task" | keyof OutputOptions>,
+): Promise<Conversion> {
+  const checkpoint = await openCheckpoint(options.input, options);
+  const resolved = resolveModel(checkpoint, options.model);
+  const { files, notes } = await planOutput(checkpoint, resolved, options);
+  checkInputIsSafe(options.output, checkpoint);
+  // A task that comes late finds the output that the others have finished; writeOutput compares it.
+  checkOutput(options.output, [checkpoint.path], options.task !== undefined);
+  return {
+    checkpoint,
+    resolved,
+    notes: [...checkpoint.notes, ...resolved.notes, ...notes],
+    plan: { files, sources: checkpoint.sources, known: checkpoint.known },
+  };
+}
+
+/** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */
+function checkInputIsSafe(output: string, { path, sources }: Checkpoint): void {
+  const partial = realPath(outputPaths(output).partial);
+  if (partial === undefined) return;
+  for (const input of [path, ...sources.map((source) => source.path)]) {
+    const real = realPath(input);
+    if (real === partial || real?.startsWith(partial + "/") || real?.startsWith(partial + "\\")) {
+      throw new OptionError(
+        `${output}: would be built in ${output}.partial, where the input is; name another directory`,
+      );
+    }
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Converts a LLaMA checkpoint of any layout to the reference layout, Meta's, Hugging Face's or fairseq2's. The weights
+ * are carried over byte for byte, unless a dtype is asked for. Memory stays constant, whatever the size.
+ *
+ * The output directory appears when it is whole, or not at all.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { convertCheckpoint } from "../llama/mod.ts";
+ *
+ * const summary = await convertCheckpoint({ input: "run/checkpoints/step_1000", output: "llama" });
+ * console.log(summary.architecture, summary.bytes);
+ * ```
+ *
+ * @param options What to convert, and how.
+ * @returns What was converted.
+ * @throws {FileError} If something is missing, or can't be read or written.
+ * @throws {FormatError} If a file is damaged or isn't what it must be.
+ * @throws {MismatchError} If the weights aren't those of the model.
+ * @throws {OptionError} If the model is unknown.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function convertCheckpoint(options: ConvertOptions): Promise<ConversionSummary> {
+  const start = performance.now();
+  const conversion = await planConversion(options);
+  return await runConversion(conversion, options, start);
+}
+
+/**
+ * Carries out a conversion.
+ *
+ * @param conversion The conversion.
+ * @param options How to do it.
+ * @param start When the work began, by `performance.now()`.
+ * @returns What was converted.
+ */
+export async function runConversion(
+  conversion: Conversion,
+  options: ConvertOptions,
+  start: number = performance.now(),
+): Promise<ConversionSummary> {
+  trimMemory();
+  const { complete, reused, cloned, files, overflows } = await writeOutput(
+    conversion.plan,
+    options.output,
+    options,
+  );
+  const description = describeConversion(conversion, options.output, files);
+  const lost = overflows === 0
+    ? []
+    : [`${overflows} numbers in the files made now are too large for ${options.dtype} and became infinite`];
+  return {
+    ...description,
+    notes: [...description.notes, ...lost],
+    seconds: (performance.now() - start) / 1000,
+    complete,
+    reused,
+    cloned,
+  };
+}
+
+/**
+ * What a conversion makes.
+ *
+ * @param conversion The conversion.
+ * @param output The output directory.
+ * @param files The files and their sizes, where they have been made; by default as planned.
+ */
+export function describeConversion(
+  { checkpoint, resolved, notes, plan }: Conversion,
+  output: string,
+  files: ConversionSummary["files"] = plan.files.map(({ name, size }) => ({ name, bytes: size })),
+): Omit<ConversionSummary, "seconds" | "complete" | "reused" | "cloned"> {
+  return {
+    input: checkpoint.path,
+    output,
+    architecture: resolved.architecture ?? null,
+    parameters: countParameters(checkpoint),
+    dtypes: dtypesOf(plan),
+    files,
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    notes,
+  };
+}
+
+/** The number of parameters of the whole model: a replicated vector counts once, and so does a tied matrix. */
+function countParameters({ shards }: Checkpoint): number {
+  const seen = new Set<Storage>();
+  let total = 0;
+  shards.forEach(({ parameters }, rank) => {
+    for (const tensor of parameters.values()) {
+      if (rank > 0 && tensor.shape.length === 1) continue;
+      if (isWholeStorage(tensor)) {
+        if (seen.has(tensor.storage)) continue;
+        seen.add(tensor.storage);
+      }
+      total += numel(tensor.shape);
+    }
+  });
+  return total;
+}
+
+/** The dtypes of what is written, the one with the most items first. */
+function dtypesOf({ files }: Plan): string[] {
+  const counts = new Map<string, number>();
+  for (const { dtype, shape } of files.flatMap(({ tensors }) => tensors)) {
+    counts.set(dtype, (counts.get(dtype) ?? 0) + numel(shape));
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+}

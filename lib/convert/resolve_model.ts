@@ -1,0 +1,300 @@
+/**
+ * Which model a checkpoint holds: as it is named, as its model.yaml says, or as its shapes tell. Whatever is
+ * claimed is checked against the weights, which have the last word.
+ *
+ * @module
+ */
+
+import { CheckpointError, MismatchError, OptionError } from "../error.ts";
+import { describeFailure } from "../bytes/source.ts";
+import { type Architecture, findModelCard } from "../models/llama/architecture.ts";
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { fitArchitectures, haveSameParams, likelyFits } from "../models/llama/fit_architecture.ts";
+import { kvWidth, type ModelDescription } from "../models/model_description.ts";
+import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
+import {
+  checkShardsAgree,
+  describeDifferences,
+  type Observation,
+  observeShape,
+  shapeDifferences,
+} from "../models/llama/observe.ts";
+
+/** A checkpoint's model. */
+export interface ResolvedModel {
+  /** What there is to know of it, with the sizes that the weights have. */
+  readonly model: ModelDescription;
+  /** The architecture's name, or `undefined` for sizes of its own. */
+  readonly architecture: string | undefined;
+  /** The name by which the user, or a model.yaml, called it: an architecture or a model card. */
+  readonly card?: string;
+  /** What a user should be told. */
+  readonly notes: readonly string[];
+}
+
+/** The largest model.yaml that is read, in bytes; the parser has its own, stricter limit. */
+const MAX_MODEL_YAML_BYTES = 1024 * 1024;
+
+/**
+ * Finds a checkpoint's model.
+ *
+ * @param checkpoint The checkpoint.
+ * @param named What the user named: an architecture, a model card, or the path of a model.yaml. Without it, the
+ * checkpoint's own model.yaml decides, and without that the shapes, where they fit one architecture alone.
+ * @returns The model.
+ * @throws {OptionError} If the name is unknown, or the shapes fit several architectures or none.
+ * @throws {MismatchError} If the weights aren't such a model's.
+ * @throws {ConfigError} If the model.yaml is none.
+ */
+export function resolveModel(checkpoint: Checkpoint, named?: string): ResolvedModel {
+  checkShardsAgree(checkpoint.shards);
+  const observed = observeShape(checkpoint);
+  if (named !== undefined) {
+    return isYamlPath(named) ? fromYaml(checkpoint, observed, named) : fromName(checkpoint, observed, named);
+  }
+  if (checkpoint.modelYaml !== undefined) return fromYaml(checkpoint, observed, checkpoint.modelYaml);
+  if (checkpoint.model !== undefined) return fromDescription(checkpoint, observed, checkpoint.model);
+  return fromShapes(checkpoint, observed);
+}
+
+/** A path, rather than a name: no architecture's or card's name has a dot or a slash. */
+function isYamlPath(named: string): boolean {
+  return /\.ya?ml$/i.test(named);
+}
+
+function fromName(checkpoint: Checkpoint, observed: Observation, name: string): ResolvedModel {
+  const { architecture, eosId } = findModelCard(name);
+  const notes: string[] = [];
+  const description = asTrained(checkpoint, observed, { ...architecture, eosId }, notes);
+  const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
+  return { ...resolved, card: name, notes: [...resolved.notes, ...notes] };
+}
+
+/**
+ * A named model as it was trained. The shapes say nothing of RoPE and of the special tokens, and fairseq2 didn't
+ * always compute what was published (0.2 and 0.3 have their own scaling), so a model.yaml of the same sizes, or a
+ * config.json, has the word on them.
+ */
+function asTrained(
+  checkpoint: Checkpoint,
+  observed: Observation,
+  named: ModelDescription,
+  notes: string[],
+): ModelDescription {
+  // A params.json doesn't say how RoPE is scaled, so there the name does.
+  const config = checkpoint.naming === "huggingface"
+    ? checkpoint.model
+    : fittingYaml(checkpoint, observed, notes);
+  if (config === undefined) return named;
+  const { ropeScaling: _, ...rest } = named;
+  const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
+  return {
+    ...rest,
+    ropeTheta,
+    maxSeqLen,
+    ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    ...(bosId === undefined ? {} : { bosId }),
+    ...(eosId === undefined ? {} : { eosId }),
+  };
+}
+
+/** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
+function fittingYaml(
+  { modelYaml }: Checkpoint,
+  observed: Observation,
+  notes: string[],
+): ModelConfig | undefined {
+  if (modelYaml === undefined) return undefined;
+  try {
+    const config = parseModelYaml(readText(modelYaml), { file: modelYaml });
+    checkFields(config, observed, [config.layers], modelYaml);
+    return config;
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    notes.push(
+      `the model.yaml isn't used, since it isn't these weights' or can't be read (${error.message})`,
+    );
+    return undefined;
+  }
+}
+
+/** A model that other files beside the weights describe: a config.json or a params.json. */
+function fromDescription(
+  checkpoint: Checkpoint,
+  observed: Observation,
+  description: ModelDescription,
+): ResolvedModel {
+  const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, description));
+  return check(
+    checkpoint,
+    observed,
+    description,
+    [description.layers],
+    checkpoint.path,
+    fit?.architecture.name,
+  );
+}
+
+function fromShapes(checkpoint: Checkpoint, observed: Observation): ResolvedModel {
+  const fits = likelyFits(fitArchitectures(observed));
+  const [fit, ...others] = fits;
+  if (fit === undefined) {
+    const { dim, layers, ffnWidth } = observed;
+    throw new OptionError(
+      `${checkpoint.path}: no published architecture has these shapes (dim ${dim}, ${layers} layers, feed-forward ` +
+        `width ${ffnWidth}) and there is no model.yaml; give one with --model <model.yaml>`,
+    );
+  }
+  if (!others.every((other) => areOneRow(fit.architecture, other.architecture))) {
+    const names = fits.map(({ architecture }) => architecture.name);
+    throw new OptionError(
+      `${checkpoint.path}: the shapes fit ${
+        names.join(" and ")
+      } and there is no model.yaml; say which with --model`,
+    );
+  }
+  const { name } = fit.architecture;
+  return check(checkpoint, observed, fit.architecture, layersOf(fit.architecture), name, name);
+}
+
+/** Whether two architectures differ in the context length alone, as those of LLaMA 1 and 2 do. */
+function areOneRow(a: Architecture, b: Architecture): boolean {
+  return haveSameParams(a, b) && a.vocabSize === b.vocabSize && a.ropeScaling === b.ropeScaling;
+}
+
+/** The numbers of layers that checkpoints of an architecture have. */
+function layersOf({ layers, alternativeLayers }: Architecture): readonly number[] {
+  return [layers, ...alternativeLayers];
+}
+
+function fromYaml(checkpoint: Checkpoint, observed: Observation, path: string): ResolvedModel {
+  const config = parseModelYaml(readText(path), { file: path });
+  // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
+  const named = config.architecture === undefined ? [] : layersOf(config.architecture);
+  const layers = named.includes(config.layers) ? named : [config.layers];
+  checkShardCount(checkpoint, config, observed, path);
+  checkFields(config, observed, layers, path);
+  const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, config));
+  const resolved = check(checkpoint, observed, config, layers, path, fit?.architecture.name);
+  const card = config.base?.name ?? config.architecture?.name;
+  return card === undefined ? resolved : { ...resolved, card };
+}
+
+function isSameModel(architecture: Architecture, config: ModelDescription): boolean {
+  return architecture.heads === config.heads && architecture.multipleOf === config.multipleOf &&
+    architecture.ropeTheta === config.ropeTheta && architecture.maxSeqLen === config.maxSeqLen;
+}
+
+/** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */
+function checkShardCount(
+  { path, shards }: Checkpoint,
+  config: ModelConfig,
+  observed: Observation,
+  yaml: string,
+): void {
+  const { numShards } = config;
+  const needed = numShards ?? shardsOfThisSize(config, observed, shards.length);
+  if (shards.length >= needed || observed.kvWidth * needed !== kvWidth(config) * shards.length) return;
+  throw new MismatchError(
+    `${path}: holds ${shards.length} of the ${needed} shards ` +
+      `${numShards === undefined ? "of this size " : ""}that ${yaml} speaks of; all shards are needed`,
+  );
+}
+
+/** How many shards such as these make up the whole model. From 0.5 on, no model.yaml says their number. */
+function shardsOfThisSize(config: ModelConfig, observed: Observation, count: number): number {
+  const needed = kvWidth(config) * count / observed.kvWidth;
+  return Number.isInteger(needed) && config.dim === observed.dim &&
+      observed.ffnWidth * needed === config.ffnWidth * count
+    ? needed
+    : count;
+}
+
+/** Compares what a model.yaml says with the weights, so that a message can name the field. */
+function checkFields(
+  config: ModelConfig,
+  observed: Observation,
+  layersAllowed: readonly number[],
+  path: string,
+): void {
+  const compare = (field: string, what: string, said: number, found: number, seen: string) => {
+    if (said === found) return;
+    throw new MismatchError(
+      `${path}: ${field} stands for ${what} of ${said}, but the weights have ${found} (${seen}); ` +
+        fitting(observed, undefined),
+    );
+  };
+  const first = "decoder.layers.0";
+  const { dim, ffnWidth } = config;
+  const layers = layersAllowed.includes(observed.layers) ? observed.layers : config.layers;
+  compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
+  compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
+  compare(
+    "num_key_value_heads",
+    "a width of k and v",
+    kvWidth(config),
+    observed.kvWidth,
+    `${first}.self_attn.k_proj.weight`,
+  );
+  compare(
+    "ffn_inner_dim",
+    "a feed-forward width",
+    ffnWidth,
+    observed.ffnWidth,
+    `${first}.ffn.gate_proj.weight`,
+  );
+}
+
+/** Which architectures would fit, for a message. */
+function fitting(observed: Observation, claimed: string | undefined): string {
+  const names = fitArchitectures(observed).map(({ architecture }) => architecture.name)
+    .filter((name) => name !== claimed);
+  return names.length > 0
+    ? `the shapes fit ${names.join(", ")}`
+    : "no published architecture has these shapes";
+}
+
+function check(
+  checkpoint: Checkpoint,
+  observed: Observation,
+  description: ModelDescription,
+  layersAllowed: readonly number[],
+  claimed: string,
+  architecture: string | undefined,
+): ResolvedModel {
+  const notes: string[] = [];
+  const layers = layersAllowed.includes(observed.layers) ? observed.layers : description.layers;
+  if (layers !== description.layers) {
+    notes.push(`${layers} layers, where ${claimed} has ${description.layers}`);
+  }
+  if (observed.vocabSize !== description.vocabSize) {
+    notes.push(`a vocabulary of ${observed.vocabSize}, where ${claimed} has ${description.vocabSize}`);
+  }
+  const model: ModelDescription = {
+    ...description,
+    layers,
+    vocabSize: observed.vocabSize,
+    embeddingShardDim: observed.embeddingShardDim ?? description.embeddingShardDim,
+  };
+  const differences = shapeDifferences(checkpoint.shards, model);
+  if (differences.length > 0) {
+    const path = differences[0]!.path;
+    throw new MismatchError(
+      `${path}: the weights are not those of ${claimed}: ${describeDifferences(differences)}; ` +
+        fitting(observed, architecture),
+    );
+  }
+  return { model, architecture, notes };
+}
+
+function readText(path: string): string {
+  try {
+    const { size, isFile } = Deno.statSync(path);
+    if (isFile && size > MAX_MODEL_YAML_BYTES) {
+      throw new OptionError(`${path}: has ${size} bytes, which no model.yaml has; name the right file`);
+    }
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw error instanceof OptionError ? error : describeFailure(path, error);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * How copies are dealt to workers: cut into chunks that are big enough to pay and small enough to keep every
+ * worker busy until the end.
+ *
+ * @module
+ */
+
+import { type Copy, isInPlace, type OutputFile, type Overlay } from "./plan.ts";
+import type { Chunk } from "./kernel.ts";
+import { bytes, type BytesView, type View } from "../bytes/view.ts";
+
+/** A chunk, and the copy that it is a part of. */
+export interface DealtChunk extends Chunk {
+  /** The index of the output file. */
+  readonly file: number;
+  /** The index of the copy in that file. */
+  readonly copy: number;
+}
+
+/** An output file under construction. */
+export interface Target {
+  /** What it is to be. */
+  readonly file: OutputFile;
+  /** Where it is being written. */
+  readonly path: string;
+  /** The overlay, if the file was made as a copy of its base. */
+  readonly overlay: Overlay | undefined;
+}
+
+/** The number of rows that must stay together for the kernel to read groups whole. */
+function groupRows(view: View): number {
+  switch (view.op) {
+    case "bytes":
+    case "strided":
+      return 1;
+    case "concatRows":
+    case "concatColumns":
+      return view.parts.reduce((most, part) => Math.max(most, groupRows(part)), 1);
+    case "reorderRows":
+      return Math.max(view.order.length, groupRows(view.of));
+    default:
+      return groupRows(view.of);
+  }
+}
+
+/**
+ * Cuts the copies of some files into chunks.
+ *
+ * @param targets The files.
+ * @param chunkBytes About how long a chunk is to be, in bytes.
+ * @returns The chunks, in the order in which they are to be dealt.
+ */
+export function dealChunks(targets: readonly Target[], chunkBytes: number): DealtChunk[] {
+  const chunks: DealtChunk[] = [];
+  targets.forEach((target, file) => {
+    const layout = target.overlay ?? target.file;
+    layout.copies.forEach((copy, index) => {
+      if (target.overlay !== undefined && isInPlace(copy, target.overlay)) return;
+      chunks.push(...cut(copy, target.path, file, index, chunkBytes));
+    });
+  });
+  return chunks;
+}
+
+/** How much of a table is read at a time when several copies take columns of it, in bytes. */
+const SLICED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Cuts the copies of some files into chunks, and puts them into batches of about the same size.
+ *
+ * Copies that take columns of the same table (a matrix split into tensor-parallel shards along its rows) are dealt
+ * together, a few rows at a time, so that the kernel reads those rows once for all of them.
+ *
+ * @param targets The files.
+ * @param chunkBytes About how long a chunk or a batch is to be, in bytes.
+ * @param batchChunks The most chunks in a batch.
+ * @returns The batches, in the order in which they are to be dealt.
+ */
+export function dealBatches(
+  targets: readonly Target[],
+  chunkBytes: number,
+  batchChunks: number,
+): DealtChunk[][] {
+  const sliced = new Map<View, DealtChunk[]>();
+  const batches: DealtChunk[][] = [];
+  let current: DealtChunk[] = [];
+  let bytes = 0;
+  for (const chunk of dealChunks(targets, chunkBytes)) {
+    if (chunk.view.op === "sliceColumns") {
+      const together = sliced.get(chunk.view.of) ?? [];
+      sliced.set(chunk.view.of, together);
+      // One for each copy: it is cut anew, at the same rows as its siblings.
+      if (chunk.firstRow === 0) together.push(chunk);
+      continue;
+    }
+    const size = chunk.rows * chunk.view.rowBytes;
+    if (current.length > 0 && (bytes + size > chunkBytes || current.length >= batchChunks)) {
+      batches.push(current);
+      current = [];
+      bytes = 0;
+    }
+    current.push(chunk);
+    bytes += size;
+  }
+  if (current.length > 0) batches.push(current);
+  for (const [of, siblings] of sliced) batches.push(...dealTogether(of, siblings));
+  return batches;
+}
+
+/** Batches of copies that take columns of one table: in each, the same rows of all of them. */
+function dealTogether(of: View, siblings: readonly DealtChunk[]): DealtChunk[][] {
+  const group = groupRows(of);
+  let step = Math.max(1, Math.floor(SLICED_BYTES / Math.max(1, of.rowBytes)));
+  step = Math.max(group, step - step % group);
+  const batches: DealtChunk[][] = [];
+  for (let firstRow = 0; firstRow === 0 || firstRow < of.rows; firstRow += step) {
+    const rows = Math.min(step, of.rows - firstRow);
+    batches.push(siblings.map((chunk) => ({ ...chunk, firstRow, rows, group: step })));
+  }
+  return batches;
+}
+
+function flat({ path, offset, rows, rowBytes }: BytesView): BytesView {
+  return bytes(path, offset, rows * rowBytes);
+}
+
+function cut(copy: Copy, path: string, file: number, index: number, chunkBytes: number): DealtChunk[] {
+  const { at } = copy;
+  // The rows of a plain run may be of any length, and mean nothing.
+  const view = copy.view.op === "bytes" ? flat(copy.view) : copy.view;
+  const { rows, rowBytes } = view;
+  if (rows * rowBytes === 0) return [{ view, path, at, firstRow: 0, rows: 0, group: 1, file, copy: index }];
+  const group = groupRows(view);
+  let step = Math.max(1, Math.floor(chunkBytes / rowBytes));
+  step = Math.max(group, step - step % group);
+  const chunks: DealtChunk[] = [];
+  for (let firstRow = 0; firstRow < rows; firstRow += step) {
+    chunks.push({
+      view,
+      path,
+      at,
+      firstRow,
+      rows: Math.min(step, rows - firstRow),
+      group,
+      file,
+      copy: index,
+    });
+  }
+  return chunks;
+}

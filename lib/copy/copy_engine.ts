@@ -1,0 +1,309 @@
+/**
+ * The copy engine: makes the files of a plan in constant memory, with several workers.
+ *
+ * @module
+ */
+
+import { CancelledError, FileError } from "../error.ts";
+import { dealBatches, type DealtChunk, type Target } from "./chunks.ts";
+import { combineCrc32 } from "./crc32.ts";
+import { messageOf } from "../bytes/file_system.ts";
+import type { ChunkResult } from "./kernel.ts";
+import { makeTargets } from "./make_targets.ts";
+import {
+  type FileLayout,
+  isInPlace,
+  type Literal,
+  type OutputFile,
+  type Plan,
+  type SourceFile,
+} from "./plan.ts";
+import { FileSource } from "../bytes/source.ts";
+import { badCrc, SourceCheck } from "./source_check.ts";
+import { type BytesView, viewBytes, viewPaths } from "../bytes/view.ts";
+import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
+
+/** How much is read at a time, in bytes. Measured: see docs/speed.md. */
+const BLOCK_BYTES = 512 * 1024;
+
+/** About how much is dealt to a worker at a time, in bytes: a few milliseconds' work. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/** The most chunks in a batch, so that thousands of small tensors are still dealt to all workers. */
+const BATCH_CHUNKS = 64;
+
+/** Below this many bytes to move, starting workers costs more than they save. Measured: see docs/speed.md. */
+const WORKERS_PAY_BYTES = 96 * 1024 * 1024;
+
+/** The most workers started by default. More than a few don't copy faster, even where there are more cores. */
+const DEFAULT_JOBS = 4;
+
+/** How often progress is reported, in milliseconds. */
+const PROGRESS_MS = 100;
+
+/** How far a copy has come. */
+export interface CopyProgress {
+  /** Bytes written so far. */
+  readonly bytes: number;
+  /** Bytes to write in all. */
+  readonly totalBytes: number;
+  /** Files finished so far. */
+  readonly files: number;
+  /** Files to write in all. */
+  readonly totalFiles: number;
+  /** The file that was finished just now, if one was. */
+  readonly finished?: string;
+}
+
+/** How files are to be made. */
+export interface CopyOptions {
+  /** How many workers copy; by default one for each core, and at most four. */
+  readonly jobs?: number;
+  /** Whether to clone sources where the file system can. True by default. */
+  readonly clone?: boolean;
+  /** Whether to read every file back once it is written, and compare checksums. */
+  readonly verify?: boolean;
+  /** Whether to flush every file to its device before it counts as finished. */
+  readonly sync?: boolean;
+  /** Called as the work proceeds. */
+  readonly onProgress?: (progress: CopyProgress) => void;
+  /** Cancels the work. */
+  readonly signal?: AbortSignal;
+}
+
+/** What was done. */
+export interface CopyResult {
+  /** The names of the files that were made as clones. */
+  readonly cloned: readonly string[];
+  /** Finite numbers that became infinite in a cast to a narrower format. */
+  readonly overflows: number;
+}
+
+/** A file of the plan, and where to build it. */
+export interface Destination {
+  /** The file. */
+  readonly file: OutputFile;
+  /** Where it is built. The directory must exist. */
+  readonly path: string;
+}
+
+interface Progressing {
+  readonly target: Target;
+  readonly layout: FileLayout;
+  /** By copy: the CRC-32 and length of each of its chunks, by first row. */
+  readonly parts: Map<number, { crc: number; bytes: number }>[];
+  left: number;
+}
+
+/**
+ * Makes files of a plan.
+ *
+ * @param plan The plan.
+ * @param destinations The files to make, which may be some of the plan's, and where.
+ * @param finish Called with each file once all its bytes are at their place.
+ * @param options How to do it.
+ * @returns What was done.
+ * @throws {FormatError} If a source's bytes don't have the checksum that the source itself states.
+ * @throws {FileError} If a file can't be read or written, or a source changed.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function copyFiles(
+  plan: Plan,
+  destinations: readonly Destination[],
+  finish: (destination: Destination) => void,
+  options: CopyOptions = {},
+): Promise<CopyResult> {
+  const { clone = true, verify = false, sync = false, onProgress, signal } = options;
+  const shared = createShared();
+  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
+  const throwIfCancelled = () => {
+    if (signal?.aborted) throw new CancelledError("Cancelled");
+  };
+  throwIfCancelled();
+  const sourceCheck = new SourceCheck(plan.known);
+  const sources = new Map(plan.sources.map((source) => [source.path, source]));
+  for (const source of plan.sources) checkUnchanged(source);
+  const targets = await makeTargets(destinations, clone, signal);
+  const cloned = targets.filter(({ overlay }) => overlay !== undefined).map(({ file }) => file.name);
+
+  const batches = dealBatches(targets, CHUNK_BYTES, BATCH_CHUNKS);
+  const chunks = batches.flat();
+  const progressing = targets.map((target): Progressing => {
+    const layout = target.overlay ?? target.file;
+    return { target, layout, parts: layout.copies.map(() => new Map()), left: 0 };
+  });
+  for (const chunk of chunks) progressing[chunk.file]!.left++;
+  const copyBytes = chunks.reduce((sum, chunk) => sum + chunk.rows * chunk.view.rowBytes, 0);
+  const verifyBytes = verify ? progressing.reduce((sum, { layout }) => sum + layoutBytes(layout), 0) : 0;
+  const totalBytes = copyBytes + verifyBytes;
+
+  let files = 0;
+  let overflows = 0;
+  const report = (finished?: string) =>
+    onProgress?.({
+      bytes: Number(Atomics.load(shared.bytes, 0)),
+      totalBytes,
+      files,
+      totalFiles: destinations.length,
+      ...(finished === undefined ? {} : { finished }),
+    });
+  const timer = onProgress === undefined ? undefined : setInterval(report, PROGRESS_MS);
+  signal?.addEventListener("abort", cancel);
+
+  const runners: Runner[] = [];
+  try {
+    const complete = async (file: Progressing) => {
+      const crcs = copyCrcs(file);
+      const { target, layout } = file;
+      for (
+        const path of layout.copies.reduce((paths, copy) => viewPaths(copy.view, paths), new Set<string>())
+      ) {
+        const source = sources.get(path);
+        if (source !== undefined) checkUnchanged(source);
+      }
+      const literals = layout.literals(crcs);
+      writeLiterals(target.path, literals, sync);
+      if (verify) await verifyFile(file, crcs, literals, runners);
+      finish({ file: target.file, path: target.path });
+      files++;
+      report(target.file.name);
+    };
+    const settle = async (batch: readonly DealtChunk[], results: readonly ChunkResult[]) => {
+      for (const [index, result] of results.entries()) {
+        const chunk = batch[index]!;
+        const file = progressing[chunk.file]!;
+        const bytes = chunk.rows * chunk.view.rowBytes;
+        file.parts[chunk.copy]!.set(chunk.firstRow, { crc: result.crc, bytes });
+        sourceCheck.add(result.reads);
+        overflows += result.overflows;
+        if (--file.left === 0) await complete(file);
+      }
+    };
+
+    const jobs = options.jobs ?? Math.min(navigator.hardwareConcurrency, DEFAULT_JOBS);
+    const local = jobs <= 1 || totalBytes < WORKERS_PAY_BYTES;
+    const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
+    if (local) runners.push(createLocalRunner(BLOCK_BYTES, shared));
+    for (let n = 0; !local && n < Math.min(jobs, useful); n++) runners.push(startWorker(BLOCK_BYTES, shared));
+    for (const file of progressing) {
+      if (file.left === 0) await complete(file);
+    }
+    // Two batches under way for each worker, so that none waits for this thread.
+    const lanes = runners.flatMap((runner) => local ? [runner] : [runner, runner]);
+    let next = 0;
+    await Promise.all(lanes.map(async (runner) => {
+      while (next < batches.length) {
+        throwIfCancelled();
+        const mine = batches[next++]!;
+        await settle(mine, await runner.run(mine));
+      }
+    }));
+    throwIfCancelled();
+    return { cloned, overflows };
+  } catch (error) {
+    cancel();
+    throw error;
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener("abort", cancel);
+    for (const runner of runners) runner.close();
+  }
+}
+
+/** The CRC-32 of every copy of a file; those that need no moving have the CRC-32 that the plan states. */
+function copyCrcs({ layout, parts }: Progressing): number[] {
+  return layout.copies.map((copy, index) => {
+    const chunks = [...parts[index]!].sort(([a], [b]) => a - b);
+    if (chunks.length === 0) return copy.crc ?? 0;
+    const crc = chunks.reduce((sum, [, chunk]) => combineCrc32(sum, chunk.crc, chunk.bytes), 0);
+    if (copy.crc !== undefined && copy.crc !== crc) {
+      const [path = ""] = viewPaths(copy.view);
+      throw badCrc(path, copy.label, copy.crc, crc);
+    }
+    return crc;
+  });
+}
+
+function writeLiterals(path: string, literals: readonly Literal[], sync: boolean): void {
+  try {
+    using file = Deno.openSync(path, { write: true });
+    for (const { at, bytes } of literals) {
+      file.seekSync(at, Deno.SeekMode.Start);
+      for (let done = 0; done < bytes.byteLength;) done += file.writeSync(bytes.subarray(done));
+    }
+    if (sync) file.syncSync();
+  } catch (error) {
+    throw new FileError(`${path}: cannot write the file: ${messageOf(error)}`);
+  }
+}
+
+/** How many bytes of a file are copied or lie in place. */
+function layoutBytes({ copies }: FileLayout): number {
+  return copies.reduce((sum, { view }) => sum + viewBytes(view), 0);
+}
+
+/** Reads a file back, and compares every copy with its CRC-32 and every literal with its bytes. */
+async function verifyFile(
+  { target, layout }: Progressing,
+  crcs: readonly number[],
+  literals: readonly Literal[],
+  runners: readonly Runner[],
+): Promise<void> {
+  const { path, overlay } = target;
+  const otherBytes = (what: string) =>
+    new FileError(`${path}: ${what}: reading it back gives other bytes; the device may be failing`);
+  for (const [index, copy] of layout.copies.entries()) {
+    const length = viewBytes(copy.view);
+    const crc = await readBack({ op: "bytes", path, offset: copy.at, rows: length, rowBytes: 1 }, runners);
+    if (crc === crcs[index]) continue;
+    const isInSource = overlay !== undefined && isInPlace(copy, overlay);
+    throw isInSource ? badCrc(overlay.base, copy.label, crcs[index]!, crc) : otherBytes(copy.label);
+  }
+  using file = FileSource.open(path);
+  for (const { at, bytes } of literals) {
+    const found = await file.read(at, bytes.length);
+    if (!found.every((byte, i) => byte === bytes[i])) throw otherBytes(`byte ${at}`);
+  }
+}
+
+/** The CRC-32 of a run of a file, read by all runners. */
+async function readBack(view: BytesView, runners: readonly Runner[]): Promise<number> {
+  const { rows } = view;
+  const results: ChunkResult[] = [];
+  let next = 0;
+  await Promise.all(runners.map(async (runner) => {
+    while (next * CHUNK_BYTES < rows) {
+      const mine = next++;
+      const firstRow = mine * CHUNK_BYTES;
+      const chunk = {
+        view,
+        path: undefined,
+        at: 0,
+        firstRow,
+        rows: Math.min(CHUNK_BYTES, rows - firstRow),
+        group: 1,
+      };
+      results[mine] = (await runner.run([chunk]))[0]!;
+    }
+  }));
+  return results.reduce(
+    (crc, result, i) => combineCrc32(crc, result.crc, Math.min(CHUNK_BYTES, rows - i * CHUNK_BYTES)),
+    0,
+  );
+}
+
+/** Throws if a source isn't what it was when it was opened. */
+function checkUnchanged(source: SourceFile): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(source.path);
+  } catch (error) {
+    throw new FileError(`${source.path}: the file went away while it was read: ${messageOf(error)}`);
+  }
+  const mtime = info.mtime?.getTime() ?? null;
+  if (info.size !== source.size || mtime !== source.mtime) {
+    throw new FileError(
+      `${source.path}: the file changed while it was read; wait until its writer is done, then run this again`,
+    );
+  }
+}

@@ -1,0 +1,454 @@
+/**
+ * The kernel: fills buffers with rows of views and writes them to their place. It does all the work that
+ * costs time.
+ *
+ * {@linkcode createKernel} is one closed function: it refers to nothing outside itself but its arguments. So
+ * its own source text can be sent to a worker (see `worker_pool.ts`), which spares users from granting read
+ * or net permission to ckpt's own code, and works by URL and in a compiled binary alike.
+ *
+ * @module
+ */
+
+import type { CastType, StridedView, View } from "../bytes/view.ts";
+
+/** A file opened by the kernel. Positions and lengths are in bytes. */
+export interface KernelFile {
+  /** Fills the buffer from a position; fewer bytes only at the end of the file. */
+  read(buffer: Uint8Array, position: number): number;
+  /** Writes the whole buffer at a position. */
+  write(buffer: Uint8Array, position: number): void;
+  /** Closes the file. */
+  close(): void;
+}
+
+/** What the kernel needs from its surroundings. */
+export interface KernelIo {
+  /** Opens a file for reading, or an existing one for writing. */
+  open(path: string, write: boolean): KernelFile;
+  /** CRC-32 of the bytes, going on from a previous value. */
+  crc32(bytes: Uint8Array, seed: number): number;
+}
+
+/** Some rows of a view, and where they go. */
+export interface Chunk {
+  /** What to write. */
+  readonly view: View;
+  /** The file to write, or `undefined` to read only. */
+  readonly path: string | undefined;
+  /** Where the view's first row goes in that file, in bytes. */
+  readonly at: number;
+  /** The first row of this chunk. */
+  readonly firstRow: number;
+  /** The number of rows of this chunk. */
+  readonly rows: number;
+  /** How many rows are best handled together, since the view reads them as a group. */
+  readonly group: number;
+}
+
+/** The CRC-32 of a run of bytes that was read from a source. */
+export interface ReadRun {
+  /** The file. */
+  readonly path: string;
+  /** Where the run starts, in bytes. */
+  readonly offset: number;
+  /** The length of the run in bytes. */
+  length: number;
+  /** The CRC-32 of the run. */
+  crc: number;
+}
+
+/** What became of a chunk. */
+export interface ChunkResult {
+  /** The CRC-32 of the bytes that were written. */
+  readonly crc: number;
+  /** What was read from sources for it. */
+  readonly reads: readonly ReadRun[];
+  /** How many finite numbers a cast turned into infinities. */
+  readonly overflows: number;
+}
+
+/** Copies chunks; holds open files and scratch buffers until closed. */
+export interface Kernel {
+  /**
+   * Copies one chunk.
+   *
+   * @param chunk The chunk.
+   * @param onBlock Called before each block with the bytes written since the last call; throws to stop.
+   */
+  run(chunk: Chunk, onBlock: (bytes: number) => void): ChunkResult;
+  /** Fills a buffer with rows of a view. */
+  fill(view: View, firstRow: number, rows: number, into: Uint8Array): void;
+  /** Closes all files. */
+  close(): void;
+}
+
+/**
+ * Makes a kernel.
+ *
+ * @param io How to open files and compute checksums.
+ * @param blockBytes How much is read and written at a time, in bytes.
+ * @returns The kernel.
+ */
+export function createKernel(io: KernelIo, blockBytes: number): Kernel {
+  // Clusters allow 1024 open files by default; a checkpoint may have more pieces than that.
+  const maxOpenFiles = 64;
+  const files = new Map<string, KernelFile>();
+  const scratch: Uint8Array[] = [];
+  let reads: ReadRun[] = [];
+  let lastRuns = new Map<string, ReadRun>();
+  let overflows = 0;
+  const castTables = new Map<string, { numbers: Uint16Array | Uint32Array; lost: Uint8Array }>();
+  let lastSliced: { of: View; first: number; rows: number; buffer: Uint8Array } | undefined;
+
+  function open(path: string, write: boolean): KernelFile {
+    const key = (write ? "w" : "r") + path;
+    let file = files.get(key);
+    if (file === undefined) {
+      if (files.size >= maxOpenFiles) {
+        for (const [oldest, old] of files) {
+          old.close();
+          files.delete(oldest);
+          break;
+        }
+      }
+      file = io.open(path, write);
+    } else {
+      files.delete(key);
+    }
+    files.set(key, file); // Most recently used last.
+    return file;
+  }
+
+  /** A buffer for one level of nested views; a level's buffer is reused once that level is done. */
+  function scratchBuffer(depth: number, bytes: number): Uint8Array {
+    let buffer = scratch[depth];
+    if (buffer === undefined || buffer.byteLength < bytes) {
+      buffer = new Uint8Array(Math.max(bytes, blockBytes));
+      scratch[depth] = buffer;
+    }
+    return buffer.byteLength === bytes ? buffer : buffer.subarray(0, bytes);
+  }
+
+  function readUnchecked(path: string, offset: number, into: Uint8Array): void {
+    const got = open(path, false).read(into, offset);
+    if (got < into.byteLength) {
+      throw new Error(`${path}: the file ends at byte ${offset + got}, but was longer when it was opened`);
+    }
+  }
+
+  function readSource(path: string, offset: number, into: Uint8Array): void {
+    if (into.byteLength === 0) return;
+    readUnchecked(path, offset, into);
+    const last = lastRuns.get(path);
+    if (last !== undefined && last.offset + last.length === offset) {
+      last.crc = io.crc32(into, last.crc);
+      last.length += into.byteLength;
+    } else {
+      const run = { path, offset, length: into.byteLength, crc: io.crc32(into, 0) };
+      lastRuns.set(path, run);
+      reads.push(run);
+    }
+  }
+
+  function fill(view: View, first: number, rows: number, into: Uint8Array, depth: number): void {
+    if (into.byteLength === 0) return;
+    const rowBytes = view.rowBytes;
+    switch (view.op) {
+      case "bytes":
+        readSource(view.path, view.offset + first * rowBytes, into);
+        return;
+      case "strided":
+        fillStrided(view, first, rows, into, depth);
+        return;
+      case "concatRows": {
+        let at = 0;
+        for (const part of view.parts) {
+          const from = Math.max(first, at);
+          const to = Math.min(first + rows, at + part.rows);
+          if (from < to) {
+            const target = into.subarray((from - first) * rowBytes, (to - first) * rowBytes);
+            fill(part, from - at, to - from, target, depth);
+          }
+          at += part.rows;
+          if (at >= first + rows) break;
+        }
+        return;
+      }
+      case "concatColumns": {
+        let column = 0;
+        for (const part of view.parts) {
+          const width = part.rowBytes;
+          const source = scratchBuffer(depth, rows * width);
+          fill(part, first, rows, source, depth + 1);
+          copyColumns(source, width, 0, into, rowBytes, column, width, rows);
+          column += width;
+        }
+        return;
+      }
+      case "sliceRows":
+        fill(view.of, view.start + first, rows, into, depth);
+        return;
+      case "sliceColumns": {
+        const width = view.of.rowBytes;
+        // Copies of other columns of the same rows come next, in the same batch, with the same object.
+        if (lastSliced?.of !== view.of || lastSliced.first !== first || lastSliced.rows !== rows) {
+          const length = rows * width;
+          const reused = lastSliced !== undefined && lastSliced.buffer.byteLength >= length;
+          const buffer = reused ? lastSliced!.buffer : new Uint8Array(Math.max(length, blockBytes));
+          lastSliced = undefined; // A read that fails must not leave it half filled.
+          fill(view.of, first, rows, buffer.subarray(0, length), depth + 1);
+          lastSliced = { of: view.of, first, rows, buffer };
+        }
+        copyColumns(lastSliced.buffer, width, view.start, into, rowBytes, 0, rowBytes, rows);
+        return;
+      }
+      case "reorderRows": {
+        const group = view.order.length;
+        for (let start = first - first % group; start < first + rows; start += group) {
+          const from = Math.max(first, start);
+          const to = Math.min(first + rows, start + group);
+          if (to - from === group) {
+            const source = scratchBuffer(depth, group * rowBytes);
+            fill(view.of, start, group, source, depth + 1);
+            for (let k = 0; k < group; k++) {
+              const row = view.order[k]! * rowBytes;
+              into.set(source.subarray(row, row + rowBytes), (start - first + k) * rowBytes);
+            }
+          } else {
+            // Part of a group: fetch just the rows asked for, since a group may be bigger than a block.
+            for (let row = from; row < to; row++) {
+              const target = into.subarray((row - first) * rowBytes, (row - first + 1) * rowBytes);
+              fill(view.of, start + view.order[row - start]!, 1, target, depth);
+            }
+          }
+        }
+        return;
+      }
+      case "cast": {
+        const source = scratchBuffer(depth, rows * view.of.rowBytes);
+        fill(view.of, first, rows, source, depth + 1);
+        // Typed arrays need alignment. Scratch buffers have it, and what is inside of them too, since rows hold
+        // whole numbers; a caller's buffer may lack it.
+        const isAligned = into.byteOffset % (view.to === "float32" ? 4 : 2) === 0;
+        const target = isAligned ? into : new Uint8Array(into.byteLength);
+        overflows += castNumbers(source, view.from, target, view.to);
+        if (!isAligned) into.set(target);
+      }
+    }
+  }
+
+  function copyColumns(
+    from: Uint8Array,
+    fromRowBytes: number,
+    fromColumn: number,
+    into: Uint8Array,
+    intoRowBytes: number,
+    intoColumn: number,
+    width: number,
+    rows: number,
+  ): void {
+    for (let row = 0; row < rows; row++) {
+      const start = row * fromRowBytes + fromColumn;
+      into.set(from.subarray(start, start + width), row * intoRowBytes + intoColumn);
+    }
+  }
+
+  /**
+   * Gathers items one by one out of the span of bytes that each row touches, or out of the span of all rows
+   * where that fits a block (a transposed matrix: neighbouring rows share their span).
+   */
+  function fillStrided(
+    view: StridedView,
+    first: number,
+    rows: number,
+    into: Uint8Array,
+    depth: number,
+  ): void {
+    const { inner, innerStrides, itemBytes } = view;
+    const items = view.rowBytes / itemBytes;
+    let innerSpan = itemBytes;
+    for (let i = 0; i < inner.length; i++) innerSpan += (inner[i]! - 1) * innerStrides[i]!;
+    const span = (rows - 1) * view.rowStride + innerSpan;
+    const together = rows > 1 && span <= 8 * blockBytes;
+    const start = view.offset + first * view.rowStride;
+    const source = together ? scratchBuffer(depth, span) : undefined;
+    if (source !== undefined) readSource(view.path, start, source);
+    const index = new Array<number>(inner.length).fill(0);
+    const item = new Uint8Array(itemBytes);
+    const wholeRow = source === undefined && innerSpan <= 8 * blockBytes
+      ? scratchBuffer(depth, innerSpan)
+      : undefined;
+    let target = 0;
+    for (let row = 0; row < rows; row++) {
+      const rowStart = row * view.rowStride;
+      if (wholeRow !== undefined) readSource(view.path, start + rowStart, wholeRow);
+      index.fill(0);
+      let offset = 0;
+      for (let n = 0; n < items; n++) {
+        if (source !== undefined) {
+          for (let b = 0; b < itemBytes; b++) into[target + b] = source[rowStart + offset + b]!;
+        } else if (wholeRow !== undefined) {
+          for (let b = 0; b < itemBytes; b++) into[target + b] = wholeRow[offset + b]!;
+        } else {
+          // Millions of single items make no run whose checksum anybody could use.
+          readUnchecked(view.path, start + rowStart + offset, item);
+          into.set(item, target);
+        }
+        target += itemBytes;
+        for (let i = inner.length - 1; i >= 0; i--) {
+          offset += innerStrides[i]!;
+          if (++index[i]! < inner[i]!) break;
+          offset -= inner[i]! * innerStrides[i]!;
+          index[i] = 0;
+        }
+      }
+    }
+  }
+
+  /** Converts numbers, rounding to nearest even; returns how many finite ones became infinite. */
+  function castNumbers(
+    from: Uint8Array,
+    fromType: CastType,
+    into: Uint8Array,
+    toType: CastType,
+    isTable = false,
+  ): number {
+    const count = from.byteLength / (fromType === "float32" ? 4 : 2);
+    const words = fromType === "float32"
+      ? new Uint32Array(from.buffer, from.byteOffset, count)
+      : new Uint16Array(from.buffer, from.byteOffset, count);
+    const out = toType === "float32"
+      ? new Uint32Array(into.buffer, into.byteOffset, count)
+      : new Uint16Array(into.buffer, into.byteOffset, count);
+    let overflowed = 0;
+    if (fromType === "float32" && toType === "bfloat16") {
+      for (let i = 0; i < count; i++) {
+        const bits = words[i]!;
+        if ((bits & 0x7fffffff) > 0x7f800000) {
+          out[i] = (bits >>> 16) | 0x40; // NaN: keep it one, quiet.
+        } else {
+          const rounded = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+          if ((rounded & 0x7fff) === 0x7f80 && (bits & 0x7f800000) !== 0x7f800000) overflowed++;
+          out[i] = rounded;
+        }
+      }
+      return overflowed;
+    }
+    if (fromType !== "float32" && count > 65536 && !isTable) {
+      // There are only 65,536 numbers of 16 bits: convert each once, and look the rest up.
+      const { numbers, lost } = castTable(fromType, toType);
+      for (let i = 0; i < count; i++) {
+        const bits = words[i]!;
+        out[i] = numbers[bits]!;
+        overflowed += lost[bits]!;
+      }
+      return overflowed;
+    }
+    for (let i = 0; i < count; i++) {
+      let bits = words[i]!; // Widen to float32 bits first.
+      if (fromType === "bfloat16") bits = (bits << 16) >>> 0;
+      else if (fromType === "float16") bits = halfToSingle(bits);
+      if (toType === "float32") {
+        out[i] = bits;
+      } else if (toType === "float16") {
+        const half = singleToHalf(bits);
+        if ((half & 0x7fff) === 0x7c00 && (bits & 0x7fffffff) < 0x7f800000) overflowed++;
+        out[i] = half;
+      } else if ((bits & 0x7fffffff) > 0x7f800000) {
+        out[i] = (bits >>> 16) | 0x40;
+      } else {
+        out[i] = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+      }
+    }
+    return overflowed;
+  }
+
+  /** What every number of a 16-bit format becomes in another, and which finite ones become infinite (1, not 0). */
+  function castTable(from: CastType, to: CastType): { numbers: Uint16Array | Uint32Array; lost: Uint8Array } {
+    const key = from + to;
+    let table = castTables.get(key);
+    if (table === undefined) {
+      const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
+      const numbers = to === "float32" ? new Uint32Array(65536) : new Uint16Array(65536);
+      const lost = new Uint8Array(65536);
+      const size = numbers.BYTES_PER_ELEMENT;
+      for (let i = 0; i < 65536; i++) {
+        const one = new Uint8Array(numbers.buffer, i * size, size);
+        lost[i] = castNumbers(new Uint8Array(all.buffer, i * 2, 2), from, one, to, true);
+      }
+      table = { numbers, lost };
+      castTables.set(key, table);
+    }
+    return table;
+  }
+
+  function halfToSingle(half: number): number {
+    const sign = (half & 0x8000) << 16;
+    const exponent = (half >>> 10) & 0x1f;
+    let fraction = half & 0x3ff;
+    if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
+    if (exponent !== 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
+    if (fraction === 0) return sign >>> 0;
+    let shift = 0; // A subnormal half is a normal single.
+    while ((fraction & 0x400) === 0) {
+      fraction <<= 1;
+      shift++;
+    }
+    return (sign | ((113 - shift) << 23) | ((fraction & 0x3ff) << 13)) >>> 0;
+  }
+
+  function singleToHalf(bits: number): number {
+    const sign = (bits >>> 16) & 0x8000;
+    const magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff); // NaN, quiet.
+    if (magnitude >= 0x477ff000) return sign | 0x7c00; // At least halfway to 65536: infinity.
+    if (magnitude < 0x33000001) return sign; // At most half of the smallest subnormal: zero.
+    const exponent = (magnitude >>> 23) - 112;
+    if (exponent > 0) {
+      const rebiased = magnitude - (112 << 23);
+      return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
+    }
+    const fraction = (magnitude & 0x7fffff) | 0x800000;
+    const shift = 14 - exponent; // Between 14 and 24.
+    const half = fraction >>> shift;
+    const rest = fraction & ((1 << shift) - 1);
+    const middle = 1 << (shift - 1);
+    return sign | (half + (rest > middle || (rest === middle && (half & 1) === 1) ? 1 : 0));
+  }
+
+  function run(chunk: Chunk, onBlock: (bytes: number) => void): ChunkResult {
+    const { view, path, at, firstRow, rows, group } = chunk;
+    const rowBytes = view.rowBytes;
+    reads = [];
+    lastRuns = new Map();
+    overflows = 0;
+    let crc = 0;
+    let blockRows = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
+    if (blockRows > group) blockRows -= blockRows % group;
+    else if (group * rowBytes <= 16 * blockBytes) blockRows = group;
+    const buffer = scratchBuffer(0, Math.min(blockRows, rows) * rowBytes);
+    onBlock(0);
+    for (let row = firstRow; row < firstRow + rows; row += blockRows) {
+      const count = Math.min(blockRows, firstRow + rows - row);
+      const block = count * rowBytes === buffer.byteLength ? buffer : buffer.subarray(0, count * rowBytes);
+      fill(view, row, count, block, 1);
+      const isPlain = view.op === "bytes" && reads.length === 1;
+      crc = isPlain ? reads[0]!.crc : io.crc32(block, crc);
+      // Opened anew each time: reading many sources may have closed it in between.
+      if (path !== undefined) open(path, true).write(block, at + row * rowBytes);
+      onBlock(block.byteLength);
+    }
+    return { crc, reads, overflows };
+  }
+
+  return {
+    run,
+    fill(view, firstRow, rows, into) {
+      fill(view, firstRow, rows, into, 1);
+    },
+    close() {
+      for (const file of files.values()) file.close();
+      files.clear();
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * A plan: every byte of every output file, described before anything is written.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { View } from "../bytes/view.ts";
+
+/** Bytes that the plan itself holds. */
+export interface Literal {
+  /** Where they go, in bytes from the start of the output file. */
+  readonly at: number;
+  /** The bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes gathered from source files. */
+export interface Copy {
+  /** What they are, for people: a record's or tensor's name. */
+  readonly label: string;
+  /** Where they go, in bytes from the start of the output file. */
+  readonly at: number;
+  /** The bytes. */
+  readonly view: View;
+  /** Their CRC-32, where it is known before they are read. */
+  readonly crc?: number;
+}
+
+/** One way to make an output file. */
+export interface FileLayout {
+  /** The size of the file in bytes. */
+  readonly size: number;
+  /** What is gathered from source files. */
+  readonly copies: readonly Copy[];
+  /**
+   * Everything else. It may depend on checksums of what was copied, but neither its places nor its lengths do.
+   *
+   * @param crcs The CRC-32 of each copy, in the order of `copies`.
+   */
+  literals(crcs: readonly number[]): readonly Literal[];
+}
+
+/** An output file that is laid over one of its sources. */
+export interface Overlay extends FileLayout {
+  /**
+   * The source. After the output was made as a copy of it, a copy that is a plain run of this file at its own
+   * place is there already and need not be moved.
+   */
+  readonly base: string;
+}
+
+/** An overlay that can be asked for: it is made only where the file system can share blocks. */
+export interface OverlayOffer {
+  /** The source that it lies over. */
+  readonly base: string;
+  /** Makes the overlay; `undefined` where the file can't be laid over its source after all. */
+  make(): Overlay | undefined;
+}
+
+/** A tensor that an output file holds, for people. */
+export interface PlannedTensor {
+  /** What it is called in the input: its canonical name, where layouts have names of their own for it. */
+  readonly from: string;
+  /** What it is called in the output. */
+  readonly to: string;
+  /** Its dtype, by torch's name. */
+  readonly dtype: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** Its size in bytes. */
+  readonly bytes: number;
+}
+
+/** An output file. */
+export interface OutputFile extends FileLayout {
+  /** Its name below the output directory, with `/` between the parts. */
+  readonly name: string;
+  /** The tensors in it; none in a file of text. */
+  readonly tensors: readonly PlannedTensor[];
+  /** Another way to make it, which is better where the file system can share blocks between files. */
+  readonly overlay?: OverlayOffer;
+}
+
+/** A file that a plan reads, as it was when it was opened. */
+export interface SourceFile {
+  /** Its path. */
+  readonly path: string;
+  /** Its size in bytes. */
+  readonly size: number;
+  /** When it was last modified, in milliseconds since 1970, or `null` where that isn't known. */
+  readonly mtime: number | null;
+}
+
+/** A run of bytes of a source file whose CRC-32 is known, so that reading it can be checked. */
+export interface KnownCrc {
+  /** What it is, for people. */
+  readonly label: string;
+  /** The file. */
+  readonly path: string;
+  /** Where the run starts, in bytes. */
+  readonly offset: number;
+  /** The length of the run in bytes. */
+  readonly length: number;
+  /** Its CRC-32. */
+  readonly crc: number;
+}
+
+/** What is to be written, and from what. */
+export interface Plan {
+  /** The files to write. */
+  readonly files: readonly OutputFile[];
+  /** The files to read. */
+  readonly sources: readonly SourceFile[];
+  /** What is known of the sources' checksums. */
+  readonly known: readonly KnownCrc[];
+}
+
+/**
+ * Whether a copy's bytes are at their place once the output was made as a copy of the overlay's base. One whose
+ * CRC-32 isn't known has to be read all the same.
+ */
+export function isInPlace(copy: Copy, overlay: Overlay): boolean {
+  const { view, crc } = copy;
+  return crc !== undefined && view.op === "bytes" && view.path === overlay.base && view.offset === copy.at;
+}
+
+/**
+ * Hashes a plan. Two plans with the same fingerprint write the same files, as long as the sources' bytes are
+ * the same (their sizes and modification times are part of the hash).
+ *
+ * @param plan The plan.
+ * @returns 64 hexadecimal digits (SHA-256).
+ */
+export function fingerprint(plan: Plan): string {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify(plan.sources));
+  for (const file of plan.files) {
+    hash.update(`\n${JSON.stringify(file.name)}\n`);
+    // What lies over its source follows from that and the names of its tensors; its layout may never be needed.
+    if (file.overlay !== undefined) {
+      hash.update(JSON.stringify([file.overlay.base, file.tensors]));
+      continue;
+    }
+    for (const { at, view } of file.copies) {
+      // Most views are plain runs, and there may be tens of thousands.
+      const what = view.op === "bytes"
+        ? `${view.path}\0${view.offset} ${view.rows} ${view.rowBytes}`
+        : JSON.stringify(view);
+      hash.update(`${at} ${what}\n`);
+    }
+    for (const { at, bytes } of file.literals(file.copies.map((copy) => copy.crc ?? 0))) {
+      hash.update(`${at} ${bytes.length}\n`);
+      hash.update(bytes);
+    }
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,164 @@
+/**
+ * Workers that run kernels, and the same work on the calling thread where a worker wouldn't pay.
+ *
+ * @module
+ */
+
+import { crc32 } from "./crc32.ts";
+import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
+import { openKernelFile } from "../bytes/kernel_file.ts";
+import { CancelledError, FileError } from "../error.ts";
+
+/** Runs chunks, one batch at a time. */
+export interface Runner {
+  /** Copies some chunks. */
+  run(batch: readonly Chunk[]): Promise<ChunkResult[]>;
+  /** Frees the runner; after a failure it may be in the middle of a batch. */
+  close(): void;
+}
+
+/** What runners share with the thread that commands them. */
+export interface Shared {
+  /** Bytes written so far. */
+  readonly bytes: BigUint64Array<SharedArrayBuffer>;
+  /** Not 0 once the work is cancelled. */
+  readonly cancelled: Int32Array<SharedArrayBuffer>;
+}
+
+/** Makes the memory that runners share. */
+export function createShared(): Shared {
+  return {
+    bytes: new BigUint64Array(new SharedArrayBuffer(8)),
+    cancelled: new Int32Array(new SharedArrayBuffer(4)),
+  };
+}
+
+/** What a worker is sent first. */
+interface Setup {
+  readonly blockBytes: number;
+  readonly shared: Shared;
+}
+
+/** What a worker answers to a batch. */
+type Answer = { readonly results: ChunkResult[] } | { readonly error: string; readonly isBug: boolean };
+
+/** The main function of a worker. Closed like {@linkcode createKernel}. */
+function workerMain(
+  makeKernel: typeof createKernel,
+  open: typeof openKernelFile,
+  checksum: (bytes: Uint8Array, seed: number) => number,
+): void {
+  let kernel: Kernel | undefined;
+  let shared: Shared;
+  const scope = globalThis as unknown as {
+    onmessage: (event: MessageEvent<Setup | readonly Chunk[]>) => void;
+    postMessage(answer: Answer): void;
+  };
+  scope.onmessage = ({ data }) => {
+    if ("shared" in data) {
+      shared = data.shared;
+      kernel = makeKernel({ open, crc32: checksum }, data.blockBytes);
+      return;
+    }
+    try {
+      const results = data.map((chunk) =>
+        kernel!.run(chunk, (bytes) => {
+          if (Atomics.load(shared.cancelled, 0) !== 0) throw new Error("cancelled");
+          Atomics.add(shared.bytes, 0, BigInt(bytes));
+        })
+      );
+      scope.postMessage({ results });
+    } catch (error) {
+      kernel!.close();
+      // Failing calls throw plain errors with a path (kernel_file.ts); anything else is a mistake of ckpt's.
+      const isBug = error instanceof TypeError || error instanceof RangeError ||
+        error instanceof ReferenceError;
+      scope.postMessage({ error: error instanceof Error ? error.message : String(error), isBug });
+    }
+  };
+}
+
+/**
+ * Starts a worker. Its program is the source text of closed functions, so it loads no module of ckpt's and
+ * needs no permission but to read and write the files that it copies.
+ *
+ * @param blockBytes How much is read and written at a time, in bytes.
+ * @param shared The shared memory.
+ * @returns The runner.
+ */
+export function startWorker(blockBytes: number, shared: Shared): Runner {
+  const program = `import { crc32 } from "node:zlib";\n` +
+    `(${workerMain})(${createKernel}, ${openKernelFile}, crc32);\n`;
+  const url = "data:text/javascript," + encodeURIComponent(program);
+  const worker = new Worker(url, { type: "module", name: "copy" });
+  const waiting: { resolve(results: ChunkResult[]): void; reject(error: Error): void }[] = [];
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+    const { resolve, reject } = waiting.shift()!;
+    if ("results" in data) resolve(data.results);
+    else if (Atomics.load(shared.cancelled, 0) !== 0) reject(cancelled());
+    else reject(data.isBug ? new Error(`A copy worker failed: ${data.error}`) : new FileError(data.error));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    for (const { reject } of waiting.splice(0)) reject(new Error(`A copy worker failed: ${event.message}`));
+  };
+  worker.postMessage({ blockBytes, shared } satisfies Setup);
+  return {
+    run(batch) {
+      return new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        worker.postMessage(batch);
+      });
+    },
+    close() {
+      worker.terminate();
+      for (const { reject } of waiting.splice(0)) reject(cancelled());
+    },
+  };
+}
+
+/** The time that a runner on the calling thread works before it lets other tasks have a turn. */
+const TURN_MS = 20;
+
+/**
+ * Makes a runner on the calling thread.
+ *
+ * @param blockBytes How much is read and written at a time, in bytes.
+ * @param shared The shared memory.
+ * @returns The runner.
+ */
+export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
+  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes);
+  let turnEnds = performance.now() + TURN_MS;
+  return {
+    async run(batch) {
+      const results: ChunkResult[] = [];
+      for (const chunk of batch) {
+        if (performance.now() > turnEnds) {
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          turnEnds = performance.now() + TURN_MS;
+        }
+        try {
+          results.push(kernel.run(chunk, (bytes) => {
+            if (Atomics.load(shared.cancelled, 0) !== 0) throw cancelled();
+            Atomics.add(shared.bytes, 0, BigInt(bytes));
+          }));
+        } catch (error) {
+          if (error instanceof CancelledError) throw error;
+          if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+            throw error;
+          }
+          throw new FileError(error instanceof Error ? error.message : String(error));
+        }
+      }
+      return results;
+    },
+    close() {
+      kernel.close();
+    },
+  };
+}
+
+function cancelled(): CancelledError {
+  return new CancelledError("Cancelled");
+}

@@ -1,0 +1,37 @@
+/**
+ * The small texts that lie beside weights.
+ *
+ * @module
+ */
+
+import { describeFailure } from "../bytes/source.ts";
+import { FormatError } from "../error.ts";
+
+/**
+ * Reads a text whole.
+ *
+ * @param path The file.
+ * @param maxBytes The largest that is read, in bytes.
+ * @returns The text.
+ * @throws {FormatError} If it is larger, or no UTF-8.
+ * @throws {FileError} If it can't be read.
+ */
+export function readConfigText(path: string, maxBytes: number): string {
+  let bytes: Uint8Array;
+  try {
+    const { size } = Deno.statSync(path);
+    if (size > maxBytes) {
+      throw new FormatError(
+        `${path}: has ${size} bytes, more than the ${maxBytes} that such a file may have`,
+      );
+    }
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    throw error instanceof FormatError ? error : describeFailure(path, error);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new FormatError(`${path}: is no UTF-8 text; get the file again from where it was written`);
+  }
+}

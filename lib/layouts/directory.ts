@@ -1,0 +1,50 @@
+/**
+ * What lies in an input directory.
+ *
+ * @module
+ */
+
+import { join } from "../deps.ts";
+import { FileError } from "../error.ts";
+import { describeFailure } from "../bytes/source.ts";
+
+/** The names in a directory, files and directories apart. Links count as what they point to. */
+export interface Listing {
+  /** The directory. */
+  readonly path: string;
+  /** The names of its files. */
+  readonly files: ReadonlySet<string>;
+  /** The names of its directories. */
+  readonly directories: ReadonlySet<string>;
+}
+
+/**
+ * Lists a directory.
+ *
+ * @param path The directory.
+ * @throws {FileError} If it doesn't exist, is a file, or can't be read.
+ */
+export function listDirectory(path: string): Listing {
+  const files = new Set<string>();
+  const directories = new Set<string>();
+  try {
+    const info = Deno.statSync(path);
+    if (!info.isDirectory) throw new FileError(`${path}: is a file; name the checkpoint's directory`);
+    for (const entry of Deno.readDirSync(path)) {
+      const target = entry.isSymlink ? statOrUndefined(join(path, entry.name)) : entry;
+      if (target?.isFile) files.add(entry.name);
+      if (target?.isDirectory) directories.add(entry.name);
+    }
+  } catch (error) {
+    throw error instanceof FileError ? error : describeFailure(path, error);
+  }
+  return { path, files, directories };
+}
+
+function statOrUndefined(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined; // A link to nothing.
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * What fairseq2 0.5 to 0.8 saves: `step_N/model/pp_XX/tp_YY/sdp_ZZ.pt` (0.8.1 `checkpoint/manager.py`).
+ *
+ * Each file is a flat state dict. A parameter is first split over the tensor-parallel ranks and then, along
+ * dimension 0, over the `sdp` (sharded data-parallel) ranks: unevenly, so that a file may hold an empty piece of
+ * it, or lack it (0.8.1 `model_checkpoint/native.py`). Pipeline stages have layers of their own.
+ *
+ * @module
+ */
+
+import { FileSource } from "../../bytes/source.ts";
+import { trimMemory } from "../../copy/memory.ts";
+import type { SourceFile } from "../../copy/plan.ts";
+import { dirname, join } from "../../deps.ts";
+import { FileError, MismatchError } from "../../error.ts";
+import { TensorJoiner } from "../../tensor/join.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { dialectOf } from "../../torch/dialect.ts";
+import type { TorchDialect } from "../../torch/save_state.ts";
+import { type LastTable, openTorchFile, type StoredTensors, type TorchFile } from "../../torch/torch_file.ts";
+import { type Checkpoint, knownCrcs, type Parameters, type Shard } from "../checkpoint.ts";
+import { haveSameBytes } from "../same_values.ts";
+import { listDirectory, type Listing } from "../directory.ts";
+import { findModelYaml } from "./model_yaml_path.ts";
+import { readModelState } from "./state_dict.ts";
+
+/** The paths of a checkpoint's files: by pipeline stage, tensor-parallel rank and `sdp` rank. */
+type Grid = readonly (readonly (readonly string[])[])[];
+
+/** What one file holds. */
+interface Piece {
+  readonly path: string;
+  readonly parameters: Parameters;
+  readonly file: StoredTensors;
+}
+
+/**
+ * Opens a checkpoint of fairseq2 0.5 to 0.8.
+ *
+ * @param path The path that was given, for messages.
+ * @param model What lies in its `model` directory.
+ * @returns The checkpoint.
+ * @throws {FileError} If a rank is missing.
+ * @throws {MismatchError} If pieces don't fit together.
+ */
+export async function openNative(path: string, model: Listing): Promise<Checkpoint> {
+  return await openGrid(path, findGrid(model), model.path);
+}
+
+/**
+ * Opens a checkpoint of fairseq2 0.5 to 0.8 that is in one file.
+ *
+ * @param path The file, `sdp_00.pt`.
+ * @returns The checkpoint.
+ */
+export async function openNativeFile(path: string): Promise<Checkpoint> {
+  return await openGrid(path, [[[path]]], path);
+}
+
+/** The number of files of a checkpoint: its directory holds `pp_00`. */
+export function countNativeFiles(model: Listing): number {
+  return findGrid(model).flat(2).length;
+}
+
+async function openGrid(path: string, grid: Grid, directory: string): Promise<Checkpoint> {
+  const sources: SourceFile[] = [];
+  const files: StoredTensors[] = [];
+  const stages: Shard[][] = [];
+  const last: LastTable = {};
+  let dialect: TorchDialect | undefined;
+  const joiner = new TensorJoiner();
+  for (const ranks of grid) {
+    const stage: Shard[] = [];
+    for (const paths of ranks) {
+      const pieces: Piece[] = [];
+      for (const each of paths) {
+        using source = FileSource.open(each);
+        const file = await openTorchFile(source, last);
+        dialect ??= await namedDialect(file);
+        const { archive, storages } = file;
+        const parameters = readModelState(file, paths.length > 1);
+        pieces.push({ path: each, parameters, file: { archive, storages } });
+        files.push({ archive, storages });
+        sources.push(source.identity);
+        trimMemory();
+      }
+      stage.push(joinPieces(pieces, joiner));
+    }
+    stages.push(stage);
+  }
+  const shards = stages[0]!.map((_, rank) =>
+    mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
+  );
+  shards.forEach(checkPieces);
+  const modelYaml = findModelYaml(directory);
+  return {
+    path,
+    kind: "fairseq2 0.5–0.8",
+    shards,
+    sources,
+    known: knownCrcs(files),
+    ...(dialect === undefined ? {} : { dialect }),
+    ...(modelYaml === undefined ? {} : { modelYaml }),
+    notes: describeGrid(grid),
+  };
+}
+
+/**
+ * The file's dialect, with archives named after their files: fairseq2 0.4's converter wrote to streams, as its
+ * checkpoints were, but later versions have none whose habits could be followed.
+ */
+async function namedDialect(file: TorchFile): Promise<TorchDialect> {
+  const { stem: _, ...dialect } = await dialectOf(file);
+  return dialect;
+}
+
+function describeGrid(grid: Grid): string[] {
+  const counts = [[grid.length, "pipeline stages"], [grid[0]!.length, "tensor-parallel shards"], [
+    grid[0]![0]!.length,
+    "data-parallel pieces of each",
+  ]] as const;
+  const joined = counts.filter(([count]) => count > 1).map(([count, what]) => `${count} ${what}`);
+  return joined.length === 0 ? [] : [`joined from ${joined.join(", ")}`];
+}
+
+/** Finds all files, and checks that no rank is missing. fairseq2's loader takes a gap for the end. */
+function findGrid(model: Listing): Grid {
+  return ranksOf(model, model.directories, "pp", "").map((stage) => {
+    const stageListing = listDirectory(join(model.path, stage));
+    return ranksOf(stageListing, stageListing.directories, "tp", "").map((rank) => {
+      const rankListing = listDirectory(join(stageListing.path, rank));
+      return ranksOf(rankListing, rankListing.files, "sdp", ".pt").map((name) =>
+        join(rankListing.path, name)
+      );
+    });
+  }).map((stage, index, grid) => {
+    const { path } = model;
+    if (stage.length !== grid[0]!.length) {
+      throw new FileError(
+        `${path}: pp_${pad(index)} has ${stage.length} tp directories, but pp_00 has ${grid[0]!.length}; ` +
+          "all ranks are needed",
+      );
+    }
+    stage.forEach((files, rank) => {
+      if (files.length !== grid[0]![0]!.length) {
+        throw new FileError(
+          `${path}: pp_${pad(index)}/tp_${pad(rank)} has ${files.length} sdp files, but pp_00/tp_00 has ` +
+            `${grid[0]![0]!.length}; all ranks are needed`,
+        );
+      }
+    });
+    return stage;
+  });
+}
+
+/** The names of a directory's entries of one kind, by rank, without a gap. */
+function ranksOf({ path }: Listing, names: ReadonlySet<string>, kind: string, ending: string): string[] {
+  const ranks: number[] = [];
+  for (const name of names) {
+    if (!name.startsWith(`${kind}_`) || !name.endsWith(ending)) continue;
+    const digits = name.slice(kind.length + 1, name.length - ending.length);
+    if (/^\d{2,6}$/.test(digits) && pad(Number(digits)) === digits) ranks.push(Number(digits));
+  }
+  if (ranks.length === 0) {
+    throw new FileError(`${path}: holds no ${kind}_00${ending}; name a checkpoint's step directory`);
+  }
+  ranks.sort((a, b) => a - b);
+  const missing = ranks.findIndex((rank, i) => rank !== i);
+  if (missing >= 0) {
+    throw new FileError(
+      `${path}: ${kind}_${pad(missing)}${ending} is missing, but ${kind}_${
+        pad(ranks.at(-1)!)
+      }${ending} is there; ` +
+        "all ranks are needed",
+    );
+  }
+  return ranks.map((rank) => `${kind}_${pad(rank)}${ending}`);
+}
+
+function pad(rank: number): string {
+  return String(rank).padStart(2, "0");
+}
+
+/** Joins the pieces of one tensor-parallel shard along dimension 0. */
+function joinPieces(pieces: readonly Piece[], joiner: TensorJoiner): Shard {
+  const [first, ...others] = pieces;
+  const { path, file } = first!;
+  if (others.length === 0) return { path, parameters: first!.parameters, file };
+  const names = new Set(pieces.flatMap(({ parameters }) => [...parameters.keys()]));
+  const parameters = new Map<string, Tensor>();
+  for (const name of names) {
+    const found = pieces.flatMap((piece) => {
+      const tensor = piece.parameters.get(name);
+      return tensor === undefined ? [] : [{ tensor, path: piece.path }];
+    });
+    const something = found.filter(({ tensor }) => !isNothing(tensor));
+    const parts = something.length === 0 ? found : something;
+    const { tensor: model, path: modelPath } = parts[0]!;
+    for (const { tensor, path } of parts) {
+      if (tensor.dtype !== model.dtype) {
+        throw new MismatchError(
+          `${path}: ${name} is ${tensor.dtype.name}, but ${model.dtype.name} in ${modelPath}; ` +
+            "the pieces are of different models",
+        );
+      }
+      if (
+        tensor.shape.length === 0 ||
+        String(tensor.shape.slice(1)) !== String(model.shape.slice(1))
+      ) {
+        throw new MismatchError(
+          `${path}: ${name} is [${tensor.shape.join(", ")}], which doesn't continue [${
+            model.shape.join(", ")
+          }] in ` +
+            `${modelPath}; the pieces are of different models`,
+        );
+      }
+    }
+    parameters.set(name, joiner.join(parts.map(({ tensor }) => tensor), 0));
+  }
+  return { path: dirname(path), parameters };
+}
+
+/**
+ * Whether a piece is what FSDP1 saves where a rank has nothing of a parameter: `torch.Tensor([])`, of torch's default
+ * dtype, whatever the parameter is (0.8.1 `nn/fsdp/fsdp1.py`; 0.5 to 0.7 leave the name out). FSDP2's has the
+ * parameter's dtype and width, which are checked.
+ */
+function isNothing({ shape }: Tensor): boolean {
+  return shape.length === 1 && shape[0] === 0;
+}
+
+/** Finds out whether pieces are missing at the end, where no gap in the names of the files shows it. */
+function checkPieces({ path, parameters }: Shard): void {
+  const norm = parameters.get("decoder.layer_norm.weight")?.shape;
+  const matrix = parameters.get("decoder.layers.0.self_attn.k_proj.weight")?.shape;
+  // Neither pieces nor tensor parallelism split k along its width, and every norm is as long as that.
+  if (norm?.length !== 1 || matrix?.length !== 2 || norm[0]! >= matrix[1]!) return;
+  throw new MismatchError(
+    `${path}: holds ${norm[0]} of the ${matrix[1]} items of decoder.layer_norm.weight; ` +
+      "all sdp files are needed",
+  );
+}
+
+/** Puts the layers of pipeline stages together. */
+function mergeStages(stages: readonly Shard[], path: string): Shard {
+  const [first, ...others] = stages;
+  if (others.length === 0) return first!;
+  const parameters = new Map(first!.parameters);
+  const foundIn = new Map([...parameters.keys()].map((name) => [name, first!.path]));
+  for (const { path, parameters: more } of others) {
+    for (const [name, tensor] of more) {
+      const before = parameters.get(name);
+      if (before === undefined) {
+        parameters.set(name, tensor);
+        foundIn.set(name, path);
+      } else if (!haveSameBytes(before, tensor)) {
+        throw new MismatchError(
+          `${path}: ${name} has other values than in ${foundIn.get(name)}; the stages are of different runs`,
+        );
+      }
+    }
+  }
+  return { path, parameters };
+}

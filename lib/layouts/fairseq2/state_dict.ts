@@ -1,0 +1,123 @@
+/**
+ * The model's state dict in what fairseq2 saved, under canonical names.
+ *
+ * @module
+ */
+
+import { FormatError, MismatchError } from "../../error.ts";
+import { Global, type PickleValue, Reduction } from "../../pickle/mod.ts";
+import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
+import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
+import type { TorchFile } from "../../torch/torch_file.ts";
+import type { Parameters } from "../checkpoint.ts";
+import { parseName, stripWrappers } from "../../models/llama/parameter.ts";
+
+/** Keys that fairseq2 has put a model's state dict under: FSDP's, and that of DDP and of a single GPU. */
+const MODEL_KEYS = ["model", "_model"] as const;
+
+/** Keys of fairseq2's other files, which lie in the same directory or in other recipes'. */
+const OTHER_FILES: readonly (readonly [key: string, what: string])[] = [
+  ["optimizer", "an optimizer"],
+  ["_optimizer", "an optimizer"],
+  ["param_groups", "an optimizer"],
+  ["data_reader", "a data reader"],
+  ["_data_reader", "a data reader"],
+  ["trainer", "a trainer"],
+  ["step_nr", "a trainer"],
+  ["_step_nr", "a trainer"],
+  ["_data_epoch_nr", "a trainer"],
+];
+
+/**
+ * Finds the model's parameters in a file of fairseq2's.
+ *
+ * @param file The file.
+ * @param isPiece Whether it is one of several pieces of a state dict, and so may have nothing of it.
+ * @returns The parameters by canonical name, in the file's order.
+ * @throws {FormatError} If the file holds no model.
+ * @throws {MismatchError} If a parameter is unknown, or there twice after wrappers' names were removed.
+ */
+export function readModelState(file: TorchFile, isPiece = false): Parameters {
+  const { path } = file.archive.source;
+  const root = dictOf(file.root);
+  if (root === undefined) {
+    throw new FormatError(
+      `${path}: holds ${describe(file.root)}, not a dict with a model; name a model's file`,
+    );
+  }
+  if (isPiece && root.size === 0) return new Map();
+  const state = findState(root, path);
+  const parameters = new Map<string, Tensor>();
+  const namedAs = new Map<string, string>();
+  for (const [key, value] of state) {
+    if (typeof key !== "string") {
+      throw new FormatError(`${path}: the state dict has a key that isn't a string; it is no model's`);
+    }
+    const name = stripWrappers(key);
+    const tensor = file.tensor(value, key);
+    if (tensor === undefined) throw new FormatError(`${path}: ${key}: is ${describe(value)}, not a tensor`);
+    if (parseName("fairseq2", name) === undefined) {
+      throw new MismatchError(
+        `${path}: ${key}: is no parameter of a fairseq2 LLaMA model; is this another model?`,
+      );
+    }
+    if (isExpanded(tensor)) {
+      throw new MismatchError(
+        `${path}: ${key}: has more items than its storage, as no model's weights have; save it contiguous`,
+      );
+    }
+    if (!tensor.dtype.isFloat) {
+      throw new MismatchError(
+        `${path}: ${key}: has dtype ${tensor.dtype.name}, but a model's weights are floating point`,
+      );
+    }
+    const before = namedAs.get(name);
+    if (before !== undefined) {
+      throw new MismatchError(`${path}: ${key} and ${before} are both ${name}; the state dict is mixed up`);
+    }
+    namedAs.set(name, key);
+    parameters.set(name, tensor);
+  }
+  if (parameters.size === 0) throw new FormatError(`${path}: the model's state dict is empty`);
+  return parameters;
+}
+
+function findState(root: PickledDict, path: string): PickledDict {
+  const modelKey = root.get("model_key");
+  const keys = typeof modelKey === "string" ? [modelKey, ...MODEL_KEYS] : MODEL_KEYS;
+  for (const key of keys) {
+    const state = dictOf(root.get(key));
+    if (state !== undefined) return state;
+  }
+  // A flat state dict is a model's if one of its keys is a parameter's name.
+  for (const key of root.keys()) {
+    if (typeof key === "string" && parseName("fairseq2", stripWrappers(key)) !== undefined) return root;
+  }
+  for (const [key, what] of OTHER_FILES) {
+    if (root.has(key)) {
+      throw new FormatError(
+        `${path}: is the state of ${what}, not of a model; name the directory with model.pt`,
+      );
+    }
+  }
+  const names = [...root.keys()].slice(0, 5).map((key) => typeof key === "string" ? key : describe(key));
+  throw new FormatError(
+    `${path}: holds no model: none of the keys model and _model; it has ${
+      names.join(", ") || "no keys at all"
+    }`,
+  );
+}
+
+function describe(value: PickleValue): string {
+  if (value === null) return "None";
+  if (typeof value === "string") return "a string";
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+    return String(value);
+  }
+  if (Array.isArray(value)) return "a list";
+  if (value instanceof Map) return "a dict";
+  if (value instanceof Reduction && value.callable instanceof Global) {
+    return /^_rebuild_.*(tensor|parameter)/.test(value.callable.name) ? "a tensor" : `a ${value.callable}`;
+  }
+  return `a ${value.constructor.name}`;
+}

@@ -1,0 +1,184 @@
+/**
+ * fairseq2's own layouts: `step_1/model.pt` or `step_1/model.N.pt` of 0.2 to 0.4, and `step_1/model/pp_00/tp_NN/sdp_00.pt`
+ * of 0.5 and later, with `model.yaml` in the directory above the step.
+ *
+ * @module
+ */
+
+import { trimMemory } from "../../copy/memory.ts";
+import type { OutputFile } from "../../copy/plan.ts";
+import type { PickleValue } from "../../pickle/mod.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
+import { currentDialect, layoutState } from "../../torch/save_state.ts";
+import { findArchitecture } from "../../models/llama/architecture.ts";
+import type { Checkpoint, Parameters } from "../checkpoint.ts";
+import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
+import { modelYaml, type ModelYamlForm } from "./model_yaml_writer.ts";
+import { expectedParameters, formatName } from "../../models/llama/parameter.ts";
+import { specialTokens } from "../huggingface/special_tokens.ts";
+import type { PlannedOutput } from "../planned_output.ts";
+import { plannedTensor } from "../reference/write.ts";
+import { reshardedShards } from "../resharded.ts";
+import { textFile } from "../text_file.ts";
+
+/** How to write a fairseq2 checkpoint. */
+export interface Fairseq2Options {
+  /** `"legacy"`, the default, for 0.2 to 0.4; `"native"` for 0.5 and later. */
+  readonly layout?: "legacy" | "native";
+  /** The number of tensor-parallel shards; the checkpoint's own by default. */
+  readonly shards?: number;
+  /** Whether the embedding and the output projection are the same bytes ({@link areMatricesTied}). */
+  readonly tied: boolean;
+  /** The name of the model's published architecture, where it has one. */
+  readonly architecture?: string;
+  /**
+   * The versions that a `"legacy"` checkpoint is for: `"0.2-0.3"` or `"0.4"`. By default both, where 0.4 computes what
+   * the model needs without being told (RoPE that isn't scaled, or is as in LLaMA 3.1); else the one that does at all.
+   */
+  readonly versions?: "0.2-0.3" | "0.4";
+}
+
+/** The step that the checkpoint is said to be of. */
+const STEP = "step_1";
+
+/** What fairseq2 0.4 scales RoPE by if it isn't told (0.4.5 `LLaMARopeScalingConfig`). */
+const SCALING_OF_0_4: RopeScaling = {
+  factor: 8,
+  lowFreqFactor: 1,
+  highFreqFactor: 4,
+  originalContextLength: 8192,
+};
+
+/** What fairseq2 0.2 and 0.3 scale RoPE by, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
+const SCALING_UNTIL_0_3: RopeScaling = {
+  factor: 8,
+  lowFreqFactor: 1,
+  highFreqFactor: 5,
+  originalContextLength: 8192,
+};
+
+/** The epsilon of fairseq2's `RMSNorm` in all versions; no configuration has it. */
+const NORM_EPS = 1e-5;
+
+/**
+ * The files of a fairseq2 checkpoint.
+ *
+ * @param checkpoint The checkpoint. Its tensors are carried over as they are: strides, sharing and all.
+ * @param model The model, as the weights are.
+ * @param options How to write it.
+ * @returns The files.
+ * @throws {OptionError} If the model can't be split into that many shards.
+ */
+export function fairseq2Files(
+  checkpoint: Checkpoint,
+  model: ModelDescription,
+  options: Fairseq2Options,
+): PlannedOutput {
+  const isNative = options.layout === "native";
+  const count = options.shards ?? checkpoint.shards.length;
+  const { dialect = currentDialect } = checkpoint;
+  const { tied } = options;
+  const embeddingShardDim = embeddingDim(model, isNative, tied);
+  const shards = reshardedShards(checkpoint, model, count, embeddingShardDim);
+  const form = isNative ? "0.5+" : legacyForm(model, options.versions);
+  const wrap = isNative ? {} : { wrap: wrapperOf(form) };
+  const last: LastPickle = {};
+  const files = shards.map(({ parameters, file }, rank): OutputFile => {
+    trimMemory();
+    const state = stateInOrder(parameters, model, isNative && tied);
+    return layoutState(fileName(isNative, rank, count), state, {
+      dialect,
+      tensors: [...state].map(([name, tensor]) => plannedTensor(name, name, tensor)),
+      ...(file === undefined ? {} : { base: file }),
+      last,
+      ...wrap,
+    });
+  });
+  const { architecture } = options;
+  const tokens = specialTokens(
+    model,
+    architecture === undefined ? undefined : findArchitecture(architecture),
+  );
+  files.push(
+    textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
+  );
+  const notes = scalingNotes(model.ropeScaling, form, options.versions !== undefined);
+  if (model.normEps !== NORM_EPS) {
+    notes.push(
+      `fairseq2 can't set the epsilon of its norms: it takes ${NORM_EPS}, where the model has ${model.normEps}`,
+    );
+  }
+  return { files, notes };
+}
+
+/**
+ * Along which dimension the embedding is split. Until 0.4, fairseq2 takes the context length for a sign (0.3.0
+ * `models/llama/loader.py`, 0.4.5 `_handler.py`); later `model.yaml` says, but a tied matrix is one for both uses.
+ */
+function embeddingDim(
+  { maxSeqLen, embeddingShardDim }: ModelDescription,
+  isNative: boolean,
+  tied: boolean,
+): 0 | 1 {
+  if (!isNative) return maxSeqLen < 8192 ? 1 : 0;
+  return tied ? 0 : embeddingShardDim;
+}
+
+function fileName(isNative: boolean, rank: number, count: number): string {
+  if (isNative) return `${STEP}/model/pp_00/tp_${String(rank).padStart(2, "0")}/sdp_00.pt`;
+  return `${STEP}/${count === 1 ? "model.pt" : `model.${rank}.pt`}`;
+}
+
+function legacyForm(
+  { ropeScaling }: ModelDescription,
+  versions: Fairseq2Options["versions"],
+): Exclude<ModelYamlForm, "0.5+"> {
+  if (versions !== undefined) return versions;
+  if (ropeScaling === undefined || isSameScaling(ropeScaling, SCALING_OF_0_4)) return "0.2-0.4";
+  return isSameScaling(ropeScaling, SCALING_UNTIL_0_3) ? "0.2-0.3" : "0.4";
+}
+
+/** What stands around the state dict. Without `fs2`, 0.4 takes a file for one of Meta's. */
+function wrapperOf(form: ModelYamlForm): Wrapper {
+  return (dict) => {
+    const wrapper = new Map<PickleValue, PickleValue>([["model", dict], ["model_key", "model"]]);
+    if (form !== "0.2-0.3") wrapper.set("fs2", true);
+    return wrapper;
+  };
+}
+
+/**
+ * The parameters in the order of fairseq2's state dicts. Where they are tied, both names are one tensor: fairseq2's
+ * native loader gives such a tensor to the model once, and a model with `tied_embeddings` wants it once.
+ */
+function stateInOrder(parameters: Parameters, model: ModelDescription, tie: boolean): Map<string, Tensor> {
+  const state = new Map<string, Tensor>();
+  for (const each of expectedParameters(model)) {
+    const name = formatName("fairseq2", each);
+    const source = tie && each.kind === "final_proj" ? formatName("fairseq2", { kind: "embed" }) : name;
+    state.set(name, parameters.get(source)!);
+  }
+  return state;
+}
+
+function isSameScaling(a: RopeScaling, b: RopeScaling): boolean {
+  return a.factor === b.factor && a.lowFreqFactor === b.lowFreqFactor &&
+    a.highFreqFactor === b.highFreqFactor &&
+    a.originalContextLength === b.originalContextLength;
+}
+
+/** Which versions can't scale RoPE as the model does. */
+function scalingNotes(scaling: RopeScaling | undefined, form: ModelYamlForm, isChosen: boolean): string[] {
+  if (scaling === undefined || form === "0.5+") return [];
+  const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = scaling;
+  const numbers = `factor ${factor}, low ${lowFreqFactor}, high ${highFreqFactor}, original length ` +
+    `${originalContextLength}`;
+  if (form !== "0.4" && !isSameScaling(scaling, SCALING_UNTIL_0_3)) {
+    return [
+      `fairseq2 0.2 and 0.3 can't scale RoPE as the model does (${numbers}): they take 8, 1, 5 and 8192`,
+    ];
+  }
+  if (isChosen) return [];
+  return [`model.yaml is for fairseq2 ${form}, which alone can scale RoPE as the model does (${numbers})`];
+}

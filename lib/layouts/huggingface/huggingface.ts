@@ -1,0 +1,228 @@
+/**
+ * The Hugging Face layout: `config.json`, and `model.safetensors` or several files with an index.
+ *
+ * @module
+ */
+
+import { FileSource } from "../../bytes/source.ts";
+import { trimMemory } from "../../copy/memory.ts";
+import type { SourceFile } from "../../copy/plan.ts";
+import { join } from "../../deps.ts";
+import { FileError, FormatError, MismatchError } from "../../error.ts";
+import { openSafetensors } from "../../safetensors/safetensors_file.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { headDim, type ModelDescription } from "../../models/model_description.ts";
+import {
+  expectedParameters,
+  factsOf,
+  formatName,
+  isRotaryBuffer,
+  parseName,
+  shapeOf,
+} from "../../models/llama/parameter.ts";
+import { parseConfigJson } from "./parse_config_json.ts";
+import { pairsFromHalves, reorderHeads } from "../../models/llama/rotary_order.ts";
+import { readConfigText } from "../config_text.ts";
+import type { Listing } from "../directory.ts";
+import { MAX_INDEX_BYTES, parseWeightIndex } from "./weight_index.ts";
+
+const CONFIG = "config.json";
+const WEIGHTS = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** The largest config.json that is read, in bytes; the parser has its own, stricter limit. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/** The dtypes of weights that aren't quantized. */
+const WEIGHT_DTYPES: ReadonlySet<string> = new Set(["float64", "float32", "float16", "bfloat16"]);
+
+/** The endings of names that quantized weights have beside their own (GPTQ, AWQ, bitsandbytes, compressed-tensors). */
+const QUANTIZED =
+  /\.(?:qweight|qzeros|scales|g_idx|SCB|weight_(?:scale|scale_inv|packed|shape|zero_point)|weight\..+|input_scale)$/;
+
+/** What transformers has written weights to besides safetensors, in the order of preference. */
+const OTHER_WEIGHTS = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/** A tensor, and the file that it is in. */
+interface Placed {
+  readonly tensor: Tensor;
+  readonly path: string;
+}
+
+/** Whether a directory is in the Hugging Face layout, or would be if it were whole. */
+export function isHuggingFace({ files }: Listing): boolean {
+  return files.has(WEIGHTS) || files.has(INDEX) ||
+    files.has(CONFIG) &&
+      [...files].some((name) => name.endsWith(".safetensors") || OTHER_WEIGHTS.includes(name));
+}
+
+/**
+ * Opens a Hugging Face directory.
+ *
+ * @param listing What lies in the directory.
+ * @returns The checkpoint. Its parameters are those of fairseq2's state dicts, in their order.
+ * @throws {FileError} If a file is missing.
+ * @throws {FormatError} If a file isn't what it must be, or the model is one that can't be converted.
+ * @throws {MismatchError} If the weights aren't those that `config.json` speaks of.
+ */
+export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
+  const { path, files } = listing;
+  if (!files.has(CONFIG)) {
+    throw new FileError(
+      `${path}: holds safetensors files but no ${CONFIG}, which says what model they are of`,
+    );
+  }
+  const config = join(path, CONFIG);
+  const { model, notes: configNotes } = parseConfigJson(readConfigText(config, MAX_CONFIG_BYTES), config);
+  const { tensors, sources } = await readWeights(listing);
+  const notes = [...configNotes];
+  const parameters = canonicalParameters(path, tensors, model, notes);
+  return {
+    path,
+    kind: "Hugging Face",
+    naming: "huggingface",
+    shards: [{ parameters, path }],
+    sources,
+    known: [],
+    model,
+    notes,
+  };
+}
+
+interface Weights {
+  readonly tensors: ReadonlyMap<string, Placed>;
+  readonly sources: readonly SourceFile[];
+}
+
+async function readWeights({ path, files }: Listing): Promise<Weights> {
+  if (files.has(WEIGHTS) && files.has(INDEX)) {
+    throw new FileError(`${path}: holds both ${WEIGHTS} and ${INDEX}; move away the one that isn't meant`);
+  }
+  if (files.has(WEIGHTS)) return await readFiles(path, [WEIGHTS], undefined);
+  if (!files.has(INDEX)) {
+    const other = OTHER_WEIGHTS.find((name) => files.has(name));
+    throw new FileError(
+      other === undefined
+        ? `${path}: holds neither ${WEIGHTS} nor ${INDEX}`
+        : `${path}: holds ${other}, which isn't read; save the model as safetensors`,
+    );
+  }
+  const index = join(path, INDEX);
+  const map = parseWeightIndex(readConfigText(index, MAX_INDEX_BYTES), index);
+  const names = [...new Set(map.values())].sort();
+  const missing = names.find((name) => !files.has(name));
+  if (missing !== undefined) {
+    throw new FileError(`${path}: ${missing} is missing, which ${INDEX} names; all files are needed`);
+  }
+  return await readFiles(path, names, map);
+}
+
+/** Reads files, whose tensors must be those that the index says, where there is one. */
+async function readFiles(
+  directory: string,
+  names: readonly string[],
+  index: ReadonlyMap<string, string> | undefined,
+): Promise<Weights> {
+  const tensors = new Map<string, Placed>();
+  const sources: SourceFile[] = [];
+  for (const fileName of names) {
+    using source = FileSource.open(join(directory, fileName));
+    sources.push(source.identity);
+    const file = await openSafetensors(source);
+    for (const [name, tensor] of file.tensors) {
+      const said = index?.get(name);
+      if (index !== undefined && said !== fileName) {
+        throw new FormatError(
+          `${source.path}: ${name}: ${INDEX} ${
+            said === undefined ? "doesn't name it" : `says that it is in ${said}`
+          }; ` +
+            "the files are of different models",
+        );
+      }
+      tensors.set(name, { tensor, path: source.path });
+    }
+    trimMemory();
+  }
+  for (const [name, fileName] of index ?? []) {
+    if (!tensors.has(name)) {
+      throw new FormatError(
+        `${
+          join(directory, fileName)
+        }: lacks ${name}, which ${INDEX} says that it has; the files are of different models`,
+      );
+    }
+  }
+  return { tensors, sources };
+}
+
+/** The tensors by canonical names, checked, and with the rows of q and k in the canonical order. */
+function canonicalParameters(
+  directory: string,
+  tensors: ReadonlyMap<string, Placed>,
+  model: ModelDescription,
+  notes: string[],
+): Map<string, Tensor> {
+  for (const [name, placed] of tensors) checkTensor(name, placed, model);
+  const parameters = new Map<string, Tensor>();
+  const order = pairsFromHalves(headDim(model));
+  for (const each of expectedParameters(model)) {
+    const name = formatName("huggingface", each);
+    const tensor = tensors.get(name)?.tensor;
+    if (tensor !== undefined) {
+      parameters.set(
+        formatName("fairseq2", each),
+        factsOf(each.kind).rotary ? reorderHeads(tensor, order) : tensor,
+      );
+    } else if (each.kind === "final_proj" && model.tied) {
+      const embed = formatName("fairseq2", { kind: "embed" });
+      parameters.set(formatName("fairseq2", each), parameters.get(embed)!);
+    } else {
+      const why = each.kind === "final_proj"
+        ? `and ${CONFIG} doesn't say that it is the embedding (tie_word_embeddings)`
+        : "so the model is incomplete";
+      throw new MismatchError(`${directory}: no file holds ${name}, ${why}`);
+    }
+  }
+  if (model.tied && tensors.has(formatName("huggingface", { kind: "final_proj" }))) {
+    notes.push(
+      `${CONFIG} says that lm_head is the embedding (tie_word_embeddings), but the files hold one: it is carried over`,
+    );
+  }
+  return parameters;
+}
+
+/** Checks that a tensor is one that the model has, and of its shape. */
+function checkTensor(
+  name: string,
+  { tensor: { dtype, shape }, path }: Placed,
+  model: ModelDescription,
+): void {
+  if (isRotaryBuffer("huggingface", name)) return;
+  const parameter = parseName("huggingface", name);
+  if (!WEIGHT_DTYPES.has(dtype.name) || QUANTIZED.test(name)) {
+    throw new MismatchError(
+      `${path}: ${name}: is of quantized weights (${dtype.name}); convert the model that they were made of`,
+    );
+  }
+  if (parameter === undefined) {
+    throw new MismatchError(
+      name.endsWith(".bias")
+        ? `${path}: ${name}: is a bias, which fairseq2's and Meta's LLaMA haven't got`
+        : `${path}: ${name}: is no parameter of a LLaMA model in the Hugging Face layout`,
+    );
+  }
+  if (parameter.layer !== undefined && parameter.layer >= model.layers) {
+    throw new MismatchError(
+      `${path}: ${name}: is of a layer that the model hasn't got: num_hidden_layers is ${model.layers} in ${CONFIG}`,
+    );
+  }
+  const expected = shapeOf(parameter, model);
+  if (String(shape) !== String(expected)) {
+    throw new MismatchError(
+      `${path}: ${name}: is [${shape.join(", ")}], but [${
+        expected.join(", ")
+      }] in a model such as ${CONFIG} describes`,
+    );
+  }
+}

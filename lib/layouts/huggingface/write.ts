@@ -1,0 +1,153 @@
+/**
+ * The Hugging Face layout: safetensors files, and the configurations that transformers, vLLM and others read.
+ *
+ * @module
+ */
+
+import type { CastType } from "../../bytes/view.ts";
+import { cast } from "../../bytes/view.ts";
+import type { OutputFile } from "../../copy/plan.ts";
+import { OptionError } from "../../error.ts";
+import { layoutSafetensors, TORCH_METADATA } from "../../safetensors/layout.ts";
+import { dtypeOf } from "../../tensor/dtype.ts";
+import { numel, type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
+import { findArchitecture } from "../../models/llama/architecture.ts";
+import type { Checkpoint, Parameters } from "../checkpoint.ts";
+import { configJson, generationConfigJson } from "./config_json.ts";
+import { headDim, type ModelDescription } from "../../models/model_description.ts";
+import { factsOf, formatName, type Parameter, type ParameterKind } from "../../models/llama/parameter.ts";
+import { reshard } from "../reshard.ts";
+import { halvesFromPairs, reorderHeads } from "../../models/llama/rotary_order.ts";
+import { specialTokens } from "./special_tokens.ts";
+import type { PlannedOutput } from "../planned_output.ts";
+import { plannedTensor } from "../reference/write.ts";
+import { textFile } from "../text_file.ts";
+import { DEFAULT_MAX_SHARD_SIZE, splitWeights, weightIndexJson } from "./weight_shards.ts";
+
+/** How to write a Hugging Face directory. */
+export interface HuggingFaceOptions {
+  /**
+   * Whether the embedding and the output projection are the same bytes ({@link areMatricesTied}). Then the projection
+   * isn't written, and `config.json` says so.
+   */
+  readonly tied: boolean;
+  /** The dtype to convert the weights to; their own by default. */
+  readonly dtype?: CastType;
+  /** The bytes of a file's tensors at most; {@linkcode DEFAULT_MAX_SHARD_SIZE} by default. */
+  readonly maxShardSize?: number;
+  /** The name of the model's published architecture, where it has one. */
+  readonly architecture?: string;
+}
+
+/** The dtypes that weights are converted between. */
+const CAST_TYPES: readonly CastType[] = ["float32", "float16", "bfloat16"];
+
+/** The order of a layer's parameters in transformers' state dicts, which decides how they are split over files. */
+const LAYER_ORDER: readonly ParameterKind[] = [
+  "self_attn.q_proj",
+  "self_attn.k_proj",
+  "self_attn.v_proj",
+  "self_attn.output_proj",
+  "ffn.gate_proj",
+  "ffn.inner_proj",
+  "ffn.output_proj",
+  "self_attn_layer_norm",
+  "ffn_layer_norm",
+];
+
+/** The parameters of a model in the order of transformers' state dicts (`LlamaForCausalLM`, 4.46 and 5.x). */
+function parametersInOrder({ layers }: ModelDescription, tied: boolean): Parameter[] {
+  return [
+    { kind: "embed" },
+    ...Array.from({ length: layers }, (_, layer) => LAYER_ORDER.map((kind) => ({ kind, layer }))).flat(),
+    { kind: "layer_norm" },
+    ...(tied ? [] : [{ kind: "final_proj" } as const]),
+  ];
+}
+
+/**
+ * The files of the Hugging Face layout: `model.safetensors`, or several files and `model.safetensors.index.json`;
+ * `config.json`; `generation_config.json`.
+ *
+ * Shards are joined; the rows of q and k are reordered in each head; everything else is carried over as it is, unless
+ * a dtype is given.
+ *
+ * @param checkpoint The checkpoint.
+ * @param model The model, as the weights are.
+ * @param options How to write it.
+ * @returns The files.
+ * @throws {OptionError} If the weights can't be converted to the dtype.
+ */
+export function huggingFaceFiles(
+  checkpoint: Checkpoint,
+  model: ModelDescription,
+  options: HuggingFaceOptions,
+): PlannedOutput {
+  const { tied, maxShardSize = DEFAULT_MAX_SHARD_SIZE } = options;
+  const [parameters] = reshard(checkpoint.shards, model, 1);
+  const tensors = new Map<string, Tensor>();
+  const sources = new Map<string, string>();
+  for (const each of parametersInOrder(model, tied)) {
+    const from = formatName("fairseq2", each);
+    const to = formatName("huggingface", each);
+    tensors.set(to, huggingFaceTensor(parameters!, from, each, model, options.dtype));
+    sources.set(to, from);
+  }
+  const shards = splitWeights(tensors, maxShardSize);
+  const files = shards.map(({ name, tensors }): OutputFile => ({
+    ...layoutSafetensors(name, tensors, TORCH_METADATA),
+    tensors: [...tensors].map(([name, tensor]) => plannedTensor(sources.get(name)!, name, tensor)),
+  }));
+  if (shards.length > 1) files.push(textFile("model.safetensors.index.json", weightIndexJson(shards)));
+
+  const { architecture } = options;
+  const tokens = specialTokens(
+    model,
+    architecture === undefined ? undefined : findArchitecture(architecture),
+  );
+  files.push(
+    textFile("config.json", configJson(model, { dtype: mainDType(tensors), tied, tokens })),
+    textFile("generation_config.json", generationConfigJson(tokens)),
+  );
+  const unknown = [["begins", tokens.bosId], ["ends", tokens.eosId]]
+    .filter(([, token]) => token === undefined).map(([role]) => role);
+  const notes = unknown.length === 0
+    ? []
+    : [`the token that ${unknown.join(" or ")} a sequence isn't known, so config.json has null for it`];
+  return { files, notes };
+}
+
+/** A parameter as the Hugging Face layout has it. */
+function huggingFaceTensor(
+  parameters: Parameters,
+  name: string,
+  { kind }: Parameter,
+  model: ModelDescription,
+  dtype: CastType | undefined,
+): Tensor {
+  const tensor = parameters.get(name)!;
+  const ordered = factsOf(kind).rotary ? reorderHeads(tensor, halvesFromPairs(headDim(model))) : tensor;
+  return dtype === undefined ? ordered : castTensor(ordered, dtype, name);
+}
+
+function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
+  const from = CAST_TYPES.find((type) => type === tensor.dtype.name);
+  if (from === to) return tensor;
+  if (from === undefined) {
+    throw new OptionError(
+      `Can't convert the weights to ${to}: ${name} is ${tensor.dtype.name}, and only ${
+        CAST_TYPES.join(", ")
+      } can be converted`,
+    );
+  }
+  return tensorOfView(dtypeOf(to), tensor.shape, cast(tensorView(tensor), from, to));
+}
+
+/** The dtype of most of the weights. */
+function mainDType(tensors: ReadonlyMap<string, Tensor>): string {
+  const counts = new Map<string, number>();
+  for (const { dtype, shape } of tensors.values()) {
+    counts.set(dtype.name, (counts.get(dtype.name) ?? 0) + numel(shape));
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]![0];
+}

@@ -1,0 +1,150 @@
+/**
+ * The model that a `params.json` and the weights beside it describe together. The file says less than a model needs:
+ * no context length, no tokens, and of scaled RoPE at most that there is one.
+ *
+ * @module
+ */
+
+import { MismatchError } from "../../error.ts";
+import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
+import type { Architecture } from "../../models/llama/architecture.ts";
+import { ConfigError } from "../../models/config_error.ts";
+import { fitArchitectures } from "../../models/llama/fit_architecture.ts";
+import { inferEmbeddingShardDim } from "../../models/llama/infer_fields.ts";
+import { kvWidth, type ModelDescription } from "../../models/model_description.ts";
+import type { Observation } from "../../models/llama/observe.ts";
+import { isMetaScaling, parseParamsJson, type ReferenceParams } from "./params_json.ts";
+
+/** What a `params.json` and weights describe. */
+export interface DescribedReference {
+  /** The model; `undefined` where published models that compute differently fit. */
+  readonly model?: ModelDescription;
+  /** What a user should be told: what was taken where nothing is said. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Describes the model of a reference directory.
+ *
+ * The vocabulary is that of the weights. What `params.json` can't say is what the published model has that it fits;
+ * for sizes of their own it is what transformers' conversion script takes (4.46.3 `convert_llama_weights_to_hf.py`).
+ *
+ * @param text The text of `params.json`.
+ * @param file The file, as errors name it.
+ * @param shards The number of shards that there are.
+ * @param observed What the shapes of the weights say.
+ * @returns The model, and notes.
+ * @throws {ConfigError} If the file isn't what it must be.
+ * @throws {MismatchError} If shards are missing.
+ */
+export function describeReference(
+  text: string,
+  file: string,
+  shards: number,
+  observed: Observation,
+): DescribedReference {
+  const params = parseParamsJson(text, file);
+  checkShards(params, file, shards, observed);
+  // fairseq2's converter never writes whether RoPE is scaled; in Meta's own file, no word means no.
+  const saysScaling = !isNested(text, file);
+  const fits = fitArchitectures(observed).map(({ architecture }) => architecture)
+    .filter((each) => fitsParams(each, params))
+    .filter((each) =>
+      !saysScaling || (each.ropeScaling !== undefined) === (params.ropeScaling !== undefined)
+    );
+  const [published, ...others] = fits;
+  if (others.some(({ ropeScaling }) => ropeScaling !== published!.ropeScaling)) return { notes: [] };
+
+  const notes: string[] = [];
+  const longer = others.find(({ maxSeqLen }) => maxSeqLen !== published!.maxSeqLen);
+  if (longer !== undefined) {
+    notes.push(
+      `${file} fits ${published!.name} and ${longer.name}, which differ in the context length: ` +
+        `${published!.maxSeqLen} is taken; name the other with --model`,
+    );
+  }
+  const { vocabSize } = observed;
+  if (params.vocabSize !== undefined && params.vocabSize !== vocabSize) {
+    notes.push(`a vocabulary of ${vocabSize}, where ${file} has ${params.vocabSize}`);
+  }
+  if (published === undefined) notes.push(...notesOfOwnSizes(params, saysScaling));
+  else if (published.ropeScaling !== undefined && !(saysScaling && isMetaScaling(published.ropeScaling))) {
+    const { factor, lowFreqFactor, highFreqFactor } = published.ropeScaling;
+    notes.push(
+      `${file} doesn't say how RoPE is scaled; it is taken to be as in ${published.name} (factor ${factor}, low ` +
+        `${lowFreqFactor}, high ${highFreqFactor})`,
+    );
+  }
+  const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
+  const { dim, layers, heads, kvHeads, ffnWidth, multipleOf, ropeTheta, normEps } = params;
+  const model: ModelDescription = {
+    dim,
+    layers,
+    heads,
+    kvHeads,
+    ffnWidth,
+    vocabSize,
+    multipleOf,
+    ropeTheta,
+    ...(ropeScaling !== undefined && { ropeScaling }),
+    normEps,
+    maxSeqLen: published?.maxSeqLen ?? usualContextLength(params),
+    embeddingShardDim: observed.embeddingShardDim ?? published?.embeddingShardDim ??
+      inferEmbeddingShardDim({ vocabSize, ropeTheta, ...(ropeScaling !== undefined && { ropeScaling }) }),
+    tied: false,
+    ...(published !== undefined && tokensOf(published)),
+  };
+  return { model, notes };
+}
+
+function tokensOf(
+  { bosId, eosId, padId }: Architecture,
+): Pick<ModelDescription, "bosId" | "eosId" | "padId"> {
+  return { bosId, eosId, ...(padId !== undefined && { padId }) };
+}
+
+function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[] {
+  const notes = [`params.json says no context length; ${usualContextLength(params)} is taken`];
+  if (!saysScaling && params.ropeTheta > 10000) {
+    notes.push("params.json doesn't say whether RoPE is scaled; it is taken as not scaled");
+  }
+  return notes;
+}
+
+/** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */
+function checkShards(params: ReferenceParams, file: string, shards: number, observed: Observation): void {
+  const whole = kvWidth(params);
+  const needed = whole / observed.kvWidth * shards;
+  if (observed.kvWidth >= whole || !Number.isInteger(needed) || observed.dim !== params.dim) return;
+  throw new MismatchError(
+    `${file}: speaks of a model in ${needed} shards of this size, but there are ${shards}; all shards are needed`,
+  );
+}
+
+/** Whether the fields are nested as fairseq2's converter writes them. */
+function isNested(text: string, file: string): boolean {
+  try {
+    const value = parseStrictJson(text);
+    return value instanceof Map && value.has("model");
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new ConfigError(
+      file,
+      error.duplicate ?? "",
+      error.duplicate === undefined ? error.message : "is there twice",
+    );
+  }
+}
+
+function fitsParams(architecture: Architecture, params: ReferenceParams): boolean {
+  return architecture.heads === params.heads && architecture.kvHeads === params.kvHeads &&
+    architecture.ffnWidth === params.ffnWidth && architecture.ropeTheta === params.ropeTheta &&
+    [architecture.layers, ...architecture.alternativeLayers].includes(params.layers);
+}
+
+/** The context lengths that the script takes by the version of LLaMA, which the frequencies tell. */
+function usualContextLength({ ropeTheta, ropeScaling }: ReferenceParams): number {
+  if (ropeScaling !== undefined) return 131072;
+  if (ropeTheta === 500000) return 8192;
+  return ropeTheta > 10000 ? 16384 : 4096;
+}

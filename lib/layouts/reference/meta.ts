@@ -1,0 +1,55 @@
+/**
+ * Meta's own layout: the files of the reference layout, with a flat `params.json`.
+ *
+ * @module
+ */
+
+import { currentDialect } from "../../torch/save_state.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import type { ModelDescription } from "../../models/model_description.ts";
+import { isMetaScaling, metaParamsJson } from "./params_json.ts";
+import type { PlannedOutput } from "../planned_output.ts";
+import { consolidatedFiles } from "./write.ts";
+import { reshardedShards } from "../resharded.ts";
+import { textFile } from "../text_file.ts";
+
+/** How to write Meta's files. */
+export interface MetaOptions {
+  /** The number of shards; the checkpoint's own by default. */
+  readonly shards?: number;
+}
+
+/**
+ * The files of Meta's layout, which Meta's own loader reads (llama-models 0.3.0 `llama3/generation.py`).
+ *
+ * `params.json` has one word for scaled RoPE, which stands for the numbers of LLaMA 3.1; where the model has others,
+ * a note says so.
+ *
+ * @param checkpoint The checkpoint.
+ * @param model The model, as the weights are.
+ * @param options How to write them.
+ * @returns The files.
+ * @throws {MismatchError} If `params.json` can't say the feed-forward width.
+ * @throws {OptionError} If the model can't be split into that many shards.
+ */
+export function metaFiles(
+  checkpoint: Checkpoint,
+  model: ModelDescription,
+  options: MetaOptions = {},
+): PlannedOutput {
+  const { dialect = currentDialect } = checkpoint;
+  const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
+  const files = consolidatedFiles(shards, dialect);
+  files.push(textFile("params.json", metaParamsJson(model)));
+
+  const notes: string[] = [];
+  const { ropeScaling } = model;
+  if (ropeScaling !== undefined && !isMetaScaling(ropeScaling)) {
+    const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = ropeScaling;
+    notes.push(
+      `Meta's params.json can't say how RoPE is scaled (factor ${factor}, low ${lowFreqFactor}, high ` +
+        `${highFreqFactor}, original length ${originalContextLength}): Meta's code takes 8, 1, 4 and 8192`,
+    );
+  }
+  return { files, notes };
+}

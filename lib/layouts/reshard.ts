@@ -1,0 +1,87 @@
+/**
+ * Tensor-parallel shards joined, split, or both, as a pure function.
+ *
+ * @module
+ */
+
+import { OptionError } from "../error.ts";
+import { TensorJoiner } from "../tensor/join.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Parameters, Shard } from "./checkpoint.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import { parseName, shardDimOf } from "../models/llama/parameter.ts";
+import { haveSameBytes } from "./same_values.ts";
+
+/**
+ * Checks that a model can be split into a number of shards.
+ *
+ * Each shard has whole heads, whole key and value heads, and equal parts of the feed-forward width, the
+ * vocabulary, and, where the embedding is split along it, the dimension (fairseq2 `ColumnShardedLinear` and its
+ * siblings; llama-models `ColumnParallelLinear`).
+ *
+ * @param model The model.
+ * @param count The number of shards.
+ * @throws {OptionError} If it can't; the message says which size doesn't divide.
+ */
+export function checkShardCount(model: ModelDescription, count: number): void {
+  const sizes: readonly (readonly [number, string])[] = [
+    [model.heads, "attention heads"],
+    [model.kvHeads, "key and value heads"],
+    [model.ffnWidth, "feed-forward rows"],
+    [model.vocabSize, "tokens of the vocabulary"],
+    ...(model.embeddingShardDim === 1 ? [[model.dim, "columns of the embedding"] as const] : []),
+  ];
+  for (const [size, what] of sizes) {
+    if (size % count !== 0) {
+      throw new OptionError(
+        `Can't split the model into ${count} shards: it has ${size} ${what}, which ${count} doesn't divide`,
+      );
+    }
+  }
+}
+
+/**
+ * The parameters of some other number of shards.
+ *
+ * @param shards The shards that there are, checked to be the model's.
+ * @param model The model.
+ * @param count The number of shards wanted; {@linkcode checkShardCount} must allow it.
+ * @returns The parameters of each shard, in the order of the first one's.
+ */
+export function reshard(
+  shards: readonly Shard[],
+  model: Pick<ModelDescription, "embeddingShardDim">,
+  count: number,
+): Parameters[] {
+  if (shards.length === count) return shards.map(({ parameters }) => parameters);
+  const joiner = new TensorJoiner();
+  const results = Array.from({ length: count }, () => new Map<string, Tensor>());
+  for (const name of shards[0]!.parameters.keys()) {
+    const dimension = shardDimOf(parseName("fairseq2", name)!, model.embeddingShardDim);
+    const parts = shards.map(({ parameters }) => parameters.get(name)!);
+    const whole = dimension === undefined ? parts[0]! : joiner.join(parts, dimension);
+    results.forEach((parameters, index) => {
+      parameters.set(name, dimension === undefined ? whole : joiner.slice(whole, dimension, index, count));
+    });
+  }
+  return results;
+}
+
+/**
+ * Finds parameters of which each shard should have a copy, but hasn't the same one. Compares checksums where the
+ * files state them, and reads the (small) tensors where they don't.
+ *
+ * @param shards The shards.
+ * @param model The model.
+ * @returns The parameters' names.
+ */
+export function differingReplicas(
+  shards: readonly Shard[],
+  model: Pick<ModelDescription, "embeddingShardDim">,
+): string[] {
+  const [first, ...others] = shards;
+  return [...first!.parameters].filter(([name, tensor]) =>
+    shardDimOf(parseName("fairseq2", name)!, model.embeddingShardDim) === undefined &&
+    others.some(({ parameters }) => !haveSameBytes(tensor, parameters.get(name)!))
+  ).map(([name]) => name);
+}

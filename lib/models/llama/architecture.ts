@@ -1,0 +1,232 @@
+/**
+ * The published LLaMA architectures, by the names that fairseq2 has for them and for their model cards.
+ *
+ * @module
+ */
+
+import { levenshteinDistance } from "../../deps.ts";
+import { OptionError } from "../../error.ts";
+import { referenceFfnWidth } from "./ffn_width.ts";
+import type { ModelDescription, RopeScaling } from "../model_description.ts";
+
+/** A published architecture. */
+export interface Architecture extends ModelDescription {
+  /** fairseq2's name for it. */
+  readonly name: string;
+  /** fairseq2's names for the models that have it. */
+  readonly cards: readonly string[];
+  /** `ffn_dim_multiplier`; 1 where there is none. */
+  readonly ffnDimMultiplier: number;
+  /**
+   * Numbers of layers that checkpoints of this name have besides the published one. fairseq2 from 0.3 on builds
+   * 13B with 32 layers (`llama/archs.py` and its successors leave the default), where the published weights have
+   * 40: the checkpoint decides.
+   */
+  readonly alternativeLayers: readonly number[];
+  /** The token that begins a sequence. */
+  readonly bosId: number;
+  /** The token that ends a sequence in the base model. */
+  readonly eosId: number;
+}
+
+/** A model card: a name that stands for an architecture. */
+export interface ModelCard {
+  /** The name. */
+  readonly name: string;
+  /** The architecture. */
+  readonly architecture: Architecture;
+  /** The token that ends a sequence. Instruction-tuned models end a turn instead. */
+  readonly eosId: number;
+}
+
+/** What LLaMA 3.1 was published with; 3.2 differs in the factor. */
+const scaling: RopeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 };
+
+/** The end of a turn (`<|eot_id|>`), which ends a sequence in fairseq2's `llama3_instruct` cards. */
+const END_OF_TURN = 128009;
+
+/** LLaMA 1 and 2: SentencePiece, and embeddings split along their columns (fairseq2: `max_seq_len < 8192`). */
+const llama1 = {
+  alternativeLayers: [],
+  multipleOf: 256,
+  ffnDimMultiplier: 1,
+  ropeTheta: 10000,
+  normEps: 1e-5,
+  vocabSize: 32000,
+  maxSeqLen: 2048,
+  embeddingShardDim: 1,
+  tied: false,
+  bosId: 1,
+  eosId: 2,
+} as const;
+
+const llama2 = { ...llama1, maxSeqLen: 4096 } as const;
+
+/** LLaMA 3 and later: tiktoken, and embeddings split along their rows. */
+const llama3 = {
+  ...llama2,
+  kvHeads: 8,
+  ropeTheta: 500000,
+  vocabSize: 128256,
+  maxSeqLen: 8192,
+  embeddingShardDim: 0,
+  bosId: 128000,
+  eosId: 128001,
+  padId: 128004,
+} as const;
+
+const llama3_1 = { ...llama3, maxSeqLen: 131072, ropeScaling: scaling } as const;
+const llama3_2 = { ...llama3_1, tied: true, ropeScaling: { ...scaling, factor: 32 } } as const;
+
+const sizes7b = { dim: 4096, layers: 32, heads: 32, kvHeads: 32 } as const;
+const sizes13b = { dim: 5120, layers: 40, alternativeLayers: [32], heads: 40, kvHeads: 40 } as const;
+const sizes8b = { dim: 4096, layers: 32, heads: 32, multipleOf: 1024, ffnDimMultiplier: 1.3 } as const;
+const sizes70b = {
+  dim: 8192,
+  layers: 80,
+  heads: 64,
+  kvHeads: 8,
+  multipleOf: 4096,
+  ffnDimMultiplier: 1.3,
+} as const;
+
+function architecture(
+  name: string,
+  cards: string,
+  facts: Omit<Architecture, "name" | "cards" | "ffnWidth">,
+): Architecture {
+  const ffnWidth = referenceFfnWidth(facts.dim, facts.multipleOf, facts.ffnDimMultiplier);
+  return Object.freeze({ name, cards: Object.freeze(cards.split(" ")), ...facts, ffnWidth });
+}
+
+/**
+ * The published architectures.
+ *
+ * The names and the sizes are fairseq2's (0.3.0 `models/llama/archs.py`, 0.8.1 `models/llama/config.py`, and
+ * `assets/cards/models/llama.yaml`), the rest is as published: 405B, which fairseq2's `convert_checkpoint` knows
+ * by its multiplier alone, and the cards of LLaMA 1, which it lacks, among them.
+ */
+export const architectures: readonly Architecture[] = Object.freeze([
+  architecture("7b", "llama_7b", { ...llama1, ...sizes7b }),
+  architecture("13b", "llama_13b", { ...llama1, ...sizes13b }),
+  architecture("33b", "llama_33b", { ...llama1, dim: 6656, layers: 60, heads: 52, kvHeads: 52 }),
+  architecture("65b", "llama_65b", { ...llama1, dim: 8192, layers: 80, heads: 64, kvHeads: 64 }),
+  architecture("llama2_7b", "llama2_7b llama2_7b_chat", { ...llama2, ...sizes7b }),
+  architecture("llama2_13b", "llama2_13b llama2_13b_chat", { ...llama2, ...sizes13b }),
+  architecture("llama2_70b", "llama2_70b llama2_70b_chat", { ...llama2, ...sizes70b }),
+  architecture("llama3_8b", "llama3_8b llama3_8b_instruct", { ...llama3, ...sizes8b }),
+  architecture("llama3_70b", "llama3_70b llama3_70b_instruct", { ...llama3, ...sizes70b }),
+  architecture("llama3_1_8b", "llama3_1_8b llama3_1_8b_instruct r1_distilled_llama3_1_8b_instruct", {
+    ...llama3_1,
+    ...sizes8b,
+  }),
+  architecture("llama3_1_70b", "llama3_1_70b llama3_1_70b_instruct llama3_3_70b_instruct", {
+    ...llama3_1,
+    ...sizes70b,
+  }),
+  architecture("llama3_1_405b", "llama3_1_405b llama3_1_405b_instruct", {
+    ...llama3_1,
+    dim: 16384,
+    layers: 126,
+    heads: 128,
+    multipleOf: 4096,
+    ffnDimMultiplier: 1.2,
+  }),
+  architecture("llama3_2_1b", "llama3_2_1b llama3_2_1b_instruct", {
+    ...llama3_2,
+    dim: 2048,
+    layers: 16,
+    heads: 32,
+    ffnDimMultiplier: 1.5,
+  }),
+  architecture("llama3_2_3b", "llama3_2_3b llama3_2_3b_instruct", {
+    ...llama3_2,
+    dim: 3072,
+    layers: 28,
+    heads: 24,
+  }),
+]);
+
+const cards: ReadonlyMap<string, ModelCard> = new Map(
+  architectures.flatMap((architecture) =>
+    [architecture.name, ...architecture.cards].map((name) => [name, modelCard(name, architecture)])
+  ),
+);
+
+function modelCard(name: string, architecture: Architecture): ModelCard {
+  // The distilled model alone is called "instruct" and derives from no instruct card in fairseq2.
+  const endsTurns = /^llama3.*_instruct$/.test(name);
+  return Object.freeze({ name, architecture, eosId: endsTurns ? END_OF_TURN : architecture.eosId });
+}
+
+/**
+ * The model card of a name. The names of architectures are taken as names of cards, too.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { findModelCard } from "./architecture.ts";
+ *
+ * assertEquals(findModelCard("llama3_3_70b_instruct").architecture.name, "llama3_1_70b");
+ * ```
+ *
+ * @param name A name of an architecture or of a model card.
+ * @returns The card.
+ * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ */
+export function findModelCard(name: string): ModelCard {
+  const card = cards.get(name);
+  if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
+  return card;
+}
+
+/**
+ * The architecture of a name.
+ *
+ * @param name A name of an architecture or of a model card.
+ * @returns The architecture.
+ * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ */
+export function findArchitecture(name: string): Architecture {
+  return findModelCard(name).architecture;
+}
+
+/** The names of all architectures and model cards. */
+export function modelNames(): string[] {
+  return [...cards.keys()];
+}
+
+const MAX_SUGGESTIONS = 3;
+
+/**
+ * What to try instead of an unknown name: the nearest names, where some are near, and all architectures.
+ *
+ * A name is near that has all words of the unknown one in a row (`8b`, `llama3_2`), or that few edits make of it:
+ * at most a third of its letters, and at most one more than the nearest needs.
+ *
+ * @param name The unknown name.
+ * @returns A sentence or two, without a full stop.
+ */
+export function suggestion(name: string): string {
+  // The names that others have for the models: meta-llama/Llama-3.2-1B, Meta-Llama-3-8B, Llama-2-7b-chat-hf.
+  const normal = name.slice(-100).toLowerCase().replace(/^.*\//, "").replace(/[^a-z0-9]+/g, "_")
+    .replace(/^meta_/, "").replace(/llama_([23])/, "llama$1").replace(/_hf$/, "");
+  const near = modelNames()
+    .map((candidate) => ({ candidate, distance: distance(normal, candidate) }))
+    .filter(({ candidate, distance }) => distance * 3 <= candidate.length)
+    .sort((a, b) => a.distance - b.distance || a.candidate.length - b.candidate.length);
+  const nearest = near.filter(({ distance }) => distance <= near[0]!.distance + 1).slice(0, MAX_SUGGESTIONS);
+  const question = nearest.length === 0
+    ? ""
+    : `did you mean ${alternatives(nearest.map(({ candidate }) => candidate))}? `;
+  return `${question}The architectures are ${architectures.map((each) => each.name).join(", ")}`;
+}
+
+function distance(name: string, candidate: string): number {
+  const edits = levenshteinDistance(name, candidate);
+  return `_${candidate}_`.includes(`_${name}_`) ? Math.min(edits, 1) : edits;
+}
+
+function alternatives(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+}

@@ -1,0 +1,85 @@
+/**
+ * Which published architecture some weights have, by their shapes.
+ *
+ * @module
+ */
+
+import { type Architecture, architectures } from "./architecture.ts";
+import { kvWidth, type ModelShape } from "../model_description.ts";
+
+/** What the shapes of weights say, summed over their shards. */
+export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "ffnWidth" | "vocabSize"> {
+  /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
+  readonly kvWidth: number;
+}
+
+/** An architecture that weights have, but perhaps for the vocabulary. */
+export interface ArchitectureFit {
+  /** The architecture. */
+  readonly architecture: Architecture;
+  /** The layers of the weights: the published number, or an alternative one that the architecture has. */
+  readonly layers: number;
+  /** How the vocabulary of the weights compares to the published one. Tokenizers get extended. */
+  readonly vocabulary: "same" | "larger" | "smaller";
+}
+
+/**
+ * The architectures that fit some weights in all but the vocabulary, those with the same vocabulary first and the
+ * order of the table kept otherwise.
+ *
+ * Shapes can't tell all rows apart. `7b` and `llama2_7b`, `13b` and `llama2_13b` differ in the context length
+ * alone; `llama3_8b` and `llama3_1_8b`, `llama3_70b` and `llama3_1_70b` in scaled RoPE, too, which no reference
+ * `params.json` says ({@linkcode haveSameParams}). `llama2_70b` and `llama3_70b` differ in the vocabulary and in
+ * `rope_theta`, so an extended vocabulary leaves them both.
+ *
+ * @param observed The shapes of the weights.
+ * @returns The fits; none where no architecture fits.
+ */
+export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
+  const fits = architectures
+    .filter((architecture) => fitsAllButVocabulary(architecture, observed))
+    .map((architecture) => ({
+      architecture,
+      layers: observed.layers,
+      vocabulary: compareVocabulary(observed.vocabSize, architecture.vocabSize),
+    }));
+  return [
+    ...fits.filter(({ vocabulary }) => vocabulary === "same"),
+    ...fits.filter(({ vocabulary }) => vocabulary !== "same"),
+  ];
+}
+
+/**
+ * The fits that are worth asking about: those with the very vocabulary where there are any, else those that an
+ * extended vocabulary explains where there are any, else all.
+ *
+ * @param fits What {@linkcode fitArchitectures} gave.
+ * @returns The likely ones of them.
+ */
+export function likelyFits(fits: readonly ArchitectureFit[]): readonly ArchitectureFit[] {
+  for (const wanted of ["same", "larger"] as const) {
+    const likely = fits.filter(({ vocabulary }) => vocabulary === wanted);
+    if (likely.length > 0) return likely;
+  }
+  return fits;
+}
+
+/**
+ * Whether two architectures give the same reference `params.json`, so that it doesn't matter which of them some
+ * weights have as long as the output is in the reference layout.
+ */
+export function haveSameParams(a: Architecture, b: Architecture): boolean {
+  return a.dim === b.dim && a.heads === b.heads && a.kvHeads === b.kvHeads && a.multipleOf === b.multipleOf &&
+    a.ffnDimMultiplier === b.ffnDimMultiplier && a.ropeTheta === b.ropeTheta && a.normEps === b.normEps;
+}
+
+function fitsAllButVocabulary(architecture: Architecture, observed: ObservedShape): boolean {
+  return architecture.dim === observed.dim && kvWidth(architecture) === observed.kvWidth &&
+    architecture.ffnWidth === observed.ffnWidth &&
+    (architecture.layers === observed.layers || architecture.alternativeLayers.includes(observed.layers));
+}
+
+function compareVocabulary(observed: number, published: number): ArchitectureFit["vocabulary"] {
+  if (observed === published) return "same";
+  return observed > published ? "larger" : "smaller";
+}

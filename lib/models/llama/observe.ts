@@ -1,0 +1,152 @@
+/**
+ * What the weights themselves say of their model, and whether that is what they are said to be.
+ *
+ * @module
+ */
+
+import { MismatchError } from "../../error.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Checkpoint, Shard } from "../../layouts/checkpoint.ts";
+import type { ObservedShape } from "./fit_architecture.ts";
+import type { ModelDescription } from "../model_description.ts";
+import { expectedParameters, formatName, parseName, shapeOf, shardDimOf } from "./parameter.ts";
+
+/** What the shapes of a checkpoint's weights say, summed over its shards. */
+export interface Observation extends ObservedShape {
+  /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
+  readonly embeddingShardDim: 0 | 1 | undefined;
+}
+
+/**
+ * Observes the shapes of a checkpoint's weights.
+ *
+ * @param checkpoint The checkpoint.
+ * @returns What they say.
+ * @throws {MismatchError} If parameters are missing that would have to say it.
+ */
+export function observeShape({ shards }: Pick<Checkpoint, "shards">): Observation {
+  const first = shards[0]!;
+  let layers = 0;
+  for (const name of first.parameters.keys()) {
+    const layer = parseName("fairseq2", name)?.layer;
+    if (layer !== undefined) layers = Math.max(layers, layer + 1);
+  }
+  const size = (shard: Shard, name: string, dimension: number) =>
+    parameter(shard, name).shape[dimension] ?? 0;
+  const sum = (name: string) => shards.reduce((total, shard) => total + size(shard, name, 0), 0);
+  const dim = size(first, "decoder.layer_norm.weight", 0);
+  const columns = size(first, "decoder_frontend.embed.weight", 1);
+  return {
+    dim,
+    layers,
+    kvWidth: sum("decoder.layers.0.self_attn.k_proj.weight"),
+    ffnWidth: sum("decoder.layers.0.ffn.gate_proj.weight"),
+    vocabSize: sum("final_proj.weight"),
+    embeddingShardDim: shards.length === 1 ? undefined : columns === dim ? 0 : 1,
+  };
+}
+
+function parameter(shard: Shard, name: string): Tensor {
+  const tensor = shard.parameters.get(name);
+  if (tensor === undefined) {
+    throw new MismatchError(`${shard.path}: the model lacks ${name}; the checkpoint is incomplete`);
+  }
+  return tensor;
+}
+
+/** How many differing tensors a message names. */
+const NAMED_DIFFERENCES = 3;
+
+/**
+ * Checks that shards have the same parameters, and that each has one dtype and one shape in all of them: tensor
+ * parallelism splits evenly.
+ *
+ * @param shards The shards.
+ * @throws {MismatchError} If they haven't.
+ */
+export function checkShardsAgree(shards: readonly Shard[]): void {
+  const [first, ...others] = shards;
+  for (const other of others) {
+    for (const [shard, than] of [[other, first!], [first!, other]] as const) {
+      for (const name of than.parameters.keys()) {
+        if (!shard.parameters.has(name)) {
+          throw new MismatchError(
+            `${shard.path}: lacks ${name}, which ${than.path} has; the shards are of different models`,
+          );
+        }
+      }
+    }
+    for (const [name, tensor] of other.parameters) {
+      const { dtype, shape } = first!.parameters.get(name)!;
+      const [here, there] = tensor.dtype === dtype
+        ? [`[${tensor.shape.join(", ")}]`, `[${shape.join(", ")}]`]
+        : [tensor.dtype.name, dtype.name];
+      if (here !== there) {
+        throw new MismatchError(
+          `${other.path}: ${name} is ${here}, but ${there} in ${
+            first!.path
+          }; the shards are of different models`,
+        );
+      }
+    }
+  }
+}
+
+/** A tensor that isn't what a model needs it to be. */
+export interface ShapeDifference {
+  /** The file with the tensor. */
+  readonly path: string;
+  /** Its name. */
+  readonly name: string;
+  /** Its shape, or `undefined` where it is missing. */
+  readonly found: readonly number[] | undefined;
+  /** The shape that the model needs, or `undefined` where the model has no such parameter. */
+  readonly expected: readonly number[] | undefined;
+}
+
+/**
+ * Compares the weights' shapes with those that a model needs, shard by shard.
+ *
+ * @param shards The shards.
+ * @param model The model.
+ * @returns All tensors that differ, in the model's order.
+ */
+export function shapeDifferences(shards: readonly Shard[], model: ModelDescription): ShapeDifference[] {
+  const differences: ShapeDifference[] = [];
+  const expectedNames = new Set<string>();
+  for (const each of expectedParameters(model)) {
+    const name = formatName("fairseq2", each);
+    expectedNames.add(name);
+    const whole = shapeOf(each, model);
+    const dimension = shards.length === 1 ? undefined : shardDimOf(each, model.embeddingShardDim);
+    const expected = whole.map((size, i) => i === dimension ? size / shards.length : size);
+    for (const { path, parameters } of shards) {
+      const found = parameters.get(name)?.shape;
+      if (
+        found === undefined || found.length !== expected.length ||
+        found.some((size, i) => size !== expected[i])
+      ) {
+        differences.push({ path, name, found, expected });
+      }
+    }
+  }
+  for (const { path, parameters } of shards) {
+    for (const [name, { shape }] of parameters) {
+      if (!expectedNames.has(name)) differences.push({ path, name, found: shape, expected: undefined });
+    }
+  }
+  return differences;
+}
+
+/** The first of some differences in words. */
+export function describeDifferences(differences: readonly ShapeDifference[]): string {
+  // The shards of a model mostly differ in the same way.
+  const distinct = [...new Map(differences.map((each) => [each.name, each])).values()];
+  const shown = distinct.slice(0, NAMED_DIFFERENCES).map(({ name, found, expected }) => {
+    if (found === undefined) return `${name} is missing`;
+    if (expected === undefined) return `${name} is one too many`;
+    return `${name} is [${found.join(", ")}], expected [${expected.join(", ")}]`;
+  });
+  const more = distinct.length - shown.length;
+  return shown.join("; ") + (more > 0 ? `; and ${more} more` : "");
+}

@@ -1,0 +1,113 @@
+/**
+ * The files that transformers wants for LLaMA 3's tokenizer, as `Llama3Converter` of transformers 4.46.3
+ * `convert_llama_weights_to_hf.py` makes them.
+ *
+ * @module
+ */
+
+import { FormatError } from "../error.ts";
+import { recoverMerges } from "./bpe_merges.ts";
+import { byteLevelText } from "./byte_unicode.ts";
+import { llama3ChatTemplate } from "./chat_templates.ts";
+import {
+  BEGIN_OF_TEXT,
+  END_OF_TEXT,
+  END_OF_TURN,
+  llama3SpecialTokens,
+  type Llama3Version,
+} from "./special_tokens.ts";
+import { type FileContent, textContent } from "./file_content.ts";
+import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
+import { specialTokensMap, tokenizerConfig } from "./tokenizer_config.ts";
+
+/**
+ * How a text is cut up before pairs are merged (llama-models 0.3.0 `llama3/tokenizer.py`, `pat_str`):
+ * contractions, words with a character in front of them, up to three digits, punctuation, line breaks,
+ * spaces.
+ */
+const PATTERN = String
+  .raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+
+const PRE_TOKENIZER: Component = {
+  type: "Sequence",
+  pretokenizers: [
+    { type: "Split", pattern: { Regex: PATTERN }, behavior: "Isolated", invert: false },
+    { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+};
+
+const DECODER: Component = { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true };
+
+/** What is known of a model whose tokenizer is to be converted. */
+export interface Llama3Model {
+  /** Its version. */
+  readonly version: Llama3Version;
+  /** Whether it was tuned to follow instructions: it then has a chat template, and ends with `<|eot_id|>`. */
+  readonly instruct: boolean;
+  /** The positions that it can attend to. */
+  readonly contextLength: number;
+}
+
+/**
+ * The texts of the files.
+ *
+ * @param tokens The vocabulary by rank, each token with a character for each byte.
+ * @param model The model.
+ * @param path The path of the vocabulary, for messages.
+ * @returns The files' contents by name, and the ids of the tokens that a sequence begins and ends with.
+ * @throws {FormatError} If the vocabulary has a special token of the version, or merges without end.
+ */
+export function llama3Files(
+  tokens: readonly string[],
+  model: Llama3Model,
+  path: string,
+): { files: Map<string, FileContent>; bosId: number; eosId: number } {
+  const special = llama3SpecialTokens(model.version);
+  const texts = new Set(special);
+  for (const [rank, token] of tokens.entries()) {
+    if (texts.has(token)) {
+      throw new FormatError(
+        `${path}: rank ${rank} is ${token}, which LLaMA ${model.version} has behind all ranks`,
+      );
+    }
+  }
+  const addedTokens = special.map((content, index): AddedToken => ({
+    id: tokens.length + index,
+    content,
+    special: true,
+  }));
+  const bos = BEGIN_OF_TEXT;
+  const eos = model.instruct ? END_OF_TURN : END_OF_TEXT;
+  const bosId = tokens.length + special.indexOf(bos);
+  const json = tokenizerJson({
+    addedTokens,
+    normalizer: null,
+    preTokenizer: PRE_TOKENIZER,
+    postProcessor: {
+      type: "Sequence",
+      processors: [
+        { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
+        beginsWith(bos, bosId),
+      ],
+    },
+    decoder: DECODER,
+    model: { unkToken: null, fuseUnk: false, byteFallback: false, ignoreMerges: true },
+    tokens: tokens.values().map(byteLevelText),
+    merges: recoverMerges(tokens, path),
+  });
+  const config = tokenizerConfig(addedTokens, {
+    bos_token: bos,
+    ...(model.instruct ? { chat_template: llama3ChatTemplate(model.version) } : {}),
+    eos_token: eos,
+    model_max_length: model.contextLength,
+  });
+  return {
+    files: new Map<string, FileContent>([
+      ["special_tokens_map.json", textContent(specialTokensMap({ bos_token: bos, eos_token: eos }))],
+      ["tokenizer.json", json],
+      ["tokenizer_config.json", textContent(config)],
+    ]),
+    bosId,
+    eosId: tokens.length + special.indexOf(eos),
+  };
+}

@@ -1,0 +1,77 @@
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { fingerprint, isInPlace, type Overlay, type Plan } from "../../lib/copy/plan.ts";
+import { bytes, reorderRows } from "../../lib/bytes/view.ts";
+
+const overlay: Overlay = { base: "base", size: 100, copies: [], literals: () => [] };
+
+Deno.test("isInPlace() wants a run of the base at its own place", () => {
+  const at = (view: Parameters<typeof reorderRows>[0]) =>
+    isInPlace({ label: "x", at: 40, view, crc: 1 }, overlay);
+  assertEquals(at(bytes("base", 40, 10)), true);
+  assertEquals(at(bytes("base", 40, 5, 2)), true);
+  assertEquals(at(bytes("base", 41, 10)), false);
+  assertEquals(at(bytes("other", 40, 10)), false);
+  assertEquals(at(reorderRows(bytes("base", 40, 4, 2), [1, 0])), false);
+  // What literals say of it depends on its CRC-32.
+  assertEquals(isInPlace({ label: "x", at: 40, view: bytes("base", 40, 10) }, overlay), false);
+});
+
+function plan(
+  changes: Partial<Plan["files"][number]> = {},
+  source: Partial<Plan["sources"][number]> = {},
+): Plan {
+  const file = {
+    name: "out",
+    size: 12,
+    tensors: [],
+    copies: [{ label: "a", at: 0, view: bytes("f", 0, 10), crc: 5 }],
+    literals: () => [{ at: 10, bytes: Uint8Array.of(1, 2) }],
+  };
+  return {
+    files: [{ ...file, ...changes }],
+    sources: [{ path: "f", size: 10, mtime: 1, ...source }],
+    known: [],
+  };
+}
+
+Deno.test("fingerprint() is a SHA-256 that depends on all that the output depends on", () => {
+  const mark = fingerprint(plan());
+  assertMatch(mark, /^[0-9a-f]{64}$/);
+  assertEquals(fingerprint(plan()), mark);
+  const others = [
+    plan({ name: "other" }),
+    plan({ copies: [{ label: "a", at: 1, view: bytes("f", 0, 10), crc: 5 }] }),
+    plan({ copies: [{ label: "a", at: 0, view: bytes("f", 0, 5, 2), crc: 5 }] }),
+    plan({ copies: [{ label: "a", at: 0, view: bytes("g", 0, 10), crc: 5 }] }),
+    plan({
+      copies: [{ label: "a", at: 0, view: reorderRows(bytes("f", 0, 5, 2), [1, 0, 2, 4, 3]), crc: 5 }],
+    }),
+    plan({
+      copies: [{ label: "a", at: 0, view: reorderRows(bytes("f", 0, 5, 2), [0, 1, 2, 4, 3]), crc: 5 }],
+    }),
+    plan({ literals: () => [{ at: 10, bytes: Uint8Array.of(1, 3) }] }),
+    plan({ literals: () => [{ at: 9, bytes: Uint8Array.of(1, 2) }] }),
+    plan({ literals: () => [{ at: 10, bytes: Uint8Array.of(1) }, { at: 11, bytes: Uint8Array.of(2) }] }),
+    plan({ literals: ([crc]) => [{ at: 10, bytes: Uint8Array.of(crc!, 2) }] }),
+    plan({}, { path: "g" }),
+    plan({}, { size: 11 }),
+    plan({}, { mtime: 2 }),
+    plan({}, { mtime: null }),
+    { ...plan(), files: [] },
+    { ...plan(), files: [...plan().files, ...plan().files] },
+  ];
+  const marks = others.map(fingerprint);
+  for (const other of marks) assertNotEquals(other, mark);
+  assertEquals(new Set(marks).size, marks.length);
+});
+
+Deno.test("fingerprint() of a file that may be laid over its source depends on the source and the names", () => {
+  const tensor = { from: "a", to: "b", dtype: "float32", shape: [2], bytes: 8 };
+  const laidOver = (base: string, to: string) =>
+    fingerprint(plan({ overlay: { base, make: () => undefined }, tensors: [{ ...tensor, to }] }));
+  assertEquals(laidOver("f", "b"), laidOver("f", "b"));
+  assertEquals(
+    new Set([laidOver("f", "b"), laidOver("g", "b"), laidOver("f", "c"), fingerprint(plan())]).size,
+    4,
+  );
+});

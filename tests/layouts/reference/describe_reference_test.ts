@@ -1,0 +1,173 @@
+/**
+ * What a params.json and the weights beside it are taken for.
+ */
+
+import { assertEquals } from "@std/assert";
+import { MismatchError } from "../../../lib/error.ts";
+import { type Architecture, findArchitecture } from "../../../lib/models/llama/architecture.ts";
+import { ConfigError } from "../../../lib/models/config_error.ts";
+import {
+  type DescribedReference,
+  describeReference,
+} from "../../../lib/layouts/reference/describe_reference.ts";
+import { kvWidth, type ModelDescription } from "../../../lib/models/model_description.ts";
+import type { Observation } from "../../../lib/models/llama/observe.ts";
+import { metaParamsJson, referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
+import { assertError } from "../../convert/_assert_error.ts";
+
+function observe(model: ModelDescription, changes: Partial<Observation> = {}): Observation {
+  const { dim, layers, ffnWidth, vocabSize } = model;
+  return {
+    dim,
+    layers,
+    ffnWidth,
+    vocabSize,
+    kvWidth: kvWidth(model),
+    embeddingShardDim: undefined,
+    ...changes,
+  };
+}
+
+function describe(
+  text: string,
+  model: ModelDescription,
+  changes: Partial<Observation> = {},
+  shards = 1,
+): DescribedReference {
+  return describeReference(text, "params.json", shards, observe(model, changes));
+}
+
+/** The fields of an architecture that a model description has, untied as the files of this layout are. */
+function untied(name: string): ModelDescription {
+  const { name: _, cards: _cards, alternativeLayers: _layers, ffnDimMultiplier: _multiplier, ...model } =
+    findArchitecture(name);
+  return { ...model, tied: false };
+}
+
+const certain = ["33b", "65b", "llama2_70b", "llama3_1_405b", "llama3_2_1b", "llama3_2_3b"];
+
+for (const name of certain) {
+  Deno.test(`describeReference() knows ${name} by its params.json, nested or flat`, () => {
+    const model = untied(name);
+    const { ropeScaling } = model;
+    const note = `params.json doesn't say how RoPE is scaled; it is taken to be as in ${name} (factor ` +
+      `${ropeScaling?.factor}, low 1, high 4)`;
+    // Flat, it says that RoPE is scaled, which stands for a factor of 8.
+    const [nested, flat] = [ropeScaling !== undefined, ropeScaling?.factor === 32];
+    assertEquals(describe(referenceParamsJson(model), model), { model, notes: nested ? [note] : [] });
+    assertEquals(describe(metaParamsJson(model), model), { model, notes: flat ? [note] : [] });
+  });
+}
+
+const ambiguous: readonly (readonly [plain: string, scaled: string])[] = [
+  ["llama3_8b", "llama3_1_8b"],
+  ["llama3_70b", "llama3_1_70b"],
+];
+
+for (const [plain, scaled] of ambiguous) {
+  Deno.test(`describeReference() tells ${plain} from ${scaled} by Meta's params.json alone`, () => {
+    for (const name of [plain, scaled]) {
+      const model = untied(name);
+      assertEquals(describe(metaParamsJson(model), model), { model, notes: [] });
+      // Nested, the two are the same text, and they compute differently.
+      assertEquals(describe(referenceParamsJson(model), model), { notes: [] });
+    }
+  });
+}
+
+for (const [older, newer] of [["7b", "llama2_7b"], ["13b", "llama2_13b"]] as const) {
+  Deno.test(`describeReference() takes ${newer} for ${older}, which differs in the context length, and says so`, () => {
+    const text = referenceParamsJson(untied(newer));
+    assertEquals(describe(text, untied(newer)), {
+      model: untied(older),
+      notes: [
+        `params.json fits ${older} and ${newer}, which differ in the context length: 2048 is taken; name the other ` +
+        "with --model",
+      ],
+    });
+  });
+}
+
+Deno.test("describeReference() takes fairseq2's 13B of 32 layers for one", () => {
+  const model: ModelDescription = { ...untied("13b"), layers: 32 };
+  assertEquals(describe(referenceParamsJson(model), model).model, model);
+});
+
+Deno.test("describeReference() takes the vocabulary of the weights, and says where params.json has another", () => {
+  const model = untied("33b");
+  const changes = { vocabSize: 32100 };
+  const expected = { ...model, ...changes };
+  assertEquals(describe(metaParamsJson(model), model, changes), {
+    model: expected,
+    notes: ["a vocabulary of 32100, where params.json has 32000"],
+  });
+  assertEquals(describe(referenceParamsJson(model), model, changes), { model: expected, notes: [] });
+});
+
+Deno.test("describeReference() takes the weights' word for how the embedding is split", () => {
+  for (const embeddingShardDim of [0, 1] as const) {
+    for (const name of ["llama3_2_1b", "33b"]) {
+      const model = untied(name);
+      const described = describe(referenceParamsJson(model), model, { embeddingShardDim }, 2);
+      assertEquals(described.model, { ...model, embeddingShardDim });
+    }
+  }
+});
+
+const own: ModelDescription = {
+  dim: 32,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  ffnWidth: 128,
+  vocabSize: 50,
+  multipleOf: 8,
+  ropeTheta: 500000,
+  normEps: 1e-6,
+  maxSeqLen: 8192,
+  embeddingShardDim: 0,
+  tied: false,
+};
+const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 };
+
+Deno.test("describeReference() describes sizes of their own as transformers' script does, and says what it took", () => {
+  const length = (taken: number) => `params.json says no context length; ${taken} is taken`;
+  const unscaled = "params.json doesn't say whether RoPE is scaled; it is taken as not scaled";
+  assertEquals(describe(referenceParamsJson(own), own), { model: own, notes: [length(8192), unscaled] });
+  assertEquals(describe(metaParamsJson(own), own), { model: own, notes: [length(8192)] });
+
+  const scaled: ModelDescription = { ...own, ropeScaling, maxSeqLen: 131072 };
+  assertEquals(describe(metaParamsJson(scaled), own), { model: scaled, notes: [length(131072)] });
+
+  const code: ModelDescription = { ...own, ropeTheta: 1e6, maxSeqLen: 16384, embeddingShardDim: 1 };
+  assertEquals(describe(metaParamsJson(code), own), { model: code, notes: [length(16384)] });
+
+  const llama2: ModelDescription = { ...own, ropeTheta: 10000, maxSeqLen: 4096, embeddingShardDim: 1 };
+  assertEquals(describe(referenceParamsJson(llama2), own), { model: llama2, notes: [length(4096)] });
+});
+
+Deno.test("describeReference() finds shards missing at the end", () => {
+  const text = referenceParamsJson(own);
+  assertError(
+    () => describe(text, own, { kvWidth: 8, ffnWidth: 64, vocabSize: 25, embeddingShardDim: undefined }),
+    MismatchError,
+    "params.json: speaks of a model in 2 shards of this size, but there are 1; all shards are needed",
+  );
+  // Weights of another model are for others to find.
+  assertEquals(describe(text, own, { dim: 16, kvWidth: 8 }).model, own);
+});
+
+Deno.test("describeReference() refuses a params.json that is none, or says a thing twice", () => {
+  const of = (text: string) => () => describe(text, own);
+  assertError(of("[]"), ConfigError, "params.json: expected a mapping, got a sequence");
+  const twice = metaParamsJson(own).replace("{", '{"dim": 32,');
+  assertError(of(twice), ConfigError, "params.json: dim: is there twice");
+});
+
+Deno.test("describeReference() carries no field of the architecture's table along", () => {
+  const model = describe(referenceParamsJson(untied("33b")), untied("33b")).model as Partial<Architecture>;
+  assertEquals(
+    [model.name, model.cards, model.alternativeLayers, model.ffnDimMultiplier],
+    Array(4).fill(undefined),
+  );
+});

@@ -1,0 +1,69 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { bytes, concatRows, type View } from "../../lib/bytes/view.ts";
+import { FileError } from "../../lib/error.ts";
+import { areMatricesTied } from "../../lib/layouts/tied.ts";
+import { dtypeOf } from "../../lib/tensor/dtype.ts";
+import { type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
+import { Random } from "../copy/_random.ts";
+import { TempDir } from "../_temp.ts";
+import { cases, openCase, wholeParameters } from "../convert/_layouts.ts";
+
+/** Rows enough for two blocks. */
+const ROWS = 1200;
+const ROW_BYTES = 4000;
+const BYTES = ROWS * ROW_BYTES;
+
+function matrix(view: View, crc?: number, dtype = "float32"): Tensor {
+  const type = dtypeOf(dtype);
+  return tensorOfView(type, [view.rows, view.rowBytes / type.itemBytes], view, crc);
+}
+
+function tied(embed: Tensor, projection: Tensor): boolean {
+  return areMatricesTied(
+    new Map([["decoder_frontend.embed.weight", embed], ["final_proj.weight", projection]]),
+  );
+}
+
+Deno.test("areMatricesTied() compares bytes, wherever they lie, and trusts no checksum that is the same", () => {
+  using temp = new TempDir();
+  const block = new Random(1).bytes(1 << 16);
+  const content = new Uint8Array(3 * BYTES);
+  for (let at = 0; at < content.length; at += BYTES) {
+    for (let i = 0; i < BYTES; i += block.length) {
+      content.set(block.subarray(0, Math.min(block.length, BYTES - i)), at + i);
+    }
+  }
+  content[3 * BYTES - 1]! ^= 1; // The third copy differs in its last byte.
+  Deno.writeFileSync(temp.at("in"), content);
+  const copy = (index: number) => bytes(temp.at("in"), index * BYTES, ROWS, ROW_BYTES);
+  const first = matrix(copy(0));
+  assertEquals(tied(first, first), true);
+  assertEquals(tied(first, { ...first }), true);
+  assertEquals(tied(first, matrix(copy(1))), true);
+  assertEquals(tied(first, matrix(copy(2))), false);
+  assertEquals(tied(matrix(copy(0), 5), matrix(copy(1), 5)), true);
+  assertEquals(tied(matrix(copy(0), 5), matrix(copy(2), 5)), false);
+  const apart = concatRows([
+    bytes(temp.at("in"), BYTES, 500, ROW_BYTES),
+    bytes(temp.at("in"), 500 * ROW_BYTES, 700, ROW_BYTES),
+  ]);
+  assertEquals(tied(first, matrix(apart)), true);
+});
+
+Deno.test("areMatricesTied() reads nothing where it needn't", () => {
+  const view = bytes("missing", 0, 4, 8);
+  const other = bytes("missing", 32, 4, 8);
+  assertEquals(tied(matrix(view, 1), matrix(other, 2)), false);
+  assertEquals(tied(matrix(view), matrix(bytes("missing", 0, 8, 4))), false);
+  assertEquals(tied(matrix(view), matrix(view, undefined, "int32")), false);
+  const { storage, ...rest } = matrix(view);
+  assertEquals(tied({ storage, ...rest }, { storage, ...rest }), true);
+  assertEquals(areMatricesTied(new Map([["final_proj.weight", matrix(view)]])), false);
+  assertThrows(() => tied(matrix(view), matrix(other)), FileError, "missing: cannot open the file");
+});
+
+for (const name of cases) {
+  Deno.test(`areMatricesTied() finds the one checkpoint that is tied: ${name}`, async () => {
+    assertEquals(areMatricesTied(wholeParameters(await openCase(name))), name.endsWith("tied"));
+  });
+}
