@@ -29,7 +29,7 @@ export {
 } from "./lib/convert/convert_checkpoint.ts";
 export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.ts";
 export { type OutputOptions, type Target, targets } from "./lib/convert/plan_output.ts";
-export type { Checkpoint, Parameters, Shard } from "./lib/layouts/checkpoint.ts";
+export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
 export type { ModelDescription, ModelShape, RopeScaling } from "./lib/models/model_description.ts";
 export {
@@ -39,7 +39,7 @@ export {
   findModelCard,
   type ModelCard,
 } from "./lib/models/llama/architecture.ts";
-export type { Layout } from "./lib/models/llama/parameter.ts";
+export type { Naming } from "./lib/models/llama/parameter.ts";
 export { ConfigError } from "./lib/models/config_error.ts";
 
 export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";

@@ -11,7 +11,7 @@ import { dtypeOf } from "../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../lib/tensor/tensor.ts";
 import { currentDialect, layoutState } from "../lib/torch/save_state.ts";
 
-const shape = { dim: 64, layers: 1, heads: 4, kvHeads: 4, ffnWidth: 192 } as const;
+const shape = { dim: 64, layers: 1, heads: 4, kvHeads: 4, intermediateSize: 192 } as const;
 
 /** The bytes of a shard of which all but some thousand are the two matrices with a row for each token. */
 export interface ShardOptions {
@@ -80,7 +80,7 @@ function modelYaml(vocabSize: number, shards: number): string {
     `  num_layers: ${shape.layers}`,
     `  num_attn_heads: ${shape.heads}`,
     `  num_key_value_heads: ${shape.kvHeads}`,
-    `  ffn_inner_dim: ${shape.ffnWidth}`,
+    `  ffn_inner_dim: ${shape.intermediateSize}`,
     "  ffn_inner_dim_scale: 1.0",
     "  ffn_inner_dim_to_multiple: 64",
     "  rope_theta: 10000.0",

@@ -8,11 +8,11 @@ import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
-import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/fairseq2.ts";
+import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
-import { isHuggingFace, openHuggingFace } from "../layouts/huggingface/huggingface.ts";
-import { countNativeFiles, openNative, openNativeFile } from "../layouts/fairseq2/native.ts";
-import { findConsolidated, openReference } from "../layouts/reference/reference.ts";
+import { isHuggingFace, openHuggingFace } from "../layouts/huggingface/read.ts";
+import { countNativeFiles, openNative, openNativeFile } from "../layouts/fairseq2/read_native.ts";
+import { findConsolidated, openReference } from "../layouts/reference/read.ts";
 import { pickStep, unfinishedStep } from "../layouts/fairseq2/step.ts";
 
 /** What fairseq2 0.2 to 0.4 saves beside a model (0.3.0 `checkpoint/manager.py` `save_state`). */

@@ -10,7 +10,7 @@ import { describeFailure } from "../bytes/source.ts";
 import { type Architecture, findModelCard } from "../models/llama/architecture.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { fitArchitectures, haveSameParams, likelyFits } from "../models/llama/fit_architecture.ts";
-import { kvWidth, type ModelDescription } from "../models/model_description.ts";
+import { kvDim, type ModelDescription } from "../models/model_description.ts";
 import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
 import {
   checkShardsAgree,
@@ -139,10 +139,10 @@ function fromShapes(checkpoint: Checkpoint, observed: Observation): ResolvedMode
   const fits = likelyFits(fitArchitectures(observed));
   const [fit, ...others] = fits;
   if (fit === undefined) {
-    const { dim, layers, ffnWidth } = observed;
+    const { dim, layers, intermediateSize } = observed;
     throw new OptionError(
       `${checkpoint.path}: no published architecture has these shapes (dim ${dim}, ${layers} layers, feed-forward ` +
-        `width ${ffnWidth}) and there is no model.yaml; give one with --model <model.yaml>`,
+        `width ${intermediateSize}) and there is no model.yaml; give one with --model <model.yaml>`,
     );
   }
   if (!others.every((other) => areOneRow(fit.architecture, other.architecture))) {
@@ -194,7 +194,7 @@ function checkShardCount(
 ): void {
   const { numShards } = config;
   const needed = numShards ?? shardsOfThisSize(config, observed, shards.length);
-  if (shards.length >= needed || observed.kvWidth * needed !== kvWidth(config) * shards.length) return;
+  if (shards.length >= needed || observed.kvDim * needed !== kvDim(config) * shards.length) return;
   throw new MismatchError(
     `${path}: holds ${shards.length} of the ${needed} shards ` +
       `${numShards === undefined ? "of this size " : ""}that ${yaml} speaks of; all shards are needed`,
@@ -203,9 +203,9 @@ function checkShardCount(
 
 /** How many shards such as these make up the whole model. From 0.5 on, no model.yaml says their number. */
 function shardsOfThisSize(config: ModelConfig, observed: Observation, count: number): number {
-  const needed = kvWidth(config) * count / observed.kvWidth;
+  const needed = kvDim(config) * count / observed.kvDim;
   return Number.isInteger(needed) && config.dim === observed.dim &&
-      observed.ffnWidth * needed === config.ffnWidth * count
+      observed.intermediateSize * needed === config.intermediateSize * count
     ? needed
     : count;
 }
@@ -225,22 +225,22 @@ function checkFields(
     );
   };
   const first = "decoder.layers.0";
-  const { dim, ffnWidth } = config;
+  const { dim, intermediateSize } = config;
   const layers = layersAllowed.includes(observed.layers) ? observed.layers : config.layers;
   compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
   compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
   compare(
     "num_key_value_heads",
     "a width of k and v",
-    kvWidth(config),
-    observed.kvWidth,
+    kvDim(config),
+    observed.kvDim,
     `${first}.self_attn.k_proj.weight`,
   );
   compare(
     "ffn_inner_dim",
     "a feed-forward width",
-    ffnWidth,
-    observed.ffnWidth,
+    intermediateSize,
+    observed.intermediateSize,
     `${first}.ffn.gate_proj.weight`,
   );
 }

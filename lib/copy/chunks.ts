@@ -18,7 +18,7 @@ export interface DealtChunk extends Chunk {
 }
 
 /** An output file under construction. */
-export interface Target {
+export interface StartedFile {
   /** What it is to be. */
   readonly file: OutputFile;
   /** Where it is being written. */
@@ -46,13 +46,13 @@ function groupRows(view: View): number {
 /**
  * Cuts the copies of some files into chunks.
  *
- * @param targets The files.
+ * @param started The files.
  * @param chunkBytes About how long a chunk is to be, in bytes.
  * @returns The chunks, in the order in which they are to be dealt.
  */
-export function dealChunks(targets: readonly Target[], chunkBytes: number): DealtChunk[] {
+export function dealChunks(started: readonly StartedFile[], chunkBytes: number): DealtChunk[] {
   const chunks: DealtChunk[] = [];
-  targets.forEach((target, file) => {
+  started.forEach((target, file) => {
     const layout = target.overlay ?? target.file;
     layout.copies.forEach((copy, index) => {
       if (target.overlay !== undefined && isInPlace(copy, target.overlay)) return;
@@ -71,13 +71,13 @@ const SLICED_BYTES = 4 * 1024 * 1024;
  * Copies that take columns of the same table (a matrix split into tensor-parallel shards along its rows) are dealt
  * together, a few rows at a time, so that the kernel reads those rows once for all of them.
  *
- * @param targets The files.
+ * @param started The files.
  * @param chunkBytes About how long a chunk or a batch is to be, in bytes.
  * @param batchChunks The most chunks in a batch.
  * @returns The batches, in the order in which they are to be dealt.
  */
 export function dealBatches(
-  targets: readonly Target[],
+  started: readonly StartedFile[],
   chunkBytes: number,
   batchChunks: number,
 ): DealtChunk[][] {
@@ -85,7 +85,7 @@ export function dealBatches(
   const batches: DealtChunk[][] = [];
   let current: DealtChunk[] = [];
   let bytes = 0;
-  for (const chunk of dealChunks(targets, chunkBytes)) {
+  for (const chunk of dealChunks(started, chunkBytes)) {
     if (chunk.view.op === "sliceColumns") {
       const together = sliced.get(chunk.view.of) ?? [];
       sliced.set(chunk.view.of, together);

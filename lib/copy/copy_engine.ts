@@ -5,11 +5,11 @@
  */
 
 import { CancelledError, FileError } from "../error.ts";
-import { dealBatches, type DealtChunk, type Target } from "./chunks.ts";
+import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import type { ChunkResult } from "./kernel.ts";
-import { makeTargets } from "./make_targets.ts";
+import { startFiles } from "./start_files.ts";
 import {
   type FileLayout,
   isInPlace,
@@ -88,7 +88,7 @@ export interface Destination {
 }
 
 interface Progressing {
-  readonly target: Target;
+  readonly target: StartedFile;
   readonly layout: FileLayout;
   /** By copy: the CRC-32 and length of each of its chunks, by first row. */
   readonly parts: Map<number, { crc: number; bytes: number }>[];
@@ -123,12 +123,12 @@ export async function copyFiles(
   const sourceCheck = new SourceCheck(plan.known);
   const sources = new Map(plan.sources.map((source) => [source.path, source]));
   for (const source of plan.sources) checkUnchanged(source);
-  const targets = await makeTargets(destinations, clone, signal);
-  const cloned = targets.filter(({ overlay }) => overlay !== undefined).map(({ file }) => file.name);
+  const started = await startFiles(destinations, clone, signal);
+  const cloned = started.filter(({ overlay }) => overlay !== undefined).map(({ file }) => file.name);
 
-  const batches = dealBatches(targets, CHUNK_BYTES, BATCH_CHUNKS);
+  const batches = dealBatches(started, CHUNK_BYTES, BATCH_CHUNKS);
   const chunks = batches.flat();
-  const progressing = targets.map((target): Progressing => {
+  const progressing = started.map((target): Progressing => {
     const layout = target.overlay ?? target.file;
     return { target, layout, parts: layout.copies.map(() => new Map()), left: 0 };
   });

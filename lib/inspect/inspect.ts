@@ -11,7 +11,7 @@ import { FileSource } from "../bytes/source.ts";
 import { CheckpointError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { openCheckpoint } from "../convert/open_checkpoint.ts";
-import { formatName, type Layout, parseName, stripWrappers } from "../models/llama/parameter.ts";
+import { formatName, type Naming, parseName, stripWrappers } from "../models/llama/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
@@ -206,7 +206,7 @@ function architectureOf(checkpoint: Checkpoint): { readonly architecture: string
 }
 
 /** The layout of a checkpoint's names. */
-function layoutNames(kind: string): Layout {
+function layoutNames(kind: string): Naming {
   return kind === "reference" ? "reference" : kind === "Hugging Face" ? "huggingface" : "fairseq2";
 }
 
@@ -220,7 +220,7 @@ function withoutPrefix({ tensors }: FileListing, recognized: Recognized | undefi
 function joinedTensors(
   checkpoint: Checkpoint,
   recognized: readonly (Recognized | undefined)[],
-  names: Layout,
+  names: Naming,
 ): { readonly tensors: ListedTensor[]; readonly notes: string[] } {
   const inFiles = new Map<string, string>();
   for (const each of recognized) {

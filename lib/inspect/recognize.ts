@@ -8,7 +8,7 @@ import { fitArchitectures, likelyFits, type ObservedShape } from "../models/llam
 import {
   formatName,
   isRotaryBuffer,
-  type Layout,
+  type Naming,
   parseName,
   stripWrappers,
 } from "../models/llama/parameter.ts";
@@ -19,7 +19,7 @@ import type { FileListing, ListedTensor } from "./listing.ts";
 /** A LLaMA model that was recognized in a file, or a part of one. */
 export interface Recognized {
   /** The layout that its names are of. */
-  readonly names: Layout;
+  readonly names: Naming;
   /** The keys above the state dict, with a dot behind each; empty where the file is the state dict. */
   readonly prefix: string;
   /** The parameters by canonical name. */
@@ -29,7 +29,7 @@ export interface Recognized {
 /** The keys that a model's state dict is found under. */
 const CONTAINERS = ["", "model.", "_model."];
 
-const LAYOUTS: readonly Layout[] = ["fairseq2", "reference", "huggingface"];
+const LAYOUTS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
 /**
  * Recognizes a LLaMA model, or a shard of one: all tensors have names of one layout, and lie in one dict.
@@ -50,7 +50,7 @@ export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root
 
 function canonicalNames(
   tensors: readonly ListedTensor[],
-  names: Layout,
+  names: Naming,
   prefix: string,
 ): ReadonlyMap<string, ListedTensor> | undefined {
   const parameters = new Map<string, ListedTensor>();
@@ -102,12 +102,12 @@ function observe(
     layers = Math.max(layers, (parseName("fairseq2", name)?.layer ?? -1) + 1);
   }
   const dim = size("decoder.layer_norm.weight");
-  const kvWidth = size("decoder.layers.0.self_attn.k_proj.weight");
-  const ffnWidth = size("decoder.layers.0.ffn.gate_proj.weight");
+  const kvDim = size("decoder.layers.0.self_attn.k_proj.weight");
+  const intermediateSize = size("decoder.layers.0.ffn.gate_proj.weight");
   // A tied model may have the embedding alone.
   const vocabSize = size("final_proj.weight") ?? size("decoder_frontend.embed.weight");
-  if (dim === undefined || kvWidth === undefined || ffnWidth === undefined || vocabSize === undefined) {
+  if (dim === undefined || kvDim === undefined || intermediateSize === undefined || vocabSize === undefined) {
     return undefined;
   }
-  return { dim, layers, kvWidth, ffnWidth, vocabSize };
+  return { dim, layers, kvDim, intermediateSize, vocabSize };
 }

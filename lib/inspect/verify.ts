@@ -135,13 +135,13 @@ function checkModel(checkpoint: Checkpoint): ModelVerification {
 
 /** A model of the shapes that the weights have, which don't show the number of heads. */
 function likeObserved(checkpoint: Checkpoint): ModelDescription {
-  const { dim, layers, kvWidth, ffnWidth, vocabSize, embeddingShardDim = 0 } = observeShape(checkpoint);
+  const { dim, layers, kvDim, intermediateSize, vocabSize, embeddingShardDim = 0 } = observeShape(checkpoint);
   return {
     dim,
     layers,
     heads: dim,
-    kvHeads: kvWidth,
-    ffnWidth,
+    kvHeads: kvDim,
+    intermediateSize,
     vocabSize,
     multipleOf: 1,
     ropeTheta: 1,

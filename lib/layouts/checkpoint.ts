@@ -11,14 +11,14 @@ import type { KnownCrc, SourceFile } from "../copy/plan.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";
-import type { Layout } from "../models/llama/parameter.ts";
+import type { Naming } from "../models/llama/parameter.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 
 /** The parameters of one tensor-parallel shard, by canonical name, in the source's order. */
 export type Parameters = ReadonlyMap<string, Tensor>;
 
 /** One tensor-parallel shard. */
-export interface Shard {
+export interface TensorParallelShard {
   /** Its parameters. */
   readonly parameters: Parameters;
   /** What it was read from, for messages. */
@@ -34,9 +34,9 @@ export interface Checkpoint {
   /** What it is, for people: `"fairseq2 0.2–0.4"`. */
   readonly kind: string;
   /** Whose names the tensors have in the files; fairseq2's by default. */
-  readonly naming?: Layout;
+  readonly naming?: Naming;
   /** The shards, by rank. */
-  readonly shards: readonly Shard[];
+  readonly shards: readonly TensorParallelShard[];
   /** All files that hold its tensors. */
   readonly sources: readonly SourceFile[];
   /** What the files say of their own checksums. */

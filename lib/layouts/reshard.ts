@@ -7,7 +7,7 @@
 import { OptionError } from "../error.ts";
 import { TensorJoiner } from "../tensor/join.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Parameters, Shard } from "./checkpoint.ts";
+import type { Parameters, TensorParallelShard } from "./checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { parseName, shardDimOf } from "../models/llama/parameter.ts";
 import { haveSameBytes } from "./same_values.ts";
@@ -27,7 +27,7 @@ export function checkShardCount(model: ModelDescription, count: number): void {
   const sizes: readonly (readonly [number, string])[] = [
     [model.heads, "attention heads"],
     [model.kvHeads, "key and value heads"],
-    [model.ffnWidth, "feed-forward rows"],
+    [model.intermediateSize, "feed-forward rows"],
     [model.vocabSize, "tokens of the vocabulary"],
     ...(model.embeddingShardDim === 1 ? [[model.dim, "columns of the embedding"] as const] : []),
   ];
@@ -49,7 +49,7 @@ export function checkShardCount(model: ModelDescription, count: number): void {
  * @returns The parameters of each shard, in the order of the first one's.
  */
 export function reshard(
-  shards: readonly Shard[],
+  shards: readonly TensorParallelShard[],
   model: Pick<ModelDescription, "embeddingShardDim">,
   count: number,
 ): Parameters[] {
@@ -76,7 +76,7 @@ export function reshard(
  * @returns The parameters' names.
  */
 export function differingReplicas(
-  shards: readonly Shard[],
+  shards: readonly TensorParallelShard[],
   model: Pick<ModelDescription, "embeddingShardDim">,
 ): string[] {
   const [first, ...others] = shards;

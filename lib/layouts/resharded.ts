@@ -1,5 +1,5 @@
 import { OptionError } from "../error.ts";
-import type { Checkpoint, Shard } from "./checkpoint.ts";
+import type { Checkpoint, TensorParallelShard } from "./checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { checkShardCount, reshard } from "./reshard.ts";
 
@@ -19,7 +19,7 @@ export function reshardedShards(
   model: ModelDescription,
   count: number,
   embeddingShardDim: 0 | 1 = model.embeddingShardDim,
-): readonly Shard[] {
+): readonly TensorParallelShard[] {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new OptionError(`Can't split the model into ${count} shards: give a whole number from 1`);
   }
@@ -27,7 +27,10 @@ export function reshardedShards(
   if (shards.length === count && !isMoved) return shards;
   const target = { ...model, embeddingShardDim };
   checkShardCount(target, count);
-  const toShards = (parameters: Shard["parameters"]): Shard => ({ parameters, path });
+  const toShards = (parameters: TensorParallelShard["parameters"]): TensorParallelShard => ({
+    parameters,
+    path,
+  });
   // Only a whole model can be split in another way than it was.
   const whole = isMoved ? reshard(shards, model, 1).map(toShards) : shards;
   const from = whole.length === 1 ? target : model;

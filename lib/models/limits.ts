@@ -13,7 +13,7 @@ export const MAX_LAYERS = 4096;
 export const MAX_HEADS = 1 << 14;
 
 /** The width of the feed-forward network, and what it is rounded up to. 53248 for 405B; 315 times as much. */
-export const MAX_FFN_WIDTH = 1 << 24;
+export const MAX_INTERMEDIATE_SIZE = 1 << 24;
 
 /** The vocabulary. 128256 from LLaMA 3 on; 130 times as many. */
 export const MAX_VOCABULARY = 1 << 24;

@@ -27,7 +27,7 @@ export interface ModelShape {
   /** The number of key and value heads. */
   readonly kvHeads: number;
   /** The inner width of the feed-forward network, as it really is. */
-  readonly ffnWidth: number;
+  readonly intermediateSize: number;
   /** The rows of the embedding and of the output projection. */
   readonly vocabSize: number;
 }
@@ -62,7 +62,7 @@ export function headDim({ dim, heads }: Pick<ModelShape, "dim" | "heads">): numb
 }
 
 /** The rows of k and of v. */
-export function kvWidth(shape: Pick<ModelShape, "dim" | "heads" | "kvHeads">): number {
+export function kvDim(shape: Pick<ModelShape, "dim" | "heads" | "kvHeads">): number {
   return shape.kvHeads * headDim(shape);
 }
 

@@ -152,7 +152,8 @@ export function makeCheckpoint(options: MakeOptions): string[] {
 }
 
 function modelYaml(architecture: Architecture, { layers, shards = 1 }: MakeOptions): string {
-  const { name, dim, heads, kvHeads, ffnWidth, multipleOf, ropeTheta, vocabSize, maxSeqLen } = architecture;
+  const { name, dim, heads, kvHeads, intermediateSize, multipleOf, ropeTheta, vocabSize, maxSeqLen } =
+    architecture;
   return [
     "name: checkpoint",
     "model_family: llama",
@@ -164,7 +165,7 @@ function modelYaml(architecture: Architecture, { layers, shards = 1 }: MakeOptio
     `  num_layers: ${layers ?? architecture.layers}`,
     `  num_attn_heads: ${heads}`,
     `  num_key_value_heads: ${kvHeads}`,
-    `  ffn_inner_dim: ${ffnWidth}`,
+    `  ffn_inner_dim: ${intermediateSize}`,
     "  ffn_inner_dim_scale: 1.0",
     `  ffn_inner_dim_to_multiple: ${multipleOf}`,
     `  rope_theta: ${ropeTheta.toFixed(1)}`,

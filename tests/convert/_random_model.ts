@@ -34,7 +34,7 @@ export function randomModel(random: Random): ModelDescription {
     layers: random.integer(1, 3),
     heads,
     kvHeads,
-    ffnWidth: multipleOf * random.integer(1, 12),
+    intermediateSize: multipleOf * random.integer(1, 12),
     vocabSize,
     multipleOf,
     ropeTheta: random.pick([10000, 500000, 1e6, 12345.678]),

@@ -58,8 +58,8 @@ const ways: Readonly<Record<string, Way>> = {
 
 /** The sizes and numbers that every layout says. */
 function said({ model }: Opened): unknown {
-  const { dim, layers, heads, kvHeads, ffnWidth, vocabSize, ropeTheta, normEps } = model;
-  return { dim, layers, heads, kvHeads, ffnWidth, vocabSize, ropeTheta, normEps };
+  const { dim, layers, heads, kvHeads, intermediateSize, vocabSize, ropeTheta, normEps } = model;
+  return { dim, layers, heads, kvHeads, intermediateSize, vocabSize, ropeTheta, normEps };
 }
 
 for (const [name, way] of Object.entries(ways)) {

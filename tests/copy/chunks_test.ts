@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { dealBatches, dealChunks, type Target } from "../../lib/copy/chunks.ts";
+import { dealBatches, dealChunks, type StartedFile } from "../../lib/copy/chunks.ts";
 import type { Overlay } from "../../lib/copy/plan.ts";
 import {
   bytes,
@@ -16,7 +16,7 @@ import {
 import { Random } from "./_random.ts";
 import { outputFile } from "./_plan.ts";
 
-function target(views: readonly View[], overlay?: Overlay): Target {
+function target(views: readonly View[], overlay?: Overlay): StartedFile {
   const file = outputFile("out", views.map((view, i) => ({ label: `${i}`, view })));
   return { file, path: "out.tmp", overlay };
 }
@@ -84,7 +84,7 @@ Deno.test("dealChunks() deals an empty copy as one empty chunk, so that its file
 Deno.test("dealChunks() covers every row of every copy once", () => {
   const random = new Random(5);
   for (let n = 0; n < 200; n++) {
-    const targets = Array.from(
+    const started = Array.from(
       { length: random.integer(1, 4) },
       () =>
         target(Array.from({ length: random.integer(0, 4) }, () => {
@@ -94,8 +94,8 @@ Deno.test("dealChunks() covers every row of every copy once", () => {
             : reorderRows(run, random.permutation(random.pick([2, 3, 6])));
         })),
     );
-    const chunks = dealChunks(targets, random.integer(1, 300));
-    targets.forEach(({ file }, fileIndex) =>
+    const chunks = dealChunks(started, random.integer(1, 300));
+    started.forEach(({ file }, fileIndex) =>
       file.copies.forEach(({ view, at }, copyIndex) => {
         const own = chunks.filter((chunk) => chunk.file === fileIndex && chunk.copy === copyIndex);
         let next = 0;
@@ -134,8 +134,8 @@ Deno.test("dealChunks() moves a copy whose CRC-32 isn't known, though it is in p
 });
 
 /** File, copy, first row and rows of the chunks of batches. */
-function dealt(targets: readonly Target[], chunkBytes: number, batchChunks = 64) {
-  return dealBatches(targets, chunkBytes, batchChunks).map((batch) =>
+function dealt(started: readonly StartedFile[], chunkBytes: number, batchChunks = 64) {
+  return dealBatches(started, chunkBytes, batchChunks).map((batch) =>
     batch.map(({ file, copy, firstRow, rows }) => [file, copy, firstRow, rows])
   );
 }
@@ -171,8 +171,8 @@ Deno.test("dealBatches() deals columns of one table together, a few rows at a ti
   const table = bytes("f", 0, 10, 1 << 20);
   const shards = [0, 1, 2].map((n) => sliceColumns(table, n << 10, 1 << 10));
   const other = sliceColumns(bytes("g", 0, 1 << 20, 4), 0, 2);
-  const targets = [target([shards[0]!, bytes("f", 0, 5)]), target([shards[1]!]), target([shards[2]!, other])];
-  const batches = dealBatches(targets, 1 << 24, 64);
+  const started = [target([shards[0]!, bytes("f", 0, 5)]), target([shards[1]!]), target([shards[2]!, other])];
+  const batches = dealBatches(started, 1 << 24, 64);
   assertEquals(
     batches.map((batch) => batch.map(({ file, copy, firstRow, rows }) => [file, copy, firstRow, rows])),
     [
@@ -199,7 +199,7 @@ Deno.test("dealBatches() covers every row of every copy once, so that files get 
   const random = new Random(6);
   for (let n = 0; n < 200; n++) {
     const tables = [0, 1].map(() => bytes("f", 0, random.integer(0, 12), random.integer(1, 3) << 20));
-    const targets = Array.from(
+    const started = Array.from(
       { length: random.integer(1, 4) },
       () =>
         target(Array.from({ length: random.integer(0, 4) }, () => {
@@ -208,8 +208,8 @@ Deno.test("dealBatches() covers every row of every copy once, so that files get 
           return random.integer(0, 1) === 0 ? columns : bytes("f", 0, random.integer(0, 99));
         })),
     );
-    const chunks = dealBatches(targets, random.integer(1, 300), random.integer(1, 9)).flat();
-    targets.forEach(({ file }, fileIndex) =>
+    const chunks = dealBatches(started, random.integer(1, 300), random.integer(1, 9)).flat();
+    started.forEach(({ file }, fileIndex) =>
       file.copies.forEach(({ view, at }, copyIndex) => {
         const own = chunks.filter((chunk) => chunk.file === fileIndex && chunk.copy === copyIndex);
         assertEquals(own.length > 0, true);

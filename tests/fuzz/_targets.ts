@@ -171,8 +171,8 @@ export function memoryTargets(): Target[] {
   const observed = {
     dim: 32,
     layers: 2,
-    kvWidth: 16,
-    ffnWidth: 128,
+    kvDim: 16,
+    intermediateSize: 128,
     vocabSize: 50,
     embeddingShardDim: undefined,
   } as const;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { ListedTensor } from "../../lib/inspect/listing.ts";
 import { fairseq2Layout, fittingArchitectures, recognize } from "../../lib/inspect/recognize.ts";
 import { architectures, findArchitecture } from "../../lib/models/llama/architecture.ts";
-import { expectedParameters, formatName, type Layout, shapeOf } from "../../lib/models/llama/parameter.ts";
+import { expectedParameters, formatName, type Naming, shapeOf } from "../../lib/models/llama/parameter.ts";
 import type { PickleValue } from "../../lib/pickle/mod.ts";
 
 function listed(names: Iterable<string>): ListedTensor[] {
@@ -17,7 +17,7 @@ function parametersOf(name: string): Map<string, { shape: readonly number[] }> {
   );
 }
 
-function namesOf(layout: Layout): string[] {
+function namesOf(layout: Naming): string[] {
   return expectedParameters({ layers: 2 }).map((each) => formatName(layout, each));
 }
 

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { OptionError } from "../../lib/error.ts";
-import type { Shard } from "../../lib/layouts/checkpoint.ts";
+import type { TensorParallelShard } from "../../lib/layouts/checkpoint.ts";
 import type { ModelDescription } from "../../lib/models/model_description.ts";
 import { checkShardCount, differingReplicas, reshard } from "../../lib/layouts/reshard.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
@@ -22,7 +22,7 @@ function describe(sizes: Partial<ModelDescription>): ModelDescription {
     layers: 1,
     heads: 12,
     kvHeads: 12,
-    ffnWidth: 48,
+    intermediateSize: 48,
     vocabSize: 36,
     multipleOf: 1,
     ropeTheta: 10000,
@@ -36,7 +36,7 @@ function describe(sizes: Partial<ModelDescription>): ModelDescription {
 
 /** The parameters of a model: name, whole shape, and the dimension along which shards have parts of it. */
 function parametersOf(model: ModelDescription): [string, number[], 0 | 1 | undefined][] {
-  const { dim, heads, kvHeads, ffnWidth, vocabSize, layers, embeddingShardDim } = model;
+  const { dim, heads, kvHeads, intermediateSize, vocabSize, layers, embeddingShardDim } = model;
   const kv = dim / heads * kvHeads;
   const all: [string, number[], 0 | 1 | undefined][] = [
     ["decoder_frontend.embed.weight", [vocabSize, dim], embeddingShardDim],
@@ -50,9 +50,9 @@ function parametersOf(model: ModelDescription): [string, number[], 0 | 1 | undef
       [`${layer}.self_attn.v_proj.weight`, [kv, dim], 0],
       [`${layer}.self_attn.output_proj.weight`, [dim, dim], 1],
       [`${layer}.ffn_layer_norm.weight`, [dim], undefined],
-      [`${layer}.ffn.gate_proj.weight`, [ffnWidth, dim], 0],
-      [`${layer}.ffn.inner_proj.weight`, [ffnWidth, dim], 0],
-      [`${layer}.ffn.output_proj.weight`, [dim, ffnWidth], 1],
+      [`${layer}.ffn.gate_proj.weight`, [intermediateSize, dim], 0],
+      [`${layer}.ffn.inner_proj.weight`, [intermediateSize, dim], 0],
+      [`${layer}.ffn.output_proj.weight`, [dim, intermediateSize], 1],
     );
   }
   all.push(["decoder.layer_norm.weight", [dim], undefined], ["final_proj.weight", [vocabSize, dim], 0]);
@@ -88,7 +88,7 @@ class Model {
   }
 
   /** The same as a checkpoint's shards. */
-  shards(count: number): Shard[] {
+  shards(count: number): TensorParallelShard[] {
     return this.cut(count).map((weights, rank) => ({
       path: `shard ${rank}`,
       parameters: new Map([...weights].map(([name, values]) => [name, this.files.add(values)])),
@@ -123,7 +123,7 @@ function randomModel(random: Random, counts: readonly number[]): ModelDescriptio
     kvHeads,
     dim: heads * 2,
     layers: random.integer(1, 2),
-    ffnWidth: unit * odd(),
+    intermediateSize: unit * odd(),
     vocabSize: unit * odd(),
     embeddingShardDim: random.pick([0, 1]),
   });
@@ -188,7 +188,7 @@ Deno.test("reshard() keeps tied matrices tied where they are cut alike", () => {
   for (const embeddingShardDim of [0, 1] as const) {
     const description = describe({ embeddingShardDim, tied: true });
     const model = new Model(description, new Random(5), ["bfloat16"]);
-    const [whole] = model.shards(1) as [Shard];
+    const [whole] = model.shards(1) as [TensorParallelShard];
     const tied: Tensor = { ...whole.parameters.get(embed)! };
     (whole.parameters as Map<string, Tensor>).set(projection, tied);
     const shards = reshard([whole], description, 2).map((parameters) => ({ path: "", parameters }));
@@ -209,7 +209,7 @@ Deno.test("reshard() keeps tied matrices tied where they are cut alike", () => {
 Deno.test("checkShardCount() allows numbers that divide all that is split", () => {
   const model = describe({ kvHeads: 6 });
   for (const count of [1, 2, 3, 6]) checkShardCount(model, count);
-  checkShardCount(describe({ heads: 9, kvHeads: 9, dim: 18, ffnWidth: 9, vocabSize: 9 }), 9);
+  checkShardCount(describe({ heads: 9, kvHeads: 9, dim: 18, intermediateSize: 9, vocabSize: 9 }), 9);
 });
 
 Deno.test("checkShardCount() says which size a number doesn't divide", () => {
@@ -218,7 +218,7 @@ Deno.test("checkShardCount() says which size a number doesn't divide", () => {
     [{}, 24, "12 attention heads, which 24"],
     [{ kvHeads: 4 }, 3, "4 key and value heads, which 3"],
     [{ kvHeads: 4 }, 12, "4 key and value heads, which 12"],
-    [{ ffnWidth: 50 }, 4, "50 feed-forward rows, which 4"],
+    [{ intermediateSize: 50 }, 4, "50 feed-forward rows, which 4"],
     [{ vocabSize: 37 }, 2, "37 tokens of the vocabulary, which 2"],
     // An extended vocabulary is the usual reason.
     [{ vocabSize: 32001, embeddingShardDim: 0 }, 2, "32001 tokens of the vocabulary, which 2"],
@@ -259,7 +259,11 @@ Deno.test("differingReplicas() reads tensors whose checksums aren't known", () =
   const random = new Random(7);
   const norm = "decoder.layer_norm.weight";
   const values = randomValues(random, dtypeOf("float32"), [24]);
-  const shardWith = (name: string, values: Values, options: Parameters<typeof layOut>[3]): Shard => {
+  const shardWith = (
+    name: string,
+    values: Values,
+    options: Parameters<typeof layOut>[3],
+  ): TensorParallelShard => {
     const { tensor, file } = layOut(temp.at(name), values, random, options);
     Deno.writeFileSync(temp.at(name), file);
     return { path: name, parameters: new Map([[norm, tensor]]) };

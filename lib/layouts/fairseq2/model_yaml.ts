@@ -18,11 +18,11 @@ import {
   show,
   text as textKind,
 } from "./config_fields.ts";
-import { fairseq2FfnWidth } from "../../models/llama/ffn_width.ts";
+import { fairseq2IntermediateSize } from "../../models/llama/intermediate_size.ts";
 import {
   MAX_DIM,
-  MAX_FFN_WIDTH,
   MAX_HEADS,
+  MAX_INTERMEDIATE_SIZE,
   MAX_LAYERS,
   MAX_SEQUENCE_LENGTH,
   MAX_SHARDS,
@@ -97,7 +97,7 @@ const CONFIG_KEYS = ["model_config_overrides", "model_config_override", "model_c
  * import { parseModelYaml } from "./model_yaml.ts";
  *
  * const config = parseModelYaml("name: checkpoint\nbase: llama3_1_8b_instruct\n");
- * assertEquals(config.ffnWidth, 14336);
+ * assertEquals(config.intermediateSize, 14336);
  * assertEquals(config.eosId, 128009);
  * ```
  *
@@ -190,23 +190,23 @@ function readConfig(config: ConfigFields, generation: Generation): Omit<ModelCon
   const isNew = generation === "0.5+";
   const multipleOf = read.get(
     isNew ? "ffn_inner_dim_multiple_of" : "ffn_inner_dim_to_multiple",
-    positiveInteger(MAX_FFN_WIDTH),
+    positiveInteger(MAX_INTERMEDIATE_SIZE),
   );
-  const ffnInnerDim = read.get("ffn_inner_dim", positiveInteger(MAX_FFN_WIDTH));
+  const ffnInnerDim = read.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE));
   const ffnInnerDimScale = read.get("ffn_inner_dim_scale", positiveNumber);
   const ffnInnerDimMultiplier = generation === "0.2-0.3"
     ? 1
     : read.get("ffn_inner_dim_multiplier", positiveNumber);
-  const ffnWidth = fairseq2FfnWidth({
+  const intermediateSize = fairseq2IntermediateSize({
     innerDim: ffnInnerDim,
     innerDimScale: ffnInnerDimScale,
     innerDimMultiplier: ffnInnerDimMultiplier,
     multipleOf,
   });
-  if (ffnWidth < 1 || ffnWidth > MAX_FFN_WIDTH) {
+  if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
     throw read.error(
       "ffn_inner_dim",
-      `gives a feed-forward width of ${ffnWidth}, past 1 to ${MAX_FFN_WIDTH}`,
+      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
     );
   }
 
@@ -217,7 +217,7 @@ function readConfig(config: ConfigFields, generation: Generation): Omit<ModelCon
   return {
     ...shape,
     ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"), defaults)),
-    ffnWidth,
+    intermediateSize,
     multipleOf,
     ffnInnerDim,
     ffnInnerDimScale,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fairseq2FfnWidth, shortestMultiplier } from "../../models/llama/ffn_width.ts";
+import { fairseq2IntermediateSize, shortestMultiplier } from "../../models/llama/intermediate_size.ts";
 import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
 import type { Generation } from "../../models/llama/model_generation.ts";
 import { PythonFloat } from "../../python/python_number.ts";
@@ -156,25 +156,28 @@ interface FfnFields {
  * The feed-forward width in fairseq2's terms: `4 · dim`, times a multiplier, times 2/3, rounded up. Where no multiplier
  * gives the width, it is stated as it is, with a scale of 1.
  */
-function ffnFields({ dim, multipleOf, ffnWidth }: ModelDescription, hasMultiplier: boolean): FfnFields {
-  const multiplier = shortestMultiplier(dim, multipleOf, ffnWidth) ?? 1;
+function ffnFields(
+  { dim, multipleOf, intermediateSize }: ModelDescription,
+  hasMultiplier: boolean,
+): FfnFields {
+  const multiplier = shortestMultiplier(dim, multipleOf, intermediateSize) ?? 1;
   const fields: FfnFields = {
     innerDim: hasMultiplier ? 4 * dim : Math.trunc(4 * dim * multiplier),
     scale: 2 / 3,
     multiplier: hasMultiplier ? multiplier : 1,
     multipleOf,
   };
-  const width = fairseq2FfnWidth({
+  const width = fairseq2IntermediateSize({
     innerDim: fields.innerDim,
     innerDimScale: fields.scale,
     innerDimMultiplier: fields.multiplier,
     multipleOf,
   });
-  if (width === ffnWidth) return fields;
+  if (width === intermediateSize) return fields;
   return {
-    innerDim: ffnWidth,
+    innerDim: intermediateSize,
     scale: 1,
     multiplier: 1,
-    multipleOf: ffnWidth % multipleOf === 0 ? multipleOf : 1,
+    multipleOf: intermediateSize % multipleOf === 0 ? multipleOf : 1,
   };
 }

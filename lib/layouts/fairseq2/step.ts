@@ -6,7 +6,7 @@
 
 import { join } from "../../deps.ts";
 import { FileError, OptionError } from "../../error.ts";
-import { findModelFiles } from "./fairseq2.ts";
+import { findModelFiles } from "./read_legacy.ts";
 import { listDirectory, type Listing } from "../directory.ts";
 
 /** A step that was picked out of several. */

@@ -45,7 +45,7 @@ export function configJson(model: ModelDescription, { dtype, tied, tokens }: Con
     hidden_act: "silu",
     hidden_size: model.dim,
     initializer_range: new PythonFloat(0.02),
-    intermediate_size: model.ffnWidth,
+    intermediate_size: model.intermediateSize,
     max_position_embeddings: model.maxSeqLen,
     mlp_bias: false,
     model_type: "llama",

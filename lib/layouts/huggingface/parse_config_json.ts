@@ -21,8 +21,8 @@ import { inferEmbeddingShardDim, inferMultipleOf } from "../../models/llama/infe
 import {
   MAX_CONFIG_CHARACTERS,
   MAX_DIM,
-  MAX_FFN_WIDTH,
   MAX_HEADS,
+  MAX_INTERMEDIATE_SIZE,
   MAX_LAYERS,
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
@@ -70,7 +70,7 @@ export function parseConfigJson(text: string, file = "config.json"): HuggingFace
     layers: fields.get("num_hidden_layers", positiveInteger(MAX_LAYERS)),
     heads,
     kvHeads: fields.optional("num_key_value_heads", positiveInteger(MAX_HEADS)) ?? heads,
-    ffnWidth: fields.get("intermediate_size", positiveInteger(MAX_FFN_WIDTH)),
+    intermediateSize: fields.get("intermediate_size", positiveInteger(MAX_INTERMEDIATE_SIZE)),
     vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
   };
   const unfit = headsProblem(shape);
@@ -96,7 +96,7 @@ export function parseConfigJson(text: string, file = "config.json"): HuggingFace
     ...shape,
     ...rope,
     ...readTokens(fields, notes),
-    multipleOf: inferMultipleOf(shape.dim, shape.ffnWidth),
+    multipleOf: inferMultipleOf(shape.dim, shape.intermediateSize),
     normEps: fields.optional("rms_norm_eps", positiveNumber) ?? 1e-6,
     maxSeqLen,
     embeddingShardDim: inferEmbeddingShardDim({ ...shape, ...rope }),

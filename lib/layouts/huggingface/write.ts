@@ -17,7 +17,7 @@ import { configJson, generationConfigJson } from "./config_json.ts";
 import { headDim, type ModelDescription } from "../../models/model_description.ts";
 import { factsOf, formatName, type Parameter, type ParameterKind } from "../../models/llama/parameter.ts";
 import { reshard } from "../reshard.ts";
-import { halvesFromPairs, reorderHeads } from "../../models/llama/rotary_order.ts";
+import { reorderHeads, rowsForHuggingFace } from "../../models/llama/rotary_order.ts";
 import { specialTokens } from "./special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { plannedTensor } from "../reference/write.ts";
@@ -126,7 +126,7 @@ function huggingFaceTensor(
   dtype: CastType | undefined,
 ): Tensor {
   const tensor = parameters.get(name)!;
-  const ordered = factsOf(kind).rotary ? reorderHeads(tensor, halvesFromPairs(headDim(model))) : tensor;
+  const ordered = factsOf(kind).rotary ? reorderHeads(tensor, rowsForHuggingFace(headDim(model))) : tensor;
   return dtype === undefined ? ordered : castTensor(ordered, dtype, name);
 }
 

@@ -11,7 +11,7 @@ import type { Architecture } from "../../models/llama/architecture.ts";
 import { ConfigError } from "../../models/config_error.ts";
 import { fitArchitectures } from "../../models/llama/fit_architecture.ts";
 import { inferEmbeddingShardDim } from "../../models/llama/infer_fields.ts";
-import { kvWidth, type ModelDescription } from "../../models/model_description.ts";
+import { kvDim, type ModelDescription } from "../../models/model_description.ts";
 import type { Observation } from "../../models/llama/observe.ts";
 import { isMetaScaling, parseParamsJson, type ReferenceParams } from "./params_json.ts";
 
@@ -76,13 +76,13 @@ export function describeReference(
     );
   }
   const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
-  const { dim, layers, heads, kvHeads, ffnWidth, multipleOf, ropeTheta, normEps } = params;
+  const { dim, layers, heads, kvHeads, intermediateSize, multipleOf, ropeTheta, normEps } = params;
   const model: ModelDescription = {
     dim,
     layers,
     heads,
     kvHeads,
-    ffnWidth,
+    intermediateSize,
     vocabSize,
     multipleOf,
     ropeTheta,
@@ -113,9 +113,9 @@ function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[
 
 /** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */
 function checkShards(params: ReferenceParams, file: string, shards: number, observed: Observation): void {
-  const whole = kvWidth(params);
-  const needed = whole / observed.kvWidth * shards;
-  if (observed.kvWidth >= whole || !Number.isInteger(needed) || observed.dim !== params.dim) return;
+  const whole = kvDim(params);
+  const needed = whole / observed.kvDim * shards;
+  if (observed.kvDim >= whole || !Number.isInteger(needed) || observed.dim !== params.dim) return;
   throw new MismatchError(
     `${file}: speaks of a model in ${needed} shards of this size, but there are ${shards}; all shards are needed`,
   );
@@ -138,7 +138,8 @@ function isNested(text: string, file: string): boolean {
 
 function fitsParams(architecture: Architecture, params: ReferenceParams): boolean {
   return architecture.heads === params.heads && architecture.kvHeads === params.kvHeads &&
-    architecture.ffnWidth === params.ffnWidth && architecture.ropeTheta === params.ropeTheta &&
+    architecture.intermediateSize === params.intermediateSize &&
+    architecture.ropeTheta === params.ropeTheta &&
     [architecture.layers, ...architecture.alternativeLayers].includes(params.layers);
 }
 

@@ -18,12 +18,12 @@ import {
   positiveNumber,
   show,
 } from "../fairseq2/config_fields.ts";
-import { referenceFfnWidth, shortestMultiplier } from "../../models/llama/ffn_width.ts";
+import { referenceIntermediateSize, shortestMultiplier } from "../../models/llama/intermediate_size.ts";
 import {
   MAX_CONFIG_CHARACTERS,
   MAX_DIM,
-  MAX_FFN_WIDTH,
   MAX_HEADS,
+  MAX_INTERMEDIATE_SIZE,
   MAX_LAYERS,
   MAX_VOCABULARY,
 } from "../../models/limits.ts";
@@ -33,7 +33,7 @@ import { PythonFloat } from "../../python/python_number.ts";
 
 /** What a `params.json` says. */
 export interface ReferenceParams
-  extends Pick<ModelDescription, "dim" | "layers" | "heads" | "kvHeads" | "multipleOf" | "ffnWidth"> {
+  extends Pick<ModelDescription, "dim" | "layers" | "heads" | "kvHeads" | "multipleOf" | "intermediateSize"> {
   /** `ffn_dim_multiplier`; 1 where there is none. */
   readonly ffnDimMultiplier: number;
   /** `rope_theta`; 10000 where there is none, as in LLaMA 1 and 2. */
@@ -49,7 +49,7 @@ export interface ReferenceParams
 /** What a `params.json` in the reference layout is made from. */
 export type ReferenceWeights = Pick<
   ModelDescription,
-  "dim" | "layers" | "heads" | "kvHeads" | "multipleOf" | "ffnWidth" | "ropeTheta" | "normEps"
+  "dim" | "layers" | "heads" | "kvHeads" | "multipleOf" | "intermediateSize" | "ropeTheta" | "normEps"
 >;
 
 /** What `use_scaled_rope` stands for (llama-models 0.3.0 `llama3/model.py` `apply_scaling`). */
@@ -118,12 +118,12 @@ export function isMetaScaling(scaling: RopeScaling): boolean {
 
 function setMultiplier(
   params: Map<string, PythonJsonValue>,
-  { dim, multipleOf, ffnWidth }: ReferenceWeights,
+  { dim, multipleOf, intermediateSize }: ReferenceWeights,
 ): void {
-  const multiplier = shortestMultiplier(dim, multipleOf, ffnWidth);
+  const multiplier = shortestMultiplier(dim, multipleOf, intermediateSize);
   if (multiplier === undefined) {
     throw new MismatchError(
-      `Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of ${ffnWidth} ` +
+      `Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of ${intermediateSize} ` +
         `with dim ${dim} and multiple_of ${multipleOf}`,
     );
   }
@@ -140,7 +140,7 @@ function checked(text: string, weights: ReferenceWeights): string {
       "heads",
       "kvHeads",
       "multipleOf",
-      "ffnWidth",
+      "intermediateSize",
       "ropeTheta",
       "normEps",
     ] as const
@@ -201,7 +201,7 @@ export function parseParamsJson(text: string, file = "params.json"): ReferencePa
     layers: fields.get("n_layers", positiveInteger(MAX_LAYERS)),
     heads,
     kvHeads: kvHeads ?? heads,
-    multipleOf: fields.optional("multiple_of", positiveInteger(MAX_FFN_WIDTH)) ?? 256, // ModelArgs, and the script
+    multipleOf: fields.optional("multiple_of", positiveInteger(MAX_INTERMEDIATE_SIZE)) ?? 256, // ModelArgs, and the script
     ffnDimMultiplier: fields.optional("ffn_dim_multiplier", positiveNumber) ?? 1,
     ropeTheta: fields.optional("rope_theta", positiveNumber) ?? 10000, // what the script takes
     normEps: fields.get("norm_eps", positiveNumber),
@@ -215,11 +215,11 @@ export function parseParamsJson(text: string, file = "params.json"): ReferencePa
   if (headDim !== undefined && headDim !== params.dim / heads) {
     throw fields.error("head_dim", `expected dim / n_heads, which is ${params.dim / heads}, got ${headDim}`);
   }
-  const ffnWidth = referenceFfnWidth(params.dim, params.multipleOf, params.ffnDimMultiplier);
-  if (ffnWidth < 1 || ffnWidth > MAX_FFN_WIDTH) {
+  const intermediateSize = referenceIntermediateSize(params.dim, params.multipleOf, params.ffnDimMultiplier);
+  if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
     throw fields.error(
       "ffn_dim_multiplier",
-      `gives a feed-forward width of ${ffnWidth}, past 1 to ${MAX_FFN_WIDTH}`,
+      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
     );
   }
   const vocabSize = fields.values.get("vocab_size") === -1
@@ -228,7 +228,7 @@ export function parseParamsJson(text: string, file = "params.json"): ReferencePa
   const scaled = fields.optional("use_scaled_rope", boolean) ?? false;
   return {
     ...params,
-    ffnWidth,
+    intermediateSize,
     ...(vocabSize !== undefined && { vocabSize }),
     ...(scaled && { ropeScaling: META_SCALING }),
   };

@@ -9,7 +9,7 @@ import type { OutputFile, PlannedTensor } from "../../copy/plan.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../torch/save_state.ts";
-import type { Parameters, Shard } from "../checkpoint.ts";
+import type { Parameters, TensorParallelShard } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { formatName, parseName } from "../../models/llama/parameter.ts";
 import { referenceParamsJson } from "./params_json.ts";
@@ -40,7 +40,7 @@ export function referenceState(parameters: Parameters): Map<string, Tensor> {
 }
 
 /** The parameters of one output file, and the torch file that all of them come from, where there is one. */
-export type OutputShard = Pick<Shard, "parameters" | "file">;
+export type OutputShard = Pick<TensorParallelShard, "parameters" | "file">;
 
 /**
  * The files of the reference layout.

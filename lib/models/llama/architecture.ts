@@ -6,7 +6,7 @@
 
 import { levenshteinDistance } from "../../deps.ts";
 import { OptionError } from "../../error.ts";
-import { referenceFfnWidth } from "./ffn_width.ts";
+import { referenceIntermediateSize } from "./intermediate_size.ts";
 import type { ModelDescription, RopeScaling } from "../model_description.ts";
 
 /** A published architecture. */
@@ -93,10 +93,10 @@ const sizes70b = {
 function architecture(
   name: string,
   cards: string,
-  facts: Omit<Architecture, "name" | "cards" | "ffnWidth">,
+  facts: Omit<Architecture, "name" | "cards" | "intermediateSize">,
 ): Architecture {
-  const ffnWidth = referenceFfnWidth(facts.dim, facts.multipleOf, facts.ffnDimMultiplier);
-  return Object.freeze({ name, cards: Object.freeze(cards.split(" ")), ...facts, ffnWidth });
+  const intermediateSize = referenceIntermediateSize(facts.dim, facts.multipleOf, facts.ffnDimMultiplier);
+  return Object.freeze({ name, cards: Object.freeze(cards.split(" ")), ...facts, intermediateSize });
 }
 
 /**

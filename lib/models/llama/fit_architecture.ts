@@ -5,12 +5,12 @@
  */
 
 import { type Architecture, architectures } from "./architecture.ts";
-import { kvWidth, type ModelShape } from "../model_description.ts";
+import { kvDim, type ModelShape } from "../model_description.ts";
 
 /** What the shapes of weights say, summed over their shards. */
-export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "ffnWidth" | "vocabSize"> {
+export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "intermediateSize" | "vocabSize"> {
   /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
-  readonly kvWidth: number;
+  readonly kvDim: number;
 }
 
 /** An architecture that weights have, but perhaps for the vocabulary. */
@@ -74,8 +74,8 @@ export function haveSameParams(a: Architecture, b: Architecture): boolean {
 }
 
 function fitsAllButVocabulary(architecture: Architecture, observed: ObservedShape): boolean {
-  return architecture.dim === observed.dim && kvWidth(architecture) === observed.kvWidth &&
-    architecture.ffnWidth === observed.ffnWidth &&
+  return architecture.dim === observed.dim && kvDim(architecture) === observed.kvDim &&
+    architecture.intermediateSize === observed.intermediateSize &&
     (architecture.layers === observed.layers || architecture.alternativeLayers.includes(observed.layers));
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { architectures } from "./architecture.ts";
-import { shortestMultiplier } from "./ffn_width.ts";
+import { shortestMultiplier } from "./intermediate_size.ts";
 import type { ModelDescription } from "../model_description.ts";
 
 /** `multiple_of` where nothing else is known: that of most published models. */
@@ -18,14 +18,16 @@ const USUAL_MULTIPLE = 256;
  * which Meta's formula can give the width.
  *
  * @param dim The model's dimension.
- * @param ffnWidth The feed-forward width.
+ * @param intermediateSize The feed-forward width.
  * @returns The multiple.
  */
-export function inferMultipleOf(dim: number, ffnWidth: number): number {
-  const published = architectures.find((each) => each.dim === dim && each.ffnWidth === ffnWidth);
+export function inferMultipleOf(dim: number, intermediateSize: number): number {
+  const published = architectures.find((each) =>
+    each.dim === dim && each.intermediateSize === intermediateSize
+  );
   if (published !== undefined) return published.multipleOf;
   let multiple = USUAL_MULTIPLE;
-  while (multiple > 1 && shortestMultiplier(dim, multiple, ffnWidth) === undefined) multiple /= 2;
+  while (multiple > 1 && shortestMultiplier(dim, multiple, intermediateSize) === undefined) multiple /= 2;
   return multiple;
 }
 

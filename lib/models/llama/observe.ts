@@ -6,7 +6,7 @@
 
 import { MismatchError } from "../../error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Checkpoint, Shard } from "../../layouts/checkpoint.ts";
+import type { Checkpoint, TensorParallelShard } from "../../layouts/checkpoint.ts";
 import type { ObservedShape } from "./fit_architecture.ts";
 import type { ModelDescription } from "../model_description.ts";
 import { expectedParameters, formatName, parseName, shapeOf, shardDimOf } from "./parameter.ts";
@@ -31,7 +31,7 @@ export function observeShape({ shards }: Pick<Checkpoint, "shards">): Observatio
     const layer = parseName("fairseq2", name)?.layer;
     if (layer !== undefined) layers = Math.max(layers, layer + 1);
   }
-  const size = (shard: Shard, name: string, dimension: number) =>
+  const size = (shard: TensorParallelShard, name: string, dimension: number) =>
     parameter(shard, name).shape[dimension] ?? 0;
   const sum = (name: string) => shards.reduce((total, shard) => total + size(shard, name, 0), 0);
   const dim = size(first, "decoder.layer_norm.weight", 0);
@@ -39,14 +39,14 @@ export function observeShape({ shards }: Pick<Checkpoint, "shards">): Observatio
   return {
     dim,
     layers,
-    kvWidth: sum("decoder.layers.0.self_attn.k_proj.weight"),
-    ffnWidth: sum("decoder.layers.0.ffn.gate_proj.weight"),
+    kvDim: sum("decoder.layers.0.self_attn.k_proj.weight"),
+    intermediateSize: sum("decoder.layers.0.ffn.gate_proj.weight"),
     vocabSize: sum("final_proj.weight"),
     embeddingShardDim: shards.length === 1 ? undefined : columns === dim ? 0 : 1,
   };
 }
 
-function parameter(shard: Shard, name: string): Tensor {
+function parameter(shard: TensorParallelShard, name: string): Tensor {
   const tensor = shard.parameters.get(name);
   if (tensor === undefined) {
     throw new MismatchError(`${shard.path}: the model lacks ${name}; the checkpoint is incomplete`);
@@ -64,7 +64,7 @@ const NAMED_DIFFERENCES = 3;
  * @param shards The shards.
  * @throws {MismatchError} If they haven't.
  */
-export function checkShardsAgree(shards: readonly Shard[]): void {
+export function checkShardsAgree(shards: readonly TensorParallelShard[]): void {
   const [first, ...others] = shards;
   for (const other of others) {
     for (const [shard, than] of [[other, first!], [first!, other]] as const) {
@@ -111,7 +111,10 @@ export interface ShapeDifference {
  * @param model The model.
  * @returns All tensors that differ, in the model's order.
  */
-export function shapeDifferences(shards: readonly Shard[], model: ModelDescription): ShapeDifference[] {
+export function shapeDifferences(
+  shards: readonly TensorParallelShard[],
+  model: ModelDescription,
+): ShapeDifference[] {
   const differences: ShapeDifference[] = [];
   const expectedNames = new Set<string>();
   for (const each of expectedParameters(model)) {

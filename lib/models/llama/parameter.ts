@@ -9,10 +9,10 @@
  */
 
 import { MAX_LAYERS } from "../limits.ts";
-import { kvWidth, type ModelShape } from "../model_description.ts";
+import { kvDim, type ModelShape } from "../model_description.ts";
 
 /** A layout of names. */
-export type Layout = "fairseq2" | "reference" | "huggingface";
+export type Naming = "fairseq2" | "reference" | "huggingface";
 
 /** What a parameter is. */
 export type ParameterKind =
@@ -44,7 +44,7 @@ export interface ParameterFacts {
   /** Whether each layer has one. */
   readonly perLayer: boolean;
   /** The names, with `{}` for the layer. */
-  readonly names: Readonly<Record<Layout, string>>;
+  readonly names: Readonly<Record<Naming, string>>;
   /** The shape: rows and columns, or the length of a vector. */
   readonly shape: (shape: ModelShape) => readonly number[];
   /**
@@ -58,10 +58,10 @@ export interface ParameterFacts {
 
 type Shape = ParameterFacts["shape"];
 const square: Shape = ({ dim }) => [dim, dim];
-const keys: Shape = (shape) => [kvWidth(shape), shape.dim];
+const keys: Shape = (shape) => [kvDim(shape), shape.dim];
 const norm: Shape = ({ dim }) => [dim];
-const widening: Shape = ({ dim, ffnWidth }) => [ffnWidth, dim];
-const narrowing: Shape = ({ dim, ffnWidth }) => [dim, ffnWidth];
+const widening: Shape = ({ dim, intermediateSize }) => [intermediateSize, dim];
+const narrowing: Shape = ({ dim, intermediateSize }) => [dim, intermediateSize];
 const tokens: Shape = ({ dim, vocabSize }) => [vocabSize, dim];
 
 function facts(
@@ -130,13 +130,13 @@ const byKind: ReadonlyMap<ParameterKind, ParameterFacts> = new Map(
   parameterKinds.map((each) => [each.kind, each]),
 );
 
-const byName: Readonly<Record<Layout, ReadonlyMap<string, ParameterFacts>>> = {
+const byName: Readonly<Record<Naming, ReadonlyMap<string, ParameterFacts>>> = {
   fairseq2: namesOf("fairseq2"),
   reference: namesOf("reference"),
   huggingface: namesOf("huggingface"),
 };
 
-function namesOf(layout: Layout): ReadonlyMap<string, ParameterFacts> {
+function namesOf(layout: Naming): ReadonlyMap<string, ParameterFacts> {
   return new Map(parameterKinds.map((each) => [each.names[layout], each]));
 }
 
@@ -163,7 +163,7 @@ export function factsOf(kind: ParameterKind): ParameterFacts {
  * @param name The name, without wrappers.
  * @returns The parameter, or `undefined` where the layout has none of this name.
  */
-export function parseName(layout: Layout, name: string): Parameter | undefined {
+export function parseName(layout: Naming, name: string): Parameter | undefined {
   const memo = parsedNames[layout];
   let parameter = memo.get(name);
   if (parameter === undefined) {
@@ -174,7 +174,7 @@ export function parseName(layout: Layout, name: string): Parameter | undefined {
 }
 
 /** Names that were parsed before: shards have the same ones, and each is looked at several times. */
-const parsedNames: Readonly<Record<Layout, Map<string, Parameter>>> = {
+const parsedNames: Readonly<Record<Naming, Map<string, Parameter>>> = {
   fairseq2: new Map(),
   reference: new Map(),
   huggingface: new Map(),
@@ -183,7 +183,7 @@ const parsedNames: Readonly<Record<Layout, Map<string, Parameter>>> = {
 /** More names than models have: 1,138 in 405B. */
 const MAX_PARSED_NAMES = 10_000;
 
-function parseNewName(layout: Layout, name: string): Parameter | undefined {
+function parseNewName(layout: Naming, name: string): Parameter | undefined {
   const match = /^((?:\w+\.)+)(0|[1-9][0-9]{0,5})(\..*)$/s.exec(name);
   if (match === null) {
     const found = byName[layout].get(name);
@@ -202,7 +202,7 @@ function parseNewName(layout: Layout, name: string): Parameter | undefined {
  * @returns The name.
  * @throws {TypeError} If a parameter of a layer has no layer, or another has one.
  */
-export function formatName(layout: Layout, { kind, layer }: Parameter): string {
+export function formatName(layout: Naming, { kind, layer }: Parameter): string {
   const { names, perLayer } = factsOf(kind);
   if (perLayer !== (layer !== undefined)) {
     throw new TypeError(
@@ -248,7 +248,7 @@ export function stripWrappers(name: string): string {
  * @param layout The layout of the name.
  * @param name The name.
  */
-export function isRotaryBuffer(layout: Layout, name: string): boolean {
+export function isRotaryBuffer(layout: Naming, name: string): boolean {
   if (layout === "reference") return name.includes("rope.freqs");
   return layout === "huggingface" &&
     /^model\.layers\.(0|[1-9][0-9]*)\.self_attn\.rotary_emb\.inv_freq$/.test(name);

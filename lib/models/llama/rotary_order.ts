@@ -17,7 +17,7 @@ import { type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
  * @param headDim The rows of a head.
  * @returns The order, for `reorderRows`.
  */
-export function halvesFromPairs(headDim: number): number[] {
+export function rowsForHuggingFace(headDim: number): number[] {
   const half = headDim / 2;
   return Array.from({ length: headDim }, (_, row) => 2 * (row % half) + Math.floor(row / half));
 }
@@ -28,7 +28,7 @@ export function halvesFromPairs(headDim: number): number[] {
  * @param headDim The rows of a head.
  * @returns The order, for `reorderRows`.
  */
-export function pairsFromHalves(headDim: number): number[] {
+export function rowsFromHuggingFace(headDim: number): number[] {
   const half = headDim / 2;
   return Array.from({ length: headDim }, (_, row) => (row % 2) * half + Math.floor(row / 2));
 }

@@ -68,7 +68,7 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
     heads: config.num_attn_heads,
     kvHeads: config.num_key_value_heads,
     vocabSize: config.vocab_size ?? config.vocab_info?.size,
-    ffnWidth: ffn_width,
+    intermediateSize: ffn_width,
     ffnInnerDim: config.ffn_inner_dim,
     ffnInnerDimScale: config.ffn_inner_dim_scale,
     ffnInnerDimMultiplier: config.ffn_inner_dim_multiplier ?? 1,
@@ -133,7 +133,7 @@ const llama3 = {
   heads: 4,
   kvHeads: 2,
   vocabSize: 50,
-  ffnWidth: 128,
+  intermediateSize: 128,
   multipleOf: 8,
   ffnInnerDimScale: 2 / 3,
   ropeTheta: 500000,
@@ -157,7 +157,7 @@ const llama2_030 = {
   generation: "0.2-0.3",
   kvHeads: 4,
   vocabSize: 40,
-  ffnWidth: 88,
+  intermediateSize: 88,
   ffnInnerDim: 128,
   ffnInnerDimMultiplier: 1,
   ropeTheta: 10000,
@@ -501,7 +501,7 @@ Deno.test("parseModelYaml() takes feed-forward widths up to the limits", () => {
   const width = (inner: number, multiple: number) =>
     parseModelYaml(
       `${head}model_config: {ffn_inner_dim: ${inner}, ffn_inner_dim_scale: 1.0, ffn_inner_dim_to_multiple: ${multiple}}\n`,
-    ).ffnWidth;
+    ).intermediateSize;
   assertEquals([width(1, 1), width(2 ** 24, 1), width(1, 2 ** 24)], [1, 2 ** 24, 2 ** 24]);
   assertError(
     () => width(2 ** 24, 2 ** 24 - 1),

@@ -46,7 +46,7 @@ const DESCRIBED = [
   "layers",
   "heads",
   "kvHeads",
-  "ffnWidth",
+  "intermediateSize",
   "vocabSize",
   "ropeTheta",
   "maxSeqLen",
@@ -90,7 +90,7 @@ Deno.test("modelYaml() says what parseModelYaml() reads, for random models", () 
       const text = modelYaml(model, { form: "0.2-0.4", shards, tied, tokens: {} });
       const read = parseModelYaml(text, { generation });
       assertEquals(read.generation, generation);
-      assertEquals(read.ffnWidth, model.ffnWidth);
+      assertEquals(read.intermediateSize, model.intermediateSize);
       const highFreqFactor = generation === "0.4" ? 4 : 5;
       assertEquals(read.ropeScaling, model.ropeScaling && { ...scaled, highFreqFactor });
     }
@@ -109,7 +109,7 @@ for (const architecture of architectures) {
           "ffnInnerDimScale",
           "ffnInnerDimMultiplier",
           "multipleOf",
-          "ffnWidth",
+          "intermediateSize",
         ] as const
       ) {
         assertEquals(read[field], table[field], `${field} of ${generation}`);
@@ -119,10 +119,10 @@ for (const architecture of architectures) {
 }
 
 Deno.test("modelYaml() states a feed-forward width as it is where no multiplier gives it", () => {
-  const model: ModelDescription = { ...architectures[0]!, multipleOf: 256, ffnWidth: 11000 };
+  const model: ModelDescription = { ...architectures[0]!, multipleOf: 256, intermediateSize: 11000 };
   for (const form of ["0.2-0.3", "0.2-0.4", "0.4", "0.5+"] as const) {
     const read = parseModelYaml(modelYaml(model, { form, shards: 1, tied: false, tokens: {} }));
-    assertEquals([read.ffnWidth, read.ffnInnerDim, read.ffnInnerDimScale, read.multipleOf], [
+    assertEquals([read.intermediateSize, read.ffnInnerDim, read.ffnInnerDimScale, read.multipleOf], [
       11000,
       11000,
       1,

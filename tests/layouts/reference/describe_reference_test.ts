@@ -10,19 +10,19 @@ import {
   type DescribedReference,
   describeReference,
 } from "../../../lib/layouts/reference/describe_reference.ts";
-import { kvWidth, type ModelDescription } from "../../../lib/models/model_description.ts";
+import { kvDim, type ModelDescription } from "../../../lib/models/model_description.ts";
 import type { Observation } from "../../../lib/models/llama/observe.ts";
 import { metaParamsJson, referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 function observe(model: ModelDescription, changes: Partial<Observation> = {}): Observation {
-  const { dim, layers, ffnWidth, vocabSize } = model;
+  const { dim, layers, intermediateSize, vocabSize } = model;
   return {
     dim,
     layers,
-    ffnWidth,
+    intermediateSize,
     vocabSize,
-    kvWidth: kvWidth(model),
+    kvDim: kvDim(model),
     embeddingShardDim: undefined,
     ...changes,
   };
@@ -119,7 +119,7 @@ const own: ModelDescription = {
   layers: 2,
   heads: 4,
   kvHeads: 2,
-  ffnWidth: 128,
+  intermediateSize: 128,
   vocabSize: 50,
   multipleOf: 8,
   ropeTheta: 500000,
@@ -149,12 +149,13 @@ Deno.test("describeReference() describes sizes of their own as transformers' scr
 Deno.test("describeReference() finds shards missing at the end", () => {
   const text = referenceParamsJson(own);
   assertError(
-    () => describe(text, own, { kvWidth: 8, ffnWidth: 64, vocabSize: 25, embeddingShardDim: undefined }),
+    () =>
+      describe(text, own, { kvDim: 8, intermediateSize: 64, vocabSize: 25, embeddingShardDim: undefined }),
     MismatchError,
     "params.json: speaks of a model in 2 shards of this size, but there are 1; all shards are needed",
   );
   // Weights of another model are for others to find.
-  assertEquals(describe(text, own, { dim: 16, kvWidth: 8 }).model, own);
+  assertEquals(describe(text, own, { dim: 16, kvDim: 8 }).model, own);
 });
 
 Deno.test("describeReference() refuses a params.json that is none, or says a thing twice", () => {

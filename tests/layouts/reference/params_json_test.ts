@@ -41,7 +41,7 @@ const tiny: ReferenceWeights = {
   layers: 2,
   heads: 4,
   kvHeads: 2,
-  ffnWidth: 128,
+  intermediateSize: 128,
   multipleOf: 8,
   ropeTheta: 500000,
   normEps: 1e-5,
@@ -50,7 +50,7 @@ const tiny: ReferenceWeights = {
 Deno.test("referenceParamsJson() writes the params.json of every real checkpoint, digit by digit", () => {
   for (const path of expectedParams) {
     const isLlama2 = path.includes("llama2");
-    const weights = isLlama2 ? { ...tiny, kvHeads: 4, ffnWidth: 88, ropeTheta: 10000 } : tiny;
+    const weights = isLlama2 ? { ...tiny, kvHeads: 4, intermediateSize: 88, ropeTheta: 10000 } : tiny;
     assertEquals(onOneLine(referenceParamsJson(weights)), read(path), path);
   }
 });
@@ -85,8 +85,17 @@ Deno.test("referenceParamsJson() leaves out what is as by default", () => {
 Deno.test("referenceParamsJson() reads back as what it was made from, for every architecture", () => {
   for (const architecture of architectures) {
     const params = parseParamsJson(referenceParamsJson(architecture));
-    const { dim, layers, heads, kvHeads, multipleOf, ffnDimMultiplier, ffnWidth, ropeTheta, normEps } =
-      architecture;
+    const {
+      dim,
+      layers,
+      heads,
+      kvHeads,
+      multipleOf,
+      ffnDimMultiplier,
+      intermediateSize,
+      ropeTheta,
+      normEps,
+    } = architecture;
     assertEquals(params, {
       dim,
       layers,
@@ -94,7 +103,7 @@ Deno.test("referenceParamsJson() reads back as what it was made from, for every 
       kvHeads,
       multipleOf,
       ffnDimMultiplier,
-      ffnWidth,
+      intermediateSize,
       ropeTheta,
       normEps,
     });
@@ -103,7 +112,7 @@ Deno.test("referenceParamsJson() reads back as what it was made from, for every 
 
 Deno.test("referenceParamsJson() refuses a width that the formula can't give", () => {
   assertError(
-    () => referenceParamsJson({ ...tiny, ffnWidth: 100 }),
+    () => referenceParamsJson({ ...tiny, intermediateSize: 100 }),
     MismatchError,
     "Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of 100 with dim 32 and multiple_of 8",
   );
@@ -161,7 +170,7 @@ Deno.test("parseParamsJson() reads those of every real checkpoint", () => {
     assertEquals(parseParamsJson(read(path)), {
       ...tiny,
       ffnDimMultiplier: 1.5,
-      ...(isLlama2 && { kvHeads: 4, ffnWidth: 88, ropeTheta: 10000, ffnDimMultiplier: 1 }),
+      ...(isLlama2 && { kvHeads: 4, intermediateSize: 88, ropeTheta: 10000, ffnDimMultiplier: 1 }),
     });
   }
 });
@@ -178,7 +187,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       kvHeads: 32,
       multipleOf: 256,
       ffnDimMultiplier: 1,
-      ffnWidth: 11008,
+      intermediateSize: 11008,
       ropeTheta: 10000,
       normEps: 1e-6,
     },
@@ -195,7 +204,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       kvHeads: 8,
       multipleOf: 4096,
       ffnDimMultiplier: 1.3,
-      ffnWidth: 28672,
+      intermediateSize: 28672,
       ropeTheta: 10000,
       normEps: 1e-5,
     },
@@ -208,7 +217,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
     kvHeads: 8,
     multipleOf: 4096,
     ffnDimMultiplier: 1.2,
-    ffnWidth: 53248,
+    intermediateSize: 53248,
     ropeTheta: 500000,
     normEps: 1e-5,
     vocabSize: 128256,
@@ -225,7 +234,7 @@ Deno.test("parseParamsJson() takes null for what may be missing, and ignores wha
   assertEquals(params, {
     ...tiny,
     kvHeads: 4,
-    ffnWidth: 256, // int(8 · 32 / 3) rounded up to 256
+    intermediateSize: 256, // int(8 · 32 / 3) rounded up to 256
     multipleOf: 256,
     ffnDimMultiplier: 1,
     ropeTheta: 10000,
@@ -250,7 +259,7 @@ const foreign: [field: string, value: unknown, what: string][] = [
 
 Deno.test("parseParamsJson() takes feed-forward widths up to the limits", () => {
   const width = (multiple_of: number, ffn_dim_multiplier: number) =>
-    parseParamsJson(JSON.stringify({ ...base, multiple_of, ffn_dim_multiplier })).ffnWidth;
+    parseParamsJson(JSON.stringify({ ...base, multiple_of, ffn_dim_multiplier })).intermediateSize;
   assertEquals(width(1, 0.0118), 1); // int(0.0118 · 85)
   assertEquals(width(2 ** 24, 1), 2 ** 24);
   assertError(

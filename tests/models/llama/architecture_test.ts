@@ -53,7 +53,7 @@ Deno.test("architectures has what fairseq2 0.8.1 has, but for the layers of 13B 
       kvHeads: config.num_key_value_heads,
       multipleOf: config.ffn_inner_dim_multiple_of,
       ffnDimMultiplier: config.ffn_inner_dim_multiplier,
-      ffnWidth: ffn_width,
+      intermediateSize: ffn_width,
       ropeTheta: config.rope_theta,
       vocabSize: config.vocab_size,
       maxSeqLen: config.max_seq_len,
@@ -80,11 +80,11 @@ Deno.test("architectures has the tokens and the widths of fairseq2 0.3.0", () =>
     { config: { vocab_info: { bos_idx: number; eos_idx: number } }; ffn_width: number }
   > = read("fairseq2_0.3.0.json").architectures;
   for (const [name, { config, ffn_width }] of Object.entries(golden)) {
-    const { bosId, eosId, ffnWidth } = findArchitecture(name);
-    assertEquals({ bos_idx: bosId, eos_idx: eosId, ffnWidth }, {
+    const { bosId, eosId, intermediateSize } = findArchitecture(name);
+    assertEquals({ bos_idx: bosId, eos_idx: eosId, intermediateSize }, {
       bos_idx: config.vocab_info.bos_idx,
       eos_idx: config.vocab_info.eos_idx,
-      ffnWidth: ffn_width,
+      intermediateSize: ffn_width,
     });
   }
 });
@@ -137,8 +137,8 @@ Deno.test("findModelCard() knows all cards of fairseq2, with their last token", 
     read("fairseq2_0.8.1.json").cards;
   assertEquals(Object.keys(recent).length, 21);
   for (const [name, { config, ffn_width }] of Object.entries(recent)) {
-    const { ffnWidth, vocabSize, maxSeqLen, dim } = findArchitecture(name);
-    assertEquals([ffnWidth, vocabSize, maxSeqLen, dim], [
+    const { intermediateSize, vocabSize, maxSeqLen, dim } = findArchitecture(name);
+    assertEquals([intermediateSize, vocabSize, maxSeqLen, dim], [
       ffn_width,
       config.vocab_size,
       config.max_seq_len,

@@ -10,12 +10,12 @@ import {
   likelyFits,
   type ObservedShape,
 } from "../../../lib/models/llama/fit_architecture.ts";
-import { kvWidth } from "../../../lib/models/model_description.ts";
+import { kvDim } from "../../../lib/models/model_description.ts";
 import { referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
 
 function observed(architecture: Architecture, changes: Partial<ObservedShape> = {}): ObservedShape {
-  const { dim, layers, ffnWidth, vocabSize } = architecture;
-  return { dim, layers, ffnWidth, vocabSize, kvWidth: kvWidth(architecture), ...changes };
+  const { dim, layers, intermediateSize, vocabSize } = architecture;
+  return { dim, layers, intermediateSize, vocabSize, kvDim: kvDim(architecture), ...changes };
 }
 
 function names(shape: ObservedShape): string[] {
@@ -60,7 +60,7 @@ Deno.test("fitArchitectures() takes the 32 layers that fairseq2 gives 13B", () =
 
 Deno.test("fitArchitectures() finds nothing where any other size differs", () => {
   for (const architecture of architectures) {
-    for (const field of ["dim", "layers", "kvWidth", "ffnWidth"] as const) {
+    for (const field of ["dim", "layers", "kvDim", "intermediateSize"] as const) {
       for (const step of [-1, 1]) {
         const shape = observed(architecture);
         assertEquals(names({ ...shape, [field]: shape[field] + step }), [], `${architecture.name} ${field}`);

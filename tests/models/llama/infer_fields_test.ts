@@ -1,11 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { architectures } from "../../../lib/models/llama/architecture.ts";
-import { referenceFfnWidth, shortestMultiplier } from "../../../lib/models/llama/ffn_width.ts";
+import {
+  referenceIntermediateSize,
+  shortestMultiplier,
+} from "../../../lib/models/llama/intermediate_size.ts";
 import { inferEmbeddingShardDim, inferMultipleOf } from "../../../lib/models/llama/infer_fields.ts";
 
-for (const { name, dim, ffnWidth, multipleOf, embeddingShardDim, ...rest } of architectures) {
+for (const { name, dim, intermediateSize, multipleOf, embeddingShardDim, ...rest } of architectures) {
   Deno.test(`inferMultipleOf() and inferEmbeddingShardDim() find what ${name} has`, () => {
-    assertEquals(inferMultipleOf(dim, ffnWidth), multipleOf);
+    assertEquals(inferMultipleOf(dim, intermediateSize), multipleOf);
     assertEquals(inferEmbeddingShardDim(rest), embeddingShardDim);
   });
 }
@@ -16,7 +19,7 @@ Deno.test("inferMultipleOf() finds a multiple with which a params.json can say t
   assertEquals(inferMultipleOf(1000, 2817), 1);
   for (const [dim, width] of [[32, 88], [48, 130], [1000, 2817], [2048, 5632], [4096, 11007]] as const) {
     const multiple = inferMultipleOf(dim, width);
-    assertEquals(referenceFfnWidth(dim, multiple, shortestMultiplier(dim, multiple, width)), width);
+    assertEquals(referenceIntermediateSize(dim, multiple, shortestMultiplier(dim, multiple, width)), width);
   }
 });
 

@@ -6,7 +6,7 @@ import {
   factsOf,
   formatName,
   isRotaryBuffer,
-  type Layout,
+  type Naming,
   parameterKinds,
   parseName,
   shapeOf,
@@ -18,11 +18,11 @@ import { assertError } from "../../convert/_assert_error.ts";
 type Rows = [name: string, shape: number[]][];
 
 /** The state dicts that fairseq2, its converter and transformers wrote, a list of rows for each file. */
-const cases: ({ case: string } & Record<Layout, Rows[]>)[] = JSON.parse(
+const cases: ({ case: string } & Record<Naming, Rows[]>)[] = JSON.parse(
   Deno.readTextFileSync(new URL("../../../fixtures/llama/parameters.json", import.meta.url)),
 );
 
-const layouts: readonly Layout[] = ["fairseq2", "reference", "huggingface"];
+const layouts: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
 function shapeOfCase(name: string): ModelShape {
   const isLlama2 = name.includes("llama2");
@@ -31,7 +31,7 @@ function shapeOfCase(name: string): ModelShape {
     layers: 2,
     heads: 4,
     kvHeads: isLlama2 ? 4 : 2,
-    ffnWidth: isLlama2 ? 88 : 128,
+    intermediateSize: isLlama2 ? 88 : 128,
     vocabSize: isLlama2 ? 40 : 50,
   };
 }

@@ -22,7 +22,7 @@ import {
   shapeOf,
 } from "../../models/llama/parameter.ts";
 import { parseConfigJson } from "./parse_config_json.ts";
-import { pairsFromHalves, reorderHeads } from "../../models/llama/rotary_order.ts";
+import { reorderHeads, rowsFromHuggingFace } from "../../models/llama/rotary_order.ts";
 import { readConfigText } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "./weight_index.ts";
@@ -165,7 +165,7 @@ function canonicalParameters(
 ): Map<string, Tensor> {
   for (const [name, placed] of tensors) checkTensor(name, placed, model);
   const parameters = new Map<string, Tensor>();
-  const order = pairsFromHalves(headDim(model));
+  const order = rowsFromHuggingFace(headDim(model));
   for (const each of expectedParameters(model)) {
     const name = formatName("huggingface", each);
     const tensor = tensors.get(name)?.tensor;

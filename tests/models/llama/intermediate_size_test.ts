@@ -1,50 +1,53 @@
 import { assert, assertEquals } from "@std/assert";
 import { architectures } from "../../../lib/models/llama/architecture.ts";
 import {
-  fairseq2FfnWidth,
-  referenceFfnWidth,
+  fairseq2IntermediateSize,
+  referenceIntermediateSize,
   shortestMultiplier,
-} from "../../../lib/models/llama/ffn_width.ts";
+} from "../../../lib/models/llama/intermediate_size.ts";
 
 const golden: {
   reference: [dim: number, multiplier: number | null, multipleOf: number, width: number][];
   fairseq2: [innerDim: number, scale: number, multipleOf: number, width: number][];
 } = JSON.parse(Deno.readTextFileSync(new URL("../../../fixtures/llama/ffn_widths.json", import.meta.url)));
 
-Deno.test("referenceFfnWidth() computes what transformers' script computes", () => {
+Deno.test("referenceIntermediateSize() computes what transformers' script computes", () => {
   assert(golden.reference.length > 300);
   for (const [dim, multiplier, multipleOf, width] of golden.reference) {
     assertEquals(
-      referenceFfnWidth(dim, multipleOf, multiplier ?? undefined),
+      referenceIntermediateSize(dim, multipleOf, multiplier ?? undefined),
       width,
       `${dim} ${multiplier} ${multipleOf}`,
     );
   }
 });
 
-Deno.test("fairseq2FfnWidth() computes the width of fairseq2's own module", () => {
+Deno.test("fairseq2IntermediateSize() computes the width of fairseq2's own module", () => {
   assertEquals(golden.fairseq2.length, 300);
   for (const [innerDim, innerDimScale, multipleOf, width] of golden.fairseq2) {
-    assertEquals(fairseq2FfnWidth({ innerDim, innerDimScale, innerDimMultiplier: 1, multipleOf }), width);
+    assertEquals(
+      fairseq2IntermediateSize({ innerDim, innerDimScale, innerDimMultiplier: 1, multipleOf }),
+      width,
+    );
   }
 });
 
-Deno.test("fairseq2FfnWidth() cuts off after the multiplier and after the scale", () => {
+Deno.test("fairseq2IntermediateSize() cuts off after the multiplier and after the scale", () => {
   // 10 · 1.55 = 15.5 → 15; 15 · 0.5 = 7.5 → 7, where 15.5 · 0.5 would be 7.75 and 10 · 0.775 the same.
   assertEquals(
-    fairseq2FfnWidth({ innerDim: 10, innerDimScale: 0.5, innerDimMultiplier: 1.55, multipleOf: 1 }),
+    fairseq2IntermediateSize({ innerDim: 10, innerDimScale: 0.5, innerDimMultiplier: 1.55, multipleOf: 1 }),
     7,
   );
   // 3 · 1.4 = 4.2 → 4; 4 · 1.25 = 5, where 4.2 · 1.25 = 5.25 is rounded up to 6.
   assertEquals(
-    fairseq2FfnWidth({ innerDim: 3, innerDimScale: 1.25, innerDimMultiplier: 1.4, multipleOf: 5 }),
+    fairseq2IntermediateSize({ innerDim: 3, innerDimScale: 1.25, innerDimMultiplier: 1.4, multipleOf: 5 }),
     5,
   );
 });
 
 Deno.test("shortestMultiplier() gives the published multiplier of every architecture", () => {
-  for (const { name, dim, multipleOf, ffnWidth, ffnDimMultiplier } of architectures) {
-    assertEquals(shortestMultiplier(dim, multipleOf, ffnWidth), ffnDimMultiplier, name);
+  for (const { name, dim, multipleOf, intermediateSize, ffnDimMultiplier } of architectures) {
+    assertEquals(shortestMultiplier(dim, multipleOf, intermediateSize), ffnDimMultiplier, name);
   }
   assertEquals(shortestMultiplier(4096, 1024, 14336), 1.3);
   assertEquals(shortestMultiplier(2048, 256, 8192), 1.5);
@@ -72,20 +75,20 @@ Deno.test("shortestMultiplier() finds a multiplier for every width that one gave
     if (width === 0) continue;
     const found = shortestMultiplier(dim, multipleOf, width);
     if (found === undefined) throw new Error(`${dim} ${multipleOf} ${width}`);
-    assertEquals(referenceFfnWidth(dim, multipleOf, found), width);
+    assertEquals(referenceIntermediateSize(dim, multipleOf, found), width);
     assert(found === 1 || decimals(found) <= decimals(multiplier ?? 1), `${found} for ${multiplier}`);
   }
 });
 
 /** Tries 1, then all numbers without decimals, with one, two and three. */
 function tryAll(dim: number, multipleOf: number, width: number): number | undefined {
-  if (referenceFfnWidth(dim, multipleOf, 1) === width) return 1;
+  if (referenceIntermediateSize(dim, multipleOf, 1) === width) return 1;
   const ratio = width / Math.trunc(8 * dim / 3);
   for (let decimals = 0; decimals <= 3; decimals++) {
     const fitting: number[] = [];
     for (let i = 1; i <= (ratio + 1) * 10 ** decimals; i++) {
       const multiplier = Number((i / 10 ** decimals).toFixed(decimals));
-      if (referenceFfnWidth(dim, multipleOf, multiplier) === width) fitting.push(multiplier);
+      if (referenceIntermediateSize(dim, multipleOf, multiplier) === width) fitting.push(multiplier);
     }
     fitting.sort((a, b) => Math.abs(a - ratio) - Math.abs(b - ratio));
     if (fitting.length > 0) return fitting[0];

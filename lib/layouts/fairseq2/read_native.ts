@@ -18,7 +18,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
 import { type LastTable, openTorchFile, type StoredTensors, type TorchFile } from "../../torch/torch_file.ts";
-import { type Checkpoint, knownCrcs, type Parameters, type Shard } from "../checkpoint.ts";
+import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { haveSameBytes } from "../same_values.ts";
 import { listDirectory, type Listing } from "../directory.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
@@ -28,7 +28,7 @@ import { readModelState } from "./state_dict.ts";
 type Grid = readonly (readonly (readonly string[])[])[];
 
 /** What one file holds. */
-interface Piece {
+interface FsdpShard {
   readonly path: string;
   readonly parameters: Parameters;
   readonly file: StoredTensors;
@@ -65,33 +65,33 @@ export function countNativeFiles(model: Listing): number {
 async function openGrid(path: string, grid: Grid, directory: string): Promise<Checkpoint> {
   const sources: SourceFile[] = [];
   const files: StoredTensors[] = [];
-  const stages: Shard[][] = [];
+  const stages: TensorParallelShard[][] = [];
   const last: LastTable = {};
   let dialect: TorchDialect | undefined;
   const joiner = new TensorJoiner();
   for (const ranks of grid) {
-    const stage: Shard[] = [];
+    const stage: TensorParallelShard[] = [];
     for (const paths of ranks) {
-      const pieces: Piece[] = [];
+      const fsdpShards: FsdpShard[] = [];
       for (const each of paths) {
         using source = FileSource.open(each);
         const file = await openTorchFile(source, last);
         dialect ??= await namedDialect(file);
         const { archive, storages } = file;
         const parameters = readModelState(file, paths.length > 1);
-        pieces.push({ path: each, parameters, file: { archive, storages } });
+        fsdpShards.push({ path: each, parameters, file: { archive, storages } });
         files.push({ archive, storages });
         sources.push(source.identity);
         trimMemory();
       }
-      stage.push(joinPieces(pieces, joiner));
+      stage.push(joinFsdpShards(fsdpShards, joiner));
     }
     stages.push(stage);
   }
   const shards = stages[0]!.map((_, rank) =>
     mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
   );
-  shards.forEach(checkPieces);
+  shards.forEach(checkFsdpShards);
   const modelYaml = findModelYaml(directory);
   return {
     path,
@@ -182,16 +182,16 @@ function pad(rank: number): string {
 }
 
 /** Joins the pieces of one tensor-parallel shard along dimension 0. */
-function joinPieces(pieces: readonly Piece[], joiner: TensorJoiner): Shard {
-  const [first, ...others] = pieces;
+function joinFsdpShards(fsdpShards: readonly FsdpShard[], joiner: TensorJoiner): TensorParallelShard {
+  const [first, ...others] = fsdpShards;
   const { path, file } = first!;
   if (others.length === 0) return { path, parameters: first!.parameters, file };
-  const names = new Set(pieces.flatMap(({ parameters }) => [...parameters.keys()]));
+  const names = new Set(fsdpShards.flatMap(({ parameters }) => [...parameters.keys()]));
   const parameters = new Map<string, Tensor>();
   for (const name of names) {
-    const found = pieces.flatMap((piece) => {
-      const tensor = piece.parameters.get(name);
-      return tensor === undefined ? [] : [{ tensor, path: piece.path }];
+    const found = fsdpShards.flatMap((fsdpShard) => {
+      const tensor = fsdpShard.parameters.get(name);
+      return tensor === undefined ? [] : [{ tensor, path: fsdpShard.path }];
     });
     const something = found.filter(({ tensor }) => !isNothing(tensor));
     const parts = something.length === 0 ? found : something;
@@ -230,7 +230,7 @@ function isNothing({ shape }: Tensor): boolean {
 }
 
 /** Finds out whether pieces are missing at the end, where no gap in the names of the files shows it. */
-function checkPieces({ path, parameters }: Shard): void {
+function checkFsdpShards({ path, parameters }: TensorParallelShard): void {
   const norm = parameters.get("decoder.layer_norm.weight")?.shape;
   const matrix = parameters.get("decoder.layers.0.self_attn.k_proj.weight")?.shape;
   // Neither pieces nor tensor parallelism split k along its width, and every norm is as long as that.
@@ -242,7 +242,7 @@ function checkPieces({ path, parameters }: Shard): void {
 }
 
 /** Puts the layers of pipeline stages together. */
-function mergeStages(stages: readonly Shard[], path: string): Shard {
+function mergeStages(stages: readonly TensorParallelShard[], path: string): TensorParallelShard {
   const [first, ...others] = stages;
   if (others.length === 0) return first!;
   const parameters = new Map(first!.parameters);

@@ -7,7 +7,7 @@ import { join } from "../../../lib/deps.ts";
 import { FileError, FormatError, MismatchError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import { listDirectory } from "../../../lib/layouts/directory.ts";
-import { findConsolidated, openReference } from "../../../lib/layouts/reference/reference.ts";
+import { findConsolidated, openReference } from "../../../lib/layouts/reference/read.ts";
 import { changeTensor, type Dict, editFile, itemsOf, orderedDict, storageOf } from "../../_torch_files.ts";
 import { assertRejectsWith } from "../../_assert_rejects.ts";
 import { copyTree, TempDir } from "../../_temp.ts";
@@ -32,7 +32,7 @@ for (const name of cases) {
       layers,
       heads,
       kvHeads,
-      ffnWidth,
+      intermediateSize,
       vocabSize,
       multipleOf,
       ropeTheta,
@@ -44,7 +44,7 @@ for (const name of cases) {
       layers,
       heads,
       kvHeads,
-      ffnWidth,
+      intermediateSize,
       vocabSize,
       multipleOf,
       ropeTheta,

@@ -16,9 +16,9 @@
  * @example Usage
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { referenceFfnWidth } from "./ffn_width.ts";
+ * import { referenceIntermediateSize } from "./intermediate_size.ts";
  *
- * assertEquals(referenceFfnWidth(4096, 1024, 1.3), 14336);
+ * assertEquals(referenceIntermediateSize(4096, 1024, 1.3), 14336);
  * ```
  *
  * @param dim The model's dimension.
@@ -26,7 +26,7 @@
  * @param multiplier `ffn_dim_multiplier`; 1 is the same as none.
  * @returns The rows of `w1` and `w3`.
  */
-export function referenceFfnWidth(dim: number, multipleOf: number, multiplier = 1): number {
+export function referenceIntermediateSize(dim: number, multipleOf: number, multiplier = 1): number {
   return roundUp(Math.trunc(multiplier * unscaledWidth(dim)), multipleOf);
 }
 
@@ -49,7 +49,7 @@ export interface Fairseq2FfnRule {
  * @param rule What the configuration says.
  * @returns The rows of `ffn.gate_proj` and `ffn.inner_proj`.
  */
-export function fairseq2FfnWidth(rule: Fairseq2FfnRule): number {
+export function fairseq2IntermediateSize(rule: Fairseq2FfnRule): number {
   const { innerDim, innerDimScale, innerDimMultiplier, multipleOf } = rule;
   return roundUp(Math.trunc(Math.trunc(innerDim * innerDimMultiplier) * innerDimScale), multipleOf);
 }
@@ -68,7 +68,7 @@ const MAX_CANDIDATES = 32;
  * @example Usage
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { shortestMultiplier } from "./ffn_width.ts";
+ * import { shortestMultiplier } from "./intermediate_size.ts";
  *
  * assertEquals(shortestMultiplier(4096, 1024, 14336), 1.3);
  * assertEquals(shortestMultiplier(4096, 256, 11000), undefined); // no multiple of 256
@@ -80,7 +80,7 @@ const MAX_CANDIDATES = 32;
  * @returns The multiplier, or `undefined` where no decimal gives the width.
  */
 export function shortestMultiplier(dim: number, multipleOf: number, width: number): number | undefined {
-  if (referenceFfnWidth(dim, multipleOf) === width) return 1;
+  if (referenceIntermediateSize(dim, multipleOf) === width) return 1;
   const base = unscaledWidth(dim);
   if (width <= 0 || width % multipleOf !== 0) return undefined;
   // What is cut off must come out as one of width - multipleOf + 1 … width.
@@ -91,7 +91,7 @@ export function shortestMultiplier(dim: number, multipleOf: number, width: numbe
     const scale = 10 ** decimals;
     for (const numerator of candidates(low * scale, high * scale, target * scale)) {
       const multiplier = Number(`${numerator}e-${decimals}`);
-      if (referenceFfnWidth(dim, multipleOf, multiplier) === width) return multiplier;
+      if (referenceIntermediateSize(dim, multipleOf, multiplier) === width) return multiplier;
     }
   }
   return undefined;

@@ -13,7 +13,7 @@ import type { SourceFile } from "../../copy/plan.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
 import { type LastTable, openTorchFile } from "../../torch/torch_file.ts";
-import { type Checkpoint, knownCrcs, type Shard } from "../checkpoint.ts";
+import { type Checkpoint, knownCrcs, type TensorParallelShard } from "../checkpoint.ts";
 import type { Listing } from "../directory.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
 import { readModelState } from "./state_dict.ts";
@@ -58,7 +58,7 @@ export function findModelFiles({ path, files }: Listing): string[] | undefined {
  */
 export async function openFairseq2(listing: Listing, names: readonly string[]): Promise<Checkpoint> {
   const sources: SourceFile[] = [];
-  const shards: Shard[] = [];
+  const shards: TensorParallelShard[] = [];
   const last: LastTable = {};
   let dialect: TorchDialect | undefined;
   for (const name of names) {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { makeTargets } from "../../lib/copy/make_targets.ts";
+import { startFiles } from "../../lib/copy/start_files.ts";
 import { bytes } from "../../lib/bytes/view.ts";
 import { CancelledError, FileError } from "../../lib/error.ts";
 import { assertFailsAsync } from "./_assert.ts";
@@ -13,21 +13,21 @@ function overlaid(name: string, base: string) {
   return { ...file, overlay: { base, make: () => ({ base, size: 9, copies: [], literals: () => [] }) } };
 }
 
-Deno.test("makeTargets() makes files of the size that they will have", async () => {
+Deno.test("startFiles() makes files of the size that they will have", async () => {
   using temp = new TempDirectory();
   const base = temp.write("base", "content");
   const file = overlaid("a", base);
-  const targets = await makeTargets([{ file, path: temp.join("a.tmp") }], false);
-  assertEquals(targets, [{ file, path: temp.join("a.tmp"), overlay: undefined }]);
+  const started = await startFiles([{ file, path: temp.join("a.tmp") }], false);
+  assertEquals(started, [{ file, path: temp.join("a.tmp"), overlay: undefined }]);
   assertEquals(Deno.readFileSync(temp.join("a.tmp")), new Uint8Array(4));
 });
 
-Deno.test("makeTargets() names the file that it can't make, and stops", async () => {
+Deno.test("startFiles() names the file that it can't make, and stops", async () => {
   using temp = new TempDirectory();
   const base = temp.write("base", "content");
   const paths = [temp.join("a"), temp.join("missing/b"), temp.join("c")];
   const destinations = paths.map((path) => ({ file: overlaid("a", base), path }));
-  const error = await makeTargets(destinations, false).catch((error) => error);
+  const error = await startFiles(destinations, false).catch((error) => error);
   assertEquals(error instanceof FileError, true);
   assertEquals(
     error.message.startsWith(`${paths[1]}: cannot make the file: No such file`),
@@ -36,7 +36,7 @@ Deno.test("makeTargets() names the file that it can't make, and stops", async ()
   );
 });
 
-Deno.test("makeTargets() stops between two files", async () => {
+Deno.test("startFiles() stops between two files", async () => {
   using temp = new TempDirectory();
   const base = temp.write("base", "content");
   const stop = new AbortController();
@@ -49,13 +49,13 @@ Deno.test("makeTargets() stops between two files", async () => {
     },
   };
   const destinations = [stopping, offer].map((file, i) => ({ file, path: temp.join(`${i}`) }));
-  await assertFailsAsync(() => makeTargets(destinations, false, stop.signal), CancelledError, "Cancelled");
+  await assertFailsAsync(() => startFiles(destinations, false, stop.signal), CancelledError, "Cancelled");
   assertEquals(temp.list(), ["0", "base"]);
 });
 
 Deno.test({
   name:
-    "makeTargets() clones as many files as there are, and has none under way when one fails (needs root and mkfs.xfs)",
+    "startFiles() clones as many files as there are, and has none under way when one fails (needs root and mkfs.xfs)",
   ignore: !canMount("xfs"),
   async fn() {
     using mount = new LoopMount("xfs");
@@ -65,12 +65,12 @@ Deno.test({
       const base = temp.write(`${name}.base`, `content of ${name}`);
       return { file: overlaid(name, base), path: temp.join(name) };
     });
-    const targets = await makeTargets(destinations, true);
-    assertEquals(targets.map(({ overlay }) => overlay?.base), names.map((name) => temp.join(`${name}.base`)));
+    const started = await startFiles(destinations, true);
+    assertEquals(started.map(({ overlay }) => overlay?.base), names.map((name) => temp.join(`${name}.base`)));
     for (const name of names) assertEquals(Deno.readTextFileSync(temp.join(name)), "content o");
     for (const name of names) Deno.removeSync(temp.join(name));
     Deno.mkdirSync(temp.join("c"));
-    const error = await makeTargets(destinations, true).catch((error) => error);
+    const error = await startFiles(destinations, true).catch((error) => error);
     assertEquals(error instanceof FileError, true);
     for (const name of ["a", "b"]) assertEquals(Deno.readTextFileSync(temp.join(name)), "content o");
   },

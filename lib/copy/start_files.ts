@@ -5,7 +5,7 @@
  */
 
 import { CancelledError, FileError } from "../error.ts";
-import type { Target } from "./chunks.ts";
+import type { StartedFile } from "./chunks.ts";
 import { canClone, cloneFile } from "./clone.ts";
 import type { Destination } from "./copy_engine.ts";
 import { messageOf } from "../bytes/file_system.ts";
@@ -24,12 +24,12 @@ const CLONES_AT_ONCE = 2;
  * @throws {FileError} If a file can't be made. No file is under way any more then.
  * @throws {CancelledError} If `signal` was aborted.
  */
-export async function makeTargets(
+export async function startFiles(
   destinations: readonly Destination[],
   clone: boolean,
   signal?: AbortSignal,
-): Promise<Target[]> {
-  const made: Promise<Target>[] = [];
+): Promise<StartedFile[]> {
+  const made: Promise<StartedFile>[] = [];
   try {
     for (const { file, path } of destinations) {
       await made.at(-CLONES_AT_ONCE);

@@ -15,7 +15,7 @@ import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
 import { dictOf } from "../../torch/pickled_dict.ts";
 import { type LastTable, openTorchFile, type TorchFile } from "../../torch/torch_file.ts";
-import { type Checkpoint, knownCrcs, type Parameters, type Shard } from "../checkpoint.ts";
+import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { describeReference } from "./describe_reference.ts";
 import { observeShape } from "../../models/llama/observe.ts";
 import { formatName, isRotaryBuffer, parseName } from "../../models/llama/parameter.ts";
@@ -72,7 +72,7 @@ export function findConsolidated({ path, files }: Listing): string[] | undefined
 export async function openReference(listing: Listing, names: readonly string[]): Promise<Checkpoint> {
   const { path, files } = listing;
   const sources: SourceFile[] = [];
-  const shards: Shard[] = [];
+  const shards: TensorParallelShard[] = [];
   const last: LastTable = {};
   let dialect: TorchDialect | undefined;
   for (const name of names) {

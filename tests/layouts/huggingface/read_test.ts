@@ -9,7 +9,7 @@ import { bytes } from "../../../lib/bytes/view.ts";
 import { FileError, FormatError, MismatchError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import { listDirectory } from "../../../lib/layouts/directory.ts";
-import { isHuggingFace, openHuggingFace } from "../../../lib/layouts/huggingface/huggingface.ts";
+import { isHuggingFace, openHuggingFace } from "../../../lib/layouts/huggingface/read.ts";
 import { resolveModel } from "../../../lib/convert/resolve_model.ts";
 import { SafetensorsError } from "../../../lib/safetensors/error.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../../lib/safetensors/layout.ts";
@@ -57,7 +57,7 @@ for (const name of cases) {
     assertEquals([...readParameters(back)].sort(), [...readParameters(opened)].sort());
     // What the width was rounded up to isn't in config.json.
     const { bosId, eosId, padId, multipleOf, ...model } = back.model;
-    assertEquals(model.ffnWidth % multipleOf, 0);
+    assertEquals(model.intermediateSize % multipleOf, 0);
     assertEquals([bosId, eosId, padId], [opened.model.bosId, opened.model.eosId, opened.model.padId]);
     for (const [field, value] of Object.entries(model)) {
       if (field === "tied") assertEquals(value, name.endsWith("tied"));
