@@ -32,14 +32,8 @@ export { type OutputOptions, type Target, targets } from "./lib/convert/plan_out
 export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
 export type { ModelDescription, ModelShape, RopeScaling } from "./lib/models/model_description.ts";
-export {
-  type Architecture,
-  architectures,
-  findArchitecture,
-  findModelCard,
-  type ModelCard,
-} from "./lib/models/llama/architecture.ts";
-export type { Naming } from "./lib/models/llama/parameter.ts";
+export { architectures, findArchitecture, findModelCard, type ModelCard } from "./lib/models/model_cards.ts";
+export type { Architecture, Naming } from "./lib/models/family.ts";
 export { ConfigError } from "./lib/models/config_error.ts";
 
 export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";

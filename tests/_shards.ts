@@ -6,12 +6,27 @@
 import { crc32 } from "node:zlib";
 import { bytes } from "../lib/bytes/view.ts";
 import { join } from "../lib/deps.ts";
-import { formatName, parameterKinds } from "../lib/models/llama/parameter.ts";
+import { llama } from "../lib/models/llama/family.ts";
+import { expectedParameters, formatName, shapeOf, shardDimOf } from "../lib/models/parameter.ts";
 import { dtypeOf } from "../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../lib/tensor/tensor.ts";
 import { currentDialect, layoutState } from "../lib/torch/save_state.ts";
 
-const shape = { dim: 64, layers: 1, heads: 4, kvHeads: 4, intermediateSize: 192 } as const;
+const shape = {
+  family: "llama",
+  dim: 64,
+  layers: 1,
+  heads: 4,
+  kvHeads: 4,
+  headDim: 16,
+  intermediateSize: 192,
+  multipleOf: 64,
+  ropeTheta: 10000,
+  normEps: 1e-5,
+  maxSeqLen: 2048,
+  embeddingShardDim: 1,
+  tied: false,
+} as const;
 
 /** The bytes of a shard of which all but some thousand are the two matrices with a row for each token. */
 export interface ShardOptions {
@@ -54,11 +69,14 @@ export function makeShards(directory: string, { shards, bytes: total }: ShardOpt
 
 function shardState(vocabSize: number, shards: number): Map<string, Tensor> {
   const state = new Map<string, Tensor>();
-  for (const { kind, perLayer, shape: shapeOf, shardDim } of parameterKinds) {
-    const split = shardDim === "embedding" ? 1 : shardDim;
-    const size = shapeOf({ ...shape, vocabSize }).map((n, i) => i === split ? n / shards : n);
-    const name = formatName("fairseq2", perLayer ? { kind, layer: 0 } : { kind });
-    state.set(name, tensorOfView(dtypeOf("float32"), size, bytes("weights", 0, 4 * numel(size))));
+  const model = { ...shape, vocabSize };
+  for (const each of expectedParameters(llama, model)) {
+    const split = shardDimOf(each, model.embeddingShardDim);
+    const size = shapeOf(each, model).map((n, i) => i === split ? n / shards : n);
+    state.set(
+      formatName("fairseq2", each),
+      tensorOfView(dtypeOf("float32"), size, bytes("weights", 0, 4 * numel(size))),
+    );
   }
   return state;
 }

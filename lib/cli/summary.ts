@@ -6,7 +6,8 @@
 
 import type { Conversion, ConversionSummary, describeConversion } from "../convert/convert_checkpoint.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { formatName, parseName } from "../models/llama/parameter.ts";
+import { familyOf } from "../models/families.ts";
+import { formatName, parseName } from "../models/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { type Style, styleFor } from "./style.ts";
@@ -48,7 +49,7 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
 
 /** Prints what a conversion would do. */
 export function printDryRun(
-  { checkpoint, plan }: Conversion,
+  { checkpoint, resolved, plan }: Conversion,
   description: ReturnType<typeof describeConversion>,
   { json, quiet }: PrintOptions,
 ): void {
@@ -56,7 +57,7 @@ export function printDryRun(
     const files = plan.files.map(({ name, size, tensors }) => ({
       name,
       bytes: size,
-      tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, tensor.from) })),
+      tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, resolved, tensor.from) })),
     }));
     console.log(plainJson({ dryRun: true, ...description, files }));
     return;
@@ -74,15 +75,19 @@ export function printDryRun(
   for (const file of plan.files) {
     const tensors = file.tensors.map(({ from, to, dtype, shape, bytes }) => {
       const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
-      return `  ${nameInInput(checkpoint, from)} → ${to}  ${style.dim(what)}`;
+      return `  ${nameInInput(checkpoint, resolved, from)} → ${to}  ${style.dim(what)}`;
     });
     console.log(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
   }
 }
 
 /** What the input's layout calls a parameter. */
-function nameInInput({ naming = "fairseq2" }: Checkpoint, canonical: string): string {
-  const parameter = parseName("fairseq2", canonical);
+function nameInInput(
+  { naming = "fairseq2" }: Checkpoint,
+  { model }: Conversion["resolved"],
+  canonical: string,
+): string {
+  const parameter = parseName(familyOf(model), "fairseq2", canonical);
   return parameter === undefined ? canonical : formatName(naming, parameter);
 }
 

@@ -7,9 +7,11 @@
 
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
 import { describeFailure } from "../bytes/source.ts";
-import { type Architecture, findModelCard } from "../models/llama/architecture.ts";
+import { familyOf } from "../models/families.ts";
+import type { Architecture } from "../models/family.ts";
+import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { fitArchitectures, haveSameParams, likelyFits } from "../models/llama/fit_architecture.ts";
+import { fitArchitectures, haveSameParams, likelyFits } from "../models/fit_architecture.ts";
 import { kvDim, type ModelDescription } from "../models/model_description.ts";
 import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
 import {
@@ -18,7 +20,7 @@ import {
   type Observation,
   observeShape,
   shapeDifferences,
-} from "../models/llama/observe.ts";
+} from "../layouts/observe.ts";
 
 /** A checkpoint's model. */
 export interface ResolvedModel {
@@ -48,13 +50,12 @@ const MAX_MODEL_YAML_BYTES = 1024 * 1024;
  */
 export function resolveModel(checkpoint: Checkpoint, named?: string): ResolvedModel {
   checkShardsAgree(checkpoint.shards);
-  const observed = observeShape(checkpoint);
   if (named !== undefined) {
-    return isYamlPath(named) ? fromYaml(checkpoint, observed, named) : fromName(checkpoint, observed, named);
+    return isYamlPath(named) ? fromYaml(checkpoint, named) : fromName(checkpoint, named);
   }
-  if (checkpoint.modelYaml !== undefined) return fromYaml(checkpoint, observed, checkpoint.modelYaml);
-  if (checkpoint.model !== undefined) return fromDescription(checkpoint, observed, checkpoint.model);
-  return fromShapes(checkpoint, observed);
+  if (checkpoint.modelYaml !== undefined) return fromYaml(checkpoint, checkpoint.modelYaml);
+  if (checkpoint.model !== undefined) return fromDescription(checkpoint, checkpoint.model);
+  return fromShapes(checkpoint);
 }
 
 /** A path, rather than a name: no architecture's or card's name has a dot or a slash. */
@@ -62,8 +63,9 @@ function isYamlPath(named: string): boolean {
   return /\.ya?ml$/i.test(named);
 }
 
-function fromName(checkpoint: Checkpoint, observed: Observation, name: string): ResolvedModel {
+function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   const { architecture, eosId } = findModelCard(name);
+  const observed = observeShape(checkpoint, familyOf(architecture));
   const notes: string[] = [];
   const description = asTrained(checkpoint, observed, { ...architecture, eosId }, notes);
   const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
@@ -119,11 +121,8 @@ function fittingYaml(
 }
 
 /** A model that other files beside the weights describe: a config.json or a params.json. */
-function fromDescription(
-  checkpoint: Checkpoint,
-  observed: Observation,
-  description: ModelDescription,
-): ResolvedModel {
+function fromDescription(checkpoint: Checkpoint, description: ModelDescription): ResolvedModel {
+  const observed = observeShape(checkpoint, familyOf(description));
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, description));
   return check(
     checkpoint,
@@ -135,7 +134,8 @@ function fromDescription(
   );
 }
 
-function fromShapes(checkpoint: Checkpoint, observed: Observation): ResolvedModel {
+function fromShapes(checkpoint: Checkpoint): ResolvedModel {
+  const observed = observeShape(checkpoint);
   const fits = likelyFits(fitArchitectures(observed));
   const [fit, ...others] = fits;
   if (fit === undefined) {
@@ -167,8 +167,9 @@ function layersOf({ layers, alternativeLayers }: Architecture): readonly number[
   return [layers, ...alternativeLayers];
 }
 
-function fromYaml(checkpoint: Checkpoint, observed: Observation, path: string): ResolvedModel {
+function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   const config = parseModelYaml(readText(path), { file: path });
+  const observed = observeShape(checkpoint, familyOf(config));
   // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
   const named = config.architecture === undefined ? [] : layersOf(config.architecture);
   const layers = named.includes(config.layers) ? named : [config.layers];

@@ -10,8 +10,8 @@ import { FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import { openCheckpoint } from "../convert/open_checkpoint.ts";
-import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/llama/parameter.ts";
+import { findParameter } from "../models/families.ts";
+import { formatName, isRotaryBuffer, stripWrappers } from "../models/parameter.ts";
 import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
 import { openTorchFile } from "../torch/torch_file.ts";
@@ -19,7 +19,7 @@ import { isSafetensors } from "./listing.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
 import { relativePath } from "./relative_path.ts";
 import { findWeightFiles } from "./weight_files.ts";
-import { wholeModel } from "./whole_model.ts";
+import { openModel, wholeModel } from "./whole_model.ts";
 
 /** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
 const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
@@ -54,7 +54,7 @@ export interface Comparable {
 export async function openComparable(path: string): Promise<Comparable> {
   let problem: CheckpointError;
   try {
-    const checkpoint = await openCheckpoint(path);
+    const checkpoint = await openModel(path);
     const { parameters, resolved, differingReplicas } = wholeModel(checkpoint);
     return {
       path,
@@ -121,8 +121,10 @@ async function openDirectory(path: string, problem?: CheckpointError): Promise<C
 function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: CheckpointError): boolean {
   for (const key of tensors.keys()) {
     const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj)/, ""));
-    if (parseName("fairseq2", name) !== undefined || parseName("reference", name) !== undefined) return true;
-    if (parseName("huggingface", name) !== undefined) return !(problem instanceof ConfigError);
+    if (findParameter("fairseq2", name) !== undefined || findParameter("reference", name) !== undefined) {
+      return true;
+    }
+    if (findParameter("huggingface", name) !== undefined) return !(problem instanceof ConfigError);
   }
   return false;
 }
@@ -155,7 +157,7 @@ function referenceForm(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string
   const parameters = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
     if (isRotaryBuffer("reference", name)) continue;
-    const parameter = parseName("reference", name);
+    const parameter = findParameter("reference", name);
     if (parameter === undefined) return undefined;
     parameters.set(formatName("fairseq2", parameter), tensor);
   }

@@ -10,15 +10,16 @@ import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { openCheckpoint } from "../convert/open_checkpoint.ts";
-import { formatName, type Naming, parseName, stripWrappers } from "../models/llama/parameter.ts";
+import type { Naming } from "../models/family.ts";
+import { findParameter } from "../models/families.ts";
+import { formatName, stripWrappers } from "../models/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, fittingArchitectures, recognize, type Recognized } from "./recognize.ts";
 import { toUrl } from "./to_url.ts";
 import { findWeightFiles } from "./weight_files.ts";
-import { wholeModel } from "./whole_model.ts";
+import { openModel, wholeModel } from "./whole_model.ts";
 
 /** A tensor of a checkpoint. */
 export interface InspectedTensor {
@@ -102,7 +103,7 @@ async function inspectFile(path: string): Promise<Inspection> {
   const listing = await listPath(path);
   let checkpoint: Checkpoint | undefined;
   try {
-    checkpoint = await openCheckpoint(path);
+    checkpoint = await openModel(path);
   } catch (error) {
     // A file of several, or of another model: what it holds has been seen all the same.
     if (!(error instanceof CheckpointError)) throw error;
@@ -113,7 +114,7 @@ async function inspectFile(path: string): Promise<Inspection> {
 async function inspectDirectory(path: string): Promise<Inspection> {
   let checkpoint: Checkpoint;
   try {
-    checkpoint = await openCheckpoint(path);
+    checkpoint = await openModel(path);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     return await describeOthers(path, error);
@@ -124,7 +125,7 @@ async function inspectDirectory(path: string): Promise<Inspection> {
   const single = listings.length === 1;
   const recognized = listings.map(recognize);
   const files = listings.map(({ path: file, size }) => ({ name: relativePath(path, file), bytes: size }));
-  const names = layoutNames(checkpoint.kind);
+  const { naming: names = "fairseq2" } = checkpoint;
   const { tensors, notes } = single || names === "huggingface"
     ? { tensors: listings.flatMap((listing, i) => withoutPrefix(listing, recognized[i])), notes: [] }
     : joinedTensors(checkpoint, recognized, names);
@@ -182,7 +183,9 @@ function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint
     : recognized.names === "fairseq2"
     ? fairseq2Layout(listing.root)
     : recognized.names;
-  const fit = recognized === undefined ? undefined : fittingArchitectures(recognized.parameters);
+  const fit = recognized === undefined
+    ? undefined
+    : fittingArchitectures(recognized.parameters, recognized.families);
   return {
     format: listing.format,
     layout,
@@ -197,17 +200,12 @@ function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint
 
 function architectureOf(checkpoint: Checkpoint): { readonly architecture: string | null } {
   try {
-    const { parameters, resolved } = wholeModel(checkpoint);
-    return { architecture: resolved?.architecture ?? fittingArchitectures(parameters) ?? null };
+    const { parameters, families, resolved } = wholeModel(checkpoint);
+    return { architecture: resolved?.architecture ?? fittingArchitectures(parameters, families) ?? null };
   } catch (error) {
     if (error instanceof CheckpointError) return { architecture: null };
     throw error;
   }
-}
-
-/** The layout of a checkpoint's names. */
-function layoutNames(kind: string): Naming {
-  return kind === "reference" ? "reference" : kind === "Hugging Face" ? "huggingface" : "fairseq2";
 }
 
 /** The tensors of a file, whose names don't say again that they are in a model's state dict. */
@@ -229,7 +227,7 @@ function joinedTensors(
     }
   }
   const nameOf = (canonical: string) =>
-    inFiles.get(canonical) ?? formatName(names, parseName("fairseq2", canonical)!);
+    inFiles.get(canonical) ?? formatName(names, findParameter("fairseq2", canonical)!);
   let parameters: Iterable<[string, Tensor]>;
   const notes: string[] = [];
   try {

@@ -1,27 +1,25 @@
 /**
- * Recognizing a LLaMA model by the names of its tensors.
+ * Recognizing a model by the names of its tensors.
  *
  * @module
  */
 
-import { fitArchitectures, likelyFits, type ObservedShape } from "../models/llama/fit_architecture.ts";
-import {
-  formatName,
-  isRotaryBuffer,
-  type Naming,
-  parseName,
-  stripWrappers,
-} from "../models/llama/parameter.ts";
+import { families } from "../models/families.ts";
+import { EMBEDDING, type Family, type Naming, PROJECTION } from "../models/family.ts";
+import { fitArchitectures, likelyFits, type ObservedShape } from "../models/fit_architecture.ts";
+import { countLayers, formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/parameter.ts";
 import type { PickleValue } from "../pickle/mod.ts";
 import { dictOf } from "../torch/pickled_dict.ts";
 import type { FileListing, ListedTensor } from "./listing.ts";
 
-/** A LLaMA model that was recognized in a file, or a part of one. */
+/** A model that was recognized in a file, or a part of one. */
 export interface Recognized {
   /** The layout that its names are of. */
   readonly names: Naming;
   /** The keys above the state dict, with a dot behind each; empty where the file is the state dict. */
   readonly prefix: string;
+  /** The families that it may be of. */
+  readonly families: readonly Family[];
   /** The parameters by canonical name. */
   readonly parameters: ReadonlyMap<string, ListedTensor>;
 }
@@ -29,10 +27,10 @@ export interface Recognized {
 /** The keys that a model's state dict is found under. */
 const CONTAINERS = ["", "model.", "_model."];
 
-const LAYOUTS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
+const NAMINGS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
 /**
- * Recognizes a LLaMA model, or a shard of one: all tensors have names of one layout, and lie in one dict.
+ * Recognizes a model of a known family, or a shard of one: all tensors have names of one layout, and lie in one dict.
  *
  * @param listing The file.
  * @returns The model, or `undefined` where the file holds anything else.
@@ -40,9 +38,15 @@ const LAYOUTS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root">): Recognized | undefined {
   const key = dictOf(root)?.get("model_key");
   for (const prefix of new Set([...CONTAINERS, ...(typeof key === "string" ? [`${key}.`] : [])])) {
-    for (const names of LAYOUTS) {
-      const parameters = canonicalNames(tensors, names, prefix);
-      if (parameters !== undefined) return { names, prefix, parameters };
+    for (const names of NAMINGS) {
+      const found = families.flatMap((family) => {
+        const parameters = canonicalNames(tensors, family, names, prefix);
+        return parameters === undefined ? [] : [{ family, parameters }];
+      });
+      if (found.length > 0) {
+        const { parameters } = found[0]!;
+        return { names, prefix, families: found.map(({ family }) => family), parameters };
+      }
     }
   }
   return undefined;
@@ -50,6 +54,7 @@ export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root
 
 function canonicalNames(
   tensors: readonly ListedTensor[],
+  family: Family,
   names: Naming,
   prefix: string,
 ): ReadonlyMap<string, ListedTensor> | undefined {
@@ -58,7 +63,7 @@ function canonicalNames(
     if (!tensor.name.startsWith(prefix)) return undefined;
     const name = stripWrappers(tensor.name.slice(prefix.length));
     if (isRotaryBuffer(names, name)) continue;
-    const parameter = parseName(names, name);
+    const parameter = parseName(family, names, name);
     if (parameter === undefined) return undefined;
     parameters.set(formatName("fairseq2", parameter), tensor);
   }
@@ -82,12 +87,14 @@ export function fairseq2Layout(root: PickleValue | undefined): string {
  * The architectures that some parameters fit, by their shapes.
  *
  * @param parameters A whole model's parameters, by canonical name.
+ * @param families The families that it may be of.
  * @returns The names of the likely ones, joined with "or", or `undefined` where none fits.
  */
 export function fittingArchitectures(
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  families: readonly Family[],
 ): string | undefined {
-  const observed = observe(parameters);
+  const observed = observe(parameters, families);
   if (observed === undefined) return undefined;
   const names = likelyFits(fitArchitectures(observed)).map(({ architecture }) => architecture.name);
   return names.length === 0 ? undefined : names.join(" or ");
@@ -95,19 +102,16 @@ export function fittingArchitectures(
 
 function observe(
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  families: readonly Family[],
 ): ObservedShape | undefined {
   const size = (name: string) => parameters.get(name)?.shape[0];
-  let layers = 0;
-  for (const name of parameters.keys()) {
-    layers = Math.max(layers, (parseName("fairseq2", name)?.layer ?? -1) + 1);
-  }
   const dim = size("decoder.layer_norm.weight");
   const kvDim = size("decoder.layers.0.self_attn.k_proj.weight");
   const intermediateSize = size("decoder.layers.0.ffn.gate_proj.weight");
   // A tied model may have the embedding alone.
-  const vocabSize = size("final_proj.weight") ?? size("decoder_frontend.embed.weight");
+  const vocabSize = size(PROJECTION) ?? size(EMBEDDING);
   if (dim === undefined || kvDim === undefined || intermediateSize === undefined || vocabSize === undefined) {
     return undefined;
   }
-  return { dim, layers, kvDim, intermediateSize, vocabSize };
+  return { families, dim, layers: countLayers(parameters.keys()), kvDim, intermediateSize, vocabSize };
 }

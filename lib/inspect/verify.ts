@@ -7,12 +7,12 @@
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import { describeDifferences, observeShape, shapeDifferences } from "../models/llama/observe.ts";
-import { openCheckpoint } from "../convert/open_checkpoint.ts";
-import { parseName, stripWrappers } from "../models/llama/parameter.ts";
+import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
+import { findParameter } from "../models/families.ts";
+import { stripWrappers } from "../models/parameter.ts";
 import { type FileVerification, verifyFile } from "./verify_file.ts";
 import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
-import { wholeModel } from "./whole_model.ts";
+import { openModel, wholeModel } from "./whole_model.ts";
 
 /** How to verify. */
 export interface VerifyOptions {
@@ -96,7 +96,7 @@ async function verifyModel(
 ): Promise<ModelVerification | undefined> {
   let checkpoint: Checkpoint | undefined;
   try {
-    checkpoint = await openCheckpoint(path);
+    checkpoint = await openModel(path);
     return checkModel(checkpoint);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
@@ -135,12 +135,16 @@ function checkModel(checkpoint: Checkpoint): ModelVerification {
 
 /** A model of the shapes that the weights have, which don't show the number of heads. */
 function likeObserved(checkpoint: Checkpoint): ModelDescription {
-  const { dim, layers, kvDim, intermediateSize, vocabSize, embeddingShardDim = 0 } = observeShape(checkpoint);
+  const { families, dim, layers, kvDim, intermediateSize, vocabSize, embeddingShardDim = 0 } = observeShape(
+    checkpoint,
+  );
   return {
+    family: families[0]!.name,
     dim,
     layers,
     heads: dim,
     kvHeads: kvDim,
+    headDim: 1,
     intermediateSize,
     vocabSize,
     multipleOf: 1,
@@ -156,7 +160,7 @@ function likeObserved(checkpoint: Checkpoint): ModelDescription {
 function isParameter(key: string): boolean {
   const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj|module)/, ""));
   return (["fairseq2", "reference", "huggingface"] as const).some((layout) =>
-    parseName(layout, name) !== undefined
+    findParameter(layout, name) !== undefined
   );
 }
 

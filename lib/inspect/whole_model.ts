@@ -6,15 +6,18 @@
 
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
-import { checkShardsAgree, observeShape } from "../models/llama/observe.ts";
-import { parseName, shardDimOf } from "../models/llama/parameter.ts";
-import { differingReplicas, reshard } from "../layouts/reshard.ts";
+import { openCheckpoint } from "../convert/open_checkpoint.ts";
+import type { Family } from "../models/family.ts";
+import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.ts";
+import { differingReplicas, reshard, shardDimOfName, type SplitModel } from "../layouts/reshard.ts";
 import { type ResolvedModel, resolveModel } from "../convert/resolve_model.ts";
 
 /** A whole model. */
 export interface WholeModel {
   /** Its parameters by canonical name, in the order of the first shard. */
   readonly parameters: Parameters;
+  /** The families that it may be of. */
+  readonly families: readonly Family[];
   /** What model it is, where that can be told. */
   readonly resolved: ResolvedModel | undefined;
   /** Why it can't be told. */
@@ -24,7 +27,20 @@ export interface WholeModel {
 }
 
 /**
- * Joins a checkpoint's shards. What model they are of need not be known.
+ * Opens a checkpoint of a model whose family is known.
+ *
+ * @param path Its path.
+ * @returns The checkpoint.
+ * @throws {CheckpointError} If there is none.
+ */
+export async function openModel(path: string): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(path);
+  familiesOf(checkpoint);
+  return checkpoint;
+}
+
+/**
+ * Joins a checkpoint's shards. What model they are of need not be known, but for its family.
  *
  * @param checkpoint The checkpoint.
  * @returns The whole.
@@ -33,6 +49,7 @@ export interface WholeModel {
 export function wholeModel(checkpoint: Checkpoint): WholeModel {
   const { shards } = checkpoint;
   checkShardsAgree(shards);
+  const families = familiesOf(checkpoint);
   let resolved: ResolvedModel | undefined;
   let problem: CheckpointError | undefined;
   try {
@@ -42,22 +59,22 @@ export function wholeModel(checkpoint: Checkpoint): WholeModel {
     problem = error;
   }
   if (shards.length === 1) {
-    return { parameters: shards[0]!.parameters, resolved, problem, differingReplicas: [] };
+    return { parameters: shards[0]!.parameters, families, resolved, problem, differingReplicas: [] };
   }
-  const embeddingShardDim = resolved?.model.embeddingShardDim ?? observeShape(checkpoint).embeddingShardDim ??
-    0;
+  const model: SplitModel = resolved?.model ??
+    { family: families[0]!.name, embeddingShardDim: observeShape(checkpoint).embeddingShardDim ?? 0 };
   for (const [name, { shape }] of shards[0]!.parameters) {
-    if (shape.length === 2 || shardDimOf(parseName("fairseq2", name)!, embeddingShardDim) === undefined) {
-      continue;
-    }
+    const dimension = shardDimOfName(name, model);
+    if (dimension === undefined || shape.length === 2 || shape.length === 1 && dimension === 0) continue;
     throw new MismatchError(
       `${shards[0]!.path}: ${name} is [${shape.join(", ")}], no matrix that shards could be joined to`,
     );
   }
   return {
-    parameters: reshard(shards, { embeddingShardDim }, 1)[0]!,
+    parameters: reshard(shards, model, 1)[0]!,
+    families,
     resolved,
     problem,
-    differingReplicas: differingReplicas(shards, { embeddingShardDim }),
+    differingReplicas: differingReplicas(shards, model),
   };
 }

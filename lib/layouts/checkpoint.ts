@@ -11,7 +11,7 @@ import type { KnownCrc, SourceFile } from "../copy/plan.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";
-import type { Naming } from "../models/llama/parameter.ts";
+import type { Naming } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 
 /** The parameters of one tensor-parallel shard, by canonical name, in the source's order. */

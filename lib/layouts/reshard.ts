@@ -9,7 +9,8 @@ import { TensorJoiner } from "../tensor/join.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Parameters, TensorParallelShard } from "./checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import { parseName, shardDimOf } from "../models/llama/parameter.ts";
+import { familyOf } from "../models/families.ts";
+import { parseName, shardDimOf } from "../models/parameter.ts";
 import { haveSameBytes } from "./same_values.ts";
 
 /**
@@ -40,6 +41,20 @@ export function checkShardCount(model: ModelDescription, count: number): void {
   }
 }
 
+/** What decides how a model is split. */
+export type SplitModel = Pick<ModelDescription, "family" | "embeddingShardDim">;
+
+/**
+ * The dimension along which tensor parallelism splits a parameter of a model.
+ *
+ * @param name Its canonical name.
+ * @param model The model, which must have it.
+ * @returns The dimension, or `undefined` where each shard has a copy.
+ */
+export function shardDimOfName(name: string, model: SplitModel): 0 | 1 | undefined {
+  return shardDimOf(parseName(familyOf(model), "fairseq2", name)!, model.embeddingShardDim);
+}
+
 /**
  * The parameters of some other number of shards.
  *
@@ -50,14 +65,14 @@ export function checkShardCount(model: ModelDescription, count: number): void {
  */
 export function reshard(
   shards: readonly TensorParallelShard[],
-  model: Pick<ModelDescription, "embeddingShardDim">,
+  model: SplitModel,
   count: number,
 ): Parameters[] {
   if (shards.length === count) return shards.map(({ parameters }) => parameters);
   const joiner = new TensorJoiner();
   const results = Array.from({ length: count }, () => new Map<string, Tensor>());
   for (const name of shards[0]!.parameters.keys()) {
-    const dimension = shardDimOf(parseName("fairseq2", name)!, model.embeddingShardDim);
+    const dimension = shardDimOfName(name, model);
     const parts = shards.map(({ parameters }) => parameters.get(name)!);
     const whole = dimension === undefined ? parts[0]! : joiner.join(parts, dimension);
     results.forEach((parameters, index) => {
@@ -77,11 +92,11 @@ export function reshard(
  */
 export function differingReplicas(
   shards: readonly TensorParallelShard[],
-  model: Pick<ModelDescription, "embeddingShardDim">,
+  model: SplitModel,
 ): string[] {
   const [first, ...others] = shards;
   return [...first!.parameters].filter(([name, tensor]) =>
-    shardDimOf(parseName("fairseq2", name)!, model.embeddingShardDim) === undefined &&
+    shardDimOfName(name, model) === undefined &&
     others.some(({ parameters }) => !haveSameBytes(tensor, parameters.get(name)!))
   ).map(([name]) => name);
 }

@@ -1,5 +1,5 @@
 /**
- * What there is to know of a LLaMA model besides its weights: sizes, and the numbers that its code needs.
+ * What there is to know of a model besides its weights: sizes, and the numbers that its code needs.
  *
  * @module
  */
@@ -26,6 +26,8 @@ export interface ModelShape {
   readonly heads: number;
   /** The number of key and value heads. */
   readonly kvHeads: number;
+  /** The rows of a head in q, k and v. */
+  readonly headDim: number;
   /** The inner width of the feed-forward network, as it really is. */
   readonly intermediateSize: number;
   /** The rows of the embedding and of the output projection. */
@@ -34,6 +36,8 @@ export interface ModelShape {
 
 /** The sizes of a model, and all else that a configuration file of any layout says of it. */
 export interface ModelDescription extends ModelShape {
+  /** The name of its family. */
+  readonly family: string;
   /** What the feed-forward width is rounded up to a multiple of. */
   readonly multipleOf: number;
   /** The base of the rotary frequencies. */
@@ -56,14 +60,14 @@ export interface ModelDescription extends ModelShape {
   readonly padId?: number;
 }
 
-/** The rows of a head in q, k and v: the dimension divided by the heads, which every LLaMA of fairseq2 has. */
-export function headDim({ dim, heads }: Pick<ModelShape, "dim" | "heads">): number {
-  return dim / heads;
+/** The rows of q. */
+export function qDim({ heads, headDim }: Pick<ModelShape, "heads" | "headDim">): number {
+  return heads * headDim;
 }
 
 /** The rows of k and of v. */
-export function kvDim(shape: Pick<ModelShape, "dim" | "heads" | "kvHeads">): number {
-  return shape.kvHeads * headDim(shape);
+export function kvDim({ kvHeads, headDim }: Pick<ModelShape, "kvHeads" | "headDim">): number {
+  return kvHeads * headDim;
 }
 
 /**

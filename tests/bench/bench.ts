@@ -19,7 +19,7 @@ import { parseArgs } from "../../lib/deps.ts";
 import { formatBytes } from "../../lib/cli/format.ts";
 import { withLoopMount } from "./loop_mount.ts";
 import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
-import { findArchitecture } from "../../lib/models/llama/architecture.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
 import { fastest, type Measured, measureInTurn, median, peak, runOnce, type Subject } from "./measure.ts";
 
 const args = parseArgs(Deno.args, {

@@ -17,8 +17,10 @@ import { combineCrc32 } from "../../lib/copy/crc32.ts";
 import type { Literal } from "../../lib/copy/plan.ts";
 import { bytes } from "../../lib/bytes/view.ts";
 import { parseArgs } from "../../lib/deps.ts";
-import { type Architecture, findArchitecture } from "../../lib/models/llama/architecture.ts";
-import { expectedParameters, formatName, shapeOf, shardDimOf } from "../../lib/models/llama/parameter.ts";
+import { familyOf } from "../../lib/models/families.ts";
+import type { Architecture } from "../../lib/models/family.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
+import { expectedParameters, formatName, shapeOf, shardDimOf } from "../../lib/models/parameter.ts";
 import { Global, type PickleValue, Reduction, Tuple } from "../../lib/pickle/mod.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
@@ -81,7 +83,7 @@ function shardState(architecture: Architecture, options: MakeOptions, block: Uin
   const type = dtypeOf(dtype);
   const shape = { ...architecture, layers: options.layers ?? architecture.layers };
   const state = new Map<string, Tensor>();
-  for (const parameter of expectedParameters(shape)) {
+  for (const parameter of expectedParameters(familyOf(shape), shape)) {
     const dimension = shards === 1 ? undefined : shardDimOf(parameter, architecture.embeddingShardDim);
     const size = shapeOf(parameter, shape).map((n, i) => i === dimension ? n / shards : n);
     const length = numel(size) * type.itemBytes;

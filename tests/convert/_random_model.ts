@@ -6,7 +6,8 @@ import { bytes } from "../../lib/bytes/view.ts";
 import { FileSource } from "../../lib/bytes/source.ts";
 import type { Parameters } from "../../lib/layouts/checkpoint.ts";
 import type { ModelDescription, RopeScaling } from "../../lib/models/model_description.ts";
-import { expectedParameters, formatName, shapeOf } from "../../lib/models/llama/parameter.ts";
+import { familyOf } from "../../lib/models/families.ts";
+import { expectedParameters, formatName, shapeOf } from "../../lib/models/parameter.ts";
 import { reshard } from "../../lib/layouts/reshard.ts";
 import { type DType, dtypeOf } from "../../lib/tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
@@ -30,10 +31,12 @@ export function randomModel(random: Random): ModelDescription {
   const ropeScaling = random.pick(scalings);
   const vocabSize = 4 * random.integer(2, 12);
   return {
+    family: "llama",
     dim,
     layers: random.integer(1, 3),
     heads,
     kvHeads,
+    headDim: dim / heads,
     intermediateSize: multipleOf * random.integer(1, 12),
     vocabSize,
     multipleOf,
@@ -87,7 +90,7 @@ export function randomCheckpoint(
     return tensorOfView(dtype, shape, store(items, dtype).view);
   };
   const parameters = new Map<string, Tensor>();
-  for (const each of expectedParameters(model)) {
+  for (const each of expectedParameters(familyOf(model), model)) {
     parameters.set(formatName("fairseq2", each), make(dtypeOf(random.pick(types)), shapeOf(each, model)));
   }
   if (random.integer(0, 2) === 0) {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { families } from "../../lib/models/families.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { parseConfigJson } from "../../lib/layouts/huggingface/parse_config_json.ts";
 import { describeReference } from "../../lib/layouts/reference/describe_reference.ts";
@@ -169,6 +170,7 @@ export function memoryTargets(): Target[] {
     .map(({ bytes }) => bytes).filter(({ length }) => length <= 4096);
   const tokenizers = fixtures(/\/tokenizer\/.*\.model$/);
   const observed = {
+    families,
     dim: 32,
     layers: 2,
     kvDim: 16,

@@ -2,8 +2,9 @@ import { assertEquals } from "@std/assert";
 import { join, toFileUrl } from "../../lib/deps.ts";
 import { FileError, FormatError } from "../../lib/error.ts";
 import { inspect, type InspectedTensor } from "../../lib/inspect/inspect.ts";
-import { findArchitecture } from "../../lib/models/llama/architecture.ts";
-import { expectedParameters, formatName, shapeOf } from "../../lib/models/llama/parameter.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
+import { familyOf } from "../../lib/models/families.ts";
+import { expectedParameters, formatName, shapeOf } from "../../lib/models/parameter.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import { CheckpointCopy, CHECKPOINTS } from "../_torch_files.ts";
@@ -120,7 +121,7 @@ Deno.test("inspect() names the architecture that shapes fit", async () => {
   const model = findArchitecture("llama3_2_1b")!;
   let end = 0;
   const header = JSON.stringify(Object.fromEntries(
-    expectedParameters(model).map((each) => {
+    expectedParameters(familyOf(model), model).map((each) => {
       const shape = shapeOf(each, model);
       const start = end;
       end += 2 * shape.reduce((a, b) => a * b, 1);

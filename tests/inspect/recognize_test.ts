@@ -1,8 +1,11 @@
 import { assertEquals } from "@std/assert";
 import type { ListedTensor } from "../../lib/inspect/listing.ts";
 import { fairseq2Layout, fittingArchitectures, recognize } from "../../lib/inspect/recognize.ts";
-import { architectures, findArchitecture } from "../../lib/models/llama/architecture.ts";
-import { expectedParameters, formatName, type Naming, shapeOf } from "../../lib/models/llama/parameter.ts";
+import { architectures, findArchitecture } from "../../lib/models/model_cards.ts";
+import { familyOf } from "../../lib/models/families.ts";
+import type { Naming } from "../../lib/models/family.ts";
+import { llama } from "../../lib/models/llama/family.ts";
+import { expectedParameters, formatName, shapeOf } from "../../lib/models/parameter.ts";
 import type { PickleValue } from "../../lib/pickle/mod.ts";
 
 function listed(names: Iterable<string>): ListedTensor[] {
@@ -13,12 +16,16 @@ function listed(names: Iterable<string>): ListedTensor[] {
 function parametersOf(name: string): Map<string, { shape: readonly number[] }> {
   const model = findArchitecture(name)!;
   return new Map(
-    expectedParameters(model).map((each) => [formatName("fairseq2", each), { shape: shapeOf(each, model) }]),
+    expectedParameters(familyOf(model), model).map((
+      each,
+    ) => [formatName("fairseq2", each), { shape: shapeOf(each, model) }]),
   );
 }
 
 function namesOf(layout: Naming): string[] {
-  return expectedParameters({ layers: 2 }).map((each) => formatName(layout, each));
+  return expectedParameters(llama, { ...findArchitecture("7b"), layers: 2 }).map((each) =>
+    formatName(layout, each)
+  );
 }
 
 Deno.test("recognize() knows the names of each layout", () => {
@@ -79,7 +86,7 @@ Deno.test("fairseq2Layout() tells versions by the dict around the model", () => 
 });
 
 Deno.test("fittingArchitectures() names the architectures that shapes fit", () => {
-  const found = architectures.map(({ name }) => [name, fittingArchitectures(parametersOf(name))]);
+  const found = architectures.map(({ name }) => [name, fittingArchitectures(parametersOf(name), [llama])]);
   const either = (...names: string[]) => names.map((name) => [name, names.join(" or ")]);
   assertEquals(Object.fromEntries(found), {
     ...Object.fromEntries(found.map(([name]) => [name, name])),
@@ -95,9 +102,9 @@ Deno.test("fittingArchitectures() names the architectures that shapes fit", () =
 Deno.test("fittingArchitectures() does without an output projection, and says nothing of other sizes", () => {
   const tied = parametersOf("llama3_2_1b");
   tied.delete("final_proj.weight");
-  assertEquals(fittingArchitectures(tied), "llama3_2_1b");
+  assertEquals(fittingArchitectures(tied, [llama]), "llama3_2_1b");
   const narrow = parametersOf("llama3_2_1b");
   narrow.set("decoder.layers.0.ffn.gate_proj.weight", { shape: [100, 2048] });
-  assertEquals(fittingArchitectures(narrow), undefined);
-  assertEquals(fittingArchitectures(new Map()), undefined);
+  assertEquals(fittingArchitectures(narrow, [llama]), undefined);
+  assertEquals(fittingArchitectures(new Map(), [llama]), undefined);
 });

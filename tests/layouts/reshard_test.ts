@@ -18,10 +18,12 @@ import { TempDir } from "../_temp.ts";
 /** A model of LLaMA 2 7B's kind, with other sizes. */
 function describe(sizes: Partial<ModelDescription>): ModelDescription {
   return {
+    family: "llama",
     dim: 24,
     layers: 1,
     heads: 12,
     kvHeads: 12,
+    headDim: 2,
     intermediateSize: 48,
     vocabSize: 36,
     multipleOf: 1,

@@ -4,10 +4,11 @@
  * A mapping is a `Map`. The names of fields are those of the generation.
  */
 
-import type { Architecture } from "../../models/llama/architecture.ts";
-import { mapping, show } from "./config_fields.ts";
-import type { ConfigFields } from "./config_fields.ts";
-import type { Generation } from "../../models/llama/model_generation.ts";
+import type { Architecture } from "../../models/family.ts";
+import { shortestMultiplier } from "../../models/llama/intermediate_size.ts";
+import { mapping, show } from "../../models/config_fields.ts";
+import type { ConfigFields } from "../../models/config_fields.ts";
+import type { Generation } from "../../layouts/fairseq2/generation.ts";
 
 /** A mapping of a configuration. */
 export type ConfigTree = ReadonlyMap<string, unknown>;
@@ -76,9 +77,10 @@ export const defaultRopeScaling: ConfigTree = new Map<string, unknown>([
 export function architectureConfig(
   architecture: Architecture,
   generation: Generation,
-  eosId: number,
+  eosId: number | undefined,
 ): ConfigTree {
-  const { dim, ffnDimMultiplier, bosId, padId, vocabSize, multipleOf } = architecture;
+  const { dim, intermediateSize, bosId, padId, vocabSize, multipleOf } = architecture;
+  const ffnDimMultiplier = shortestMultiplier(dim, multipleOf, intermediateSize)!;
   const config = new Map(defaultConfig(generation));
   config.set("model_dim", dim);
   config.set("max_seq_len", architecture.maxSeqLen);

@@ -5,7 +5,8 @@
  */
 
 import { OptionError } from "../../error.ts";
-import { type Architecture, findModelCard, type ModelCard } from "../../models/llama/architecture.ts";
+import type { Architecture } from "../../models/family.ts";
+import { findModelCard, type ModelCard } from "../../models/model_cards.ts";
 import {
   anyNumber,
   boolean,
@@ -17,7 +18,7 @@ import {
   positivePair,
   show,
   text as textKind,
-} from "./config_fields.ts";
+} from "../../models/config_fields.ts";
 import { fairseq2IntermediateSize } from "../../models/llama/intermediate_size.ts";
 import {
   MAX_DIM,
@@ -37,7 +38,7 @@ import {
   unknownField,
 } from "./model_config_tree.ts";
 import { headsProblem, type ModelDescription, type RopeScaling } from "../../models/model_description.ts";
-import { detectGeneration, type Generation } from "../../models/llama/model_generation.ts";
+import { detectGeneration, type Generation } from "../../layouts/fairseq2/generation.ts";
 import { parseYamlMapping } from "./yaml_mapping.ts";
 
 /** What a `model.yaml` says, under one set of names whatever version of fairseq2 wrote it. */
@@ -215,7 +216,9 @@ function readConfig(config: ConfigFields, generation: Generation): Omit<ModelCon
   const ropeScaling = readRopeScaling(read, generation);
   checkTrainingFields(read, isNew);
   return {
+    family: "llama",
     ...shape,
+    headDim: shape.dim / shape.heads,
     ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"), defaults)),
     intermediateSize,
     multipleOf,

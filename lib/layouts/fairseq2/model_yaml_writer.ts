@@ -6,7 +6,7 @@
 
 import { fairseq2IntermediateSize, shortestMultiplier } from "../../models/llama/intermediate_size.ts";
 import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
-import type { Generation } from "../../models/llama/model_generation.ts";
+import type { Generation } from "../../layouts/fairseq2/generation.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 import type { SpecialTokens } from "../huggingface/special_tokens.ts";
 import { printYaml, type YamlMapping, type YamlValue } from "../../python/yaml_printer.ts";

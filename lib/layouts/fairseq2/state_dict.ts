@@ -10,7 +10,8 @@ import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
 import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
 import type { TorchFile } from "../../torch/torch_file.ts";
 import type { Parameters } from "../checkpoint.ts";
-import { parseName, stripWrappers } from "../../models/llama/parameter.ts";
+import { findParameter } from "../../models/families.ts";
+import { stripWrappers } from "../../models/parameter.ts";
 
 /** Keys that fairseq2 has put a model's state dict under: FSDP's, and that of DDP and of a single GPU. */
 const MODEL_KEYS = ["model", "_model"] as const;
@@ -29,13 +30,13 @@ const OTHER_FILES: readonly (readonly [key: string, what: string])[] = [
 ];
 
 /**
- * Finds the model's parameters in a file of fairseq2's.
+ * Finds the model's parameters in a file of fairseq2's, whatever the model is.
  *
  * @param file The file.
  * @param isPiece Whether it is one of several pieces of a state dict, and so may have nothing of it.
  * @returns The parameters by canonical name, in the file's order.
  * @throws {FormatError} If the file holds no model.
- * @throws {MismatchError} If a parameter is unknown, or there twice after wrappers' names were removed.
+ * @throws {MismatchError} If a parameter can't be one, or is there twice after wrappers' names were removed.
  */
 export function readModelState(file: TorchFile, isPiece = false): Parameters {
   const { path } = file.archive.source;
@@ -56,11 +57,6 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
     const name = stripWrappers(key);
     const tensor = file.tensor(value, key);
     if (tensor === undefined) throw new FormatError(`${path}: ${key}: is ${describe(value)}, not a tensor`);
-    if (parseName("fairseq2", name) === undefined) {
-      throw new MismatchError(
-        `${path}: ${key}: is no parameter of a fairseq2 LLaMA model; is this another model?`,
-      );
-    }
     if (isExpanded(tensor)) {
       throw new MismatchError(
         `${path}: ${key}: has more items than its storage, as no model's weights have; save it contiguous`,
@@ -91,7 +87,7 @@ function findState(root: PickledDict, path: string): PickledDict {
   }
   // A flat state dict is a model's if one of its keys is a parameter's name.
   for (const key of root.keys()) {
-    if (typeof key === "string" && parseName("fairseq2", stripWrappers(key)) !== undefined) return root;
+    if (typeof key === "string" && findParameter("fairseq2", stripWrappers(key)) !== undefined) return root;
   }
   for (const [key, what] of OTHER_FILES) {
     if (root.has(key)) {

@@ -11,11 +11,13 @@ import type { PickleValue } from "../../pickle/mod.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState } from "../../torch/save_state.ts";
-import { findArchitecture } from "../../models/llama/architecture.ts";
+import { findArchitecture } from "../../models/model_cards.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
 import { modelYaml, type ModelYamlForm } from "./model_yaml_writer.ts";
-import { expectedParameters, formatName } from "../../models/llama/parameter.ts";
+import { familyOf } from "../../models/families.ts";
+import { EMBEDDING, PROJECTION } from "../../models/family.ts";
+import { expectedParameters, formatName } from "../../models/parameter.ts";
 import { specialTokens } from "../huggingface/special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { plannedTensor } from "../reference/write.ts";
@@ -154,10 +156,9 @@ function wrapperOf(form: ModelYamlForm): Wrapper {
  */
 function stateInOrder(parameters: Parameters, model: ModelDescription, tie: boolean): Map<string, Tensor> {
   const state = new Map<string, Tensor>();
-  for (const each of expectedParameters(model)) {
+  for (const each of expectedParameters(familyOf(model), model)) {
     const name = formatName("fairseq2", each);
-    const source = tie && each.kind === "final_proj" ? formatName("fairseq2", { kind: "embed" }) : name;
-    state.set(name, parameters.get(source)!);
+    state.set(name, parameters.get(tie && name === PROJECTION ? EMBEDDING : name)!);
   }
   return state;
 }

@@ -4,7 +4,7 @@
 
 import { parseYaml } from "../../deps.ts";
 import { ConfigError } from "../../models/config_error.ts";
-import { mapping, oneLine, show } from "./config_fields.ts";
+import { mapping, oneLine, show } from "../../models/config_fields.ts";
 import {
   MAX_CONFIG_ALIASES,
   MAX_CONFIG_CHARACTERS,

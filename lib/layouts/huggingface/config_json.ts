@@ -5,7 +5,7 @@
  * @module
  */
 
-import { headDim, type ModelDescription, type RopeScaling } from "../../models/model_description.ts";
+import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
 import { pythonJson, type PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 import type { SpecialTokens } from "./special_tokens.ts";
@@ -41,7 +41,7 @@ export function configJson(model: ModelDescription, { dtype, tied, tokens }: Con
     // Left out, they would be those of LLaMA 1.
     bos_token_id: tokens.bosId ?? null,
     eos_token_id: tokens.eosId ?? null,
-    head_dim: headDim(model),
+    head_dim: model.headDim,
     hidden_act: "silu",
     hidden_size: model.dim,
     initializer_range: new PythonFloat(0.02),

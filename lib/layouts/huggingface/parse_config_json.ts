@@ -16,7 +16,7 @@ import {
   positiveNumber,
   show,
   text as textKind,
-} from "../fairseq2/config_fields.ts";
+} from "../../models/config_fields.ts";
 import { inferEmbeddingShardDim, inferMultipleOf } from "../../models/llama/infer_fields.ts";
 import {
   MAX_CONFIG_CHARACTERS,
@@ -27,12 +27,7 @@ import {
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
 } from "../../models/limits.ts";
-import {
-  headDim,
-  headsProblem,
-  type ModelDescription,
-  type RopeScaling,
-} from "../../models/model_description.ts";
+import { headsProblem, type ModelDescription, type RopeScaling } from "../../models/model_description.ts";
 import type { SpecialTokens } from "./special_tokens.ts";
 
 /** What a `config.json` says. */
@@ -80,11 +75,12 @@ export function parseConfigJson(text: string, file = "config.json"): HuggingFace
       unfit.problem,
     );
   }
+  const headDim = shape.dim / heads;
   const rows = fields.optional("head_dim", positiveInteger(MAX_DIM));
-  if (rows !== undefined && rows !== headDim(shape)) {
+  if (rows !== undefined && rows !== headDim) {
     throw fields.error(
       "head_dim",
-      `expected hidden_size / num_attention_heads, which is ${headDim(shape)}, got ${rows}; ` +
+      `expected hidden_size / num_attention_heads, which is ${headDim}, got ${rows}; ` +
         "neither fairseq2 nor Meta's code has heads of another size",
     );
   }
@@ -93,7 +89,9 @@ export function parseConfigJson(text: string, file = "config.json"): HuggingFace
   const rope = readRope(fields, maxSeqLen);
   const notes: string[] = [];
   const model: ModelDescription = {
+    family: "llama",
     ...shape,
+    headDim,
     ...rope,
     ...readTokens(fields, notes),
     multipleOf: inferMultipleOf(shape.dim, shape.intermediateSize),

@@ -12,17 +12,18 @@ import { FileError, FormatError, MismatchError } from "../../error.ts";
 import { openSafetensors } from "../../safetensors/safetensors_file.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Checkpoint } from "../checkpoint.ts";
-import { headDim, type ModelDescription } from "../../models/model_description.ts";
+import { familyOf } from "../../models/families.ts";
+import { EMBEDDING, PROJECTION } from "../../models/family.ts";
+import type { ModelDescription } from "../../models/model_description.ts";
 import {
   expectedParameters,
-  factsOf,
   formatName,
   isRotaryBuffer,
   parseName,
   shapeOf,
-} from "../../models/llama/parameter.ts";
+} from "../../models/parameter.ts";
 import { parseConfigJson } from "./parse_config_json.ts";
-import { reorderHeads, rowsFromHuggingFace } from "../../models/llama/rotary_order.ts";
+import { reorderHeads, rowsFromHuggingFace } from "../../models/rotary_order.ts";
 import { readConfigText } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "./weight_index.ts";
@@ -165,29 +166,25 @@ function canonicalParameters(
 ): Map<string, Tensor> {
   for (const [name, placed] of tensors) checkTensor(name, placed, model);
   const parameters = new Map<string, Tensor>();
-  const order = rowsFromHuggingFace(headDim(model));
-  for (const each of expectedParameters(model)) {
-    const name = formatName("huggingface", each);
+  const order = rowsFromHuggingFace(model.headDim);
+  for (const each of expectedParameters(familyOf(model), model)) {
+    const [name, canonical] = [formatName("huggingface", each), formatName("fairseq2", each)];
     const tensor = tensors.get(name)?.tensor;
     if (tensor !== undefined) {
-      parameters.set(
-        formatName("fairseq2", each),
-        factsOf(each.kind).rotary ? reorderHeads(tensor, order) : tensor,
-      );
-    } else if (each.kind === "final_proj" && model.tied) {
-      const embed = formatName("fairseq2", { kind: "embed" });
-      parameters.set(formatName("fairseq2", each), parameters.get(embed)!);
+      if (canonical === PROJECTION && model.tied) {
+        notes.push(
+          `${CONFIG} says that lm_head is the embedding (tie_word_embeddings), but the files hold one: it is carried over`,
+        );
+      }
+      parameters.set(canonical, each.spec.isPaired ? reorderHeads(tensor, order) : tensor);
+    } else if (canonical === PROJECTION && model.tied) {
+      parameters.set(canonical, parameters.get(EMBEDDING)!);
     } else {
-      const why = each.kind === "final_proj"
+      const why = canonical === PROJECTION
         ? `and ${CONFIG} doesn't say that it is the embedding (tie_word_embeddings)`
         : "so the model is incomplete";
       throw new MismatchError(`${directory}: no file holds ${name}, ${why}`);
     }
-  }
-  if (model.tied && tensors.has(formatName("huggingface", { kind: "final_proj" }))) {
-    notes.push(
-      `${CONFIG} says that lm_head is the embedding (tie_word_embeddings), but the files hold one: it is carried over`,
-    );
   }
   return parameters;
 }
@@ -199,7 +196,8 @@ function checkTensor(
   model: ModelDescription,
 ): void {
   if (isRotaryBuffer("huggingface", name)) return;
-  const parameter = parseName("huggingface", name);
+  const family = familyOf(model);
+  const parameter = parseName(family, "huggingface", name);
   if (!WEIGHT_DTYPES.has(dtype.name) || QUANTIZED.test(name)) {
     throw new MismatchError(
       `${path}: ${name}: is of quantized weights (${dtype.name}); convert the model that they were made of`,
@@ -209,7 +207,7 @@ function checkTensor(
     throw new MismatchError(
       name.endsWith(".bias")
         ? `${path}: ${name}: is a bias, which fairseq2's and Meta's LLaMA haven't got`
-        : `${path}: ${name}: is no parameter of a LLaMA model in the Hugging Face layout`,
+        : `${path}: ${name}: is no parameter of a ${family.title} model in the Hugging Face layout`,
     );
   }
   if (parameter.layer !== undefined && parameter.layer >= model.layers) {

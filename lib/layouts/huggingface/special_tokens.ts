@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Architecture } from "../../models/llama/architecture.ts";
+import type { Architecture } from "../../models/family.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 
 /** Tokens of a vocabulary that have a role of their own, where they are known. */

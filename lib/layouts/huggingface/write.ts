@@ -11,13 +11,15 @@ import { OptionError } from "../../error.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../safetensors/layout.ts";
 import { dtypeOf } from "../../tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
-import { findArchitecture } from "../../models/llama/architecture.ts";
+import { familyOf } from "../../models/families.ts";
+import { EMBEDDING, PROJECTION } from "../../models/family.ts";
+import { findArchitecture } from "../../models/model_cards.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { configJson, generationConfigJson } from "./config_json.ts";
-import { headDim, type ModelDescription } from "../../models/model_description.ts";
-import { factsOf, formatName, type Parameter, type ParameterKind } from "../../models/llama/parameter.ts";
+import type { ModelDescription } from "../../models/model_description.ts";
+import { expectedParameters, formatName, type Parameter } from "../../models/parameter.ts";
 import { reshard } from "../reshard.ts";
-import { reorderHeads, rowsForHuggingFace } from "../../models/llama/rotary_order.ts";
+import { reorderHeads, rowsForHuggingFace } from "../../models/rotary_order.ts";
 import { specialTokens } from "./special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { plannedTensor } from "../reference/write.ts";
@@ -42,27 +44,23 @@ export interface HuggingFaceOptions {
 /** The dtypes that weights are converted between. */
 const CAST_TYPES: readonly CastType[] = ["float32", "float16", "bfloat16"];
 
-/** The order of a layer's parameters in transformers' state dicts, which decides how they are split over files. */
-const LAYER_ORDER: readonly ParameterKind[] = [
-  "self_attn.q_proj",
-  "self_attn.k_proj",
-  "self_attn.v_proj",
-  "self_attn.output_proj",
-  "ffn.gate_proj",
-  "ffn.inner_proj",
-  "ffn.output_proj",
-  "self_attn_layer_norm",
-  "ffn_layer_norm",
-];
+/** The parts of a layer in their order in transformers; what they hold is in the same order as in fairseq2. */
+const LAYER_ORDER = [/\.self_attn\.\w+_proj\./, /\.self_attn\./, /\.mlp\./, /./];
 
-/** The parameters of a model in the order of transformers' state dicts (`LlamaForCausalLM`, 4.46 and 5.x). */
-function parametersInOrder({ layers }: ModelDescription, tied: boolean): Parameter[] {
-  return [
-    { kind: "embed" },
-    ...Array.from({ length: layers }, (_, layer) => LAYER_ORDER.map((kind) => ({ kind, layer }))).flat(),
-    { kind: "layer_norm" },
-    ...(tied ? [] : [{ kind: "final_proj" } as const]),
-  ];
+/**
+ * The parameters of a model in the order of transformers' state dicts (4.46 and 5.x), which decides how they are split
+ * over files.
+ */
+function parametersInOrder(model: ModelDescription, tied: boolean): Parameter[] {
+  const place = ({ spec: { names: { fairseq2, huggingface } }, layer }: Parameter) => {
+    if (layer === undefined) return fairseq2 === EMBEDDING ? -1 : model.layers * LAYER_ORDER.length;
+    return layer * LAYER_ORDER.length + LAYER_ORDER.findIndex((part) => part.test(huggingface));
+  };
+  return expectedParameters(familyOf(model), model)
+    .filter(({ spec }) => !tied || spec.names.fairseq2 !== PROJECTION)
+    .map((parameter) => ({ parameter, place: place(parameter) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ parameter }) => parameter);
 }
 
 /**
@@ -121,12 +119,12 @@ export function huggingFaceFiles(
 function huggingFaceTensor(
   parameters: Parameters,
   name: string,
-  { kind }: Parameter,
+  { spec }: Parameter,
   model: ModelDescription,
   dtype: CastType | undefined,
 ): Tensor {
   const tensor = parameters.get(name)!;
-  const ordered = factsOf(kind).rotary ? reorderHeads(tensor, rowsForHuggingFace(headDim(model))) : tensor;
+  const ordered = spec.isPaired ? reorderHeads(tensor, rowsForHuggingFace(model.headDim)) : tensor;
   return dtype === undefined ? ordered : castTensor(ordered, dtype, name);
 }
 

@@ -7,12 +7,12 @@
 
 import { MismatchError } from "../../error.ts";
 import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
-import type { Architecture } from "../../models/llama/architecture.ts";
+import type { Architecture } from "../../models/family.ts";
 import { ConfigError } from "../../models/config_error.ts";
-import { fitArchitectures } from "../../models/llama/fit_architecture.ts";
+import { fitArchitectures } from "../../models/fit_architecture.ts";
 import { inferEmbeddingShardDim } from "../../models/llama/infer_fields.ts";
 import { kvDim, type ModelDescription } from "../../models/model_description.ts";
-import type { Observation } from "../../models/llama/observe.ts";
+import type { Observation } from "../observe.ts";
 import { isMetaScaling, parseParamsJson, type ReferenceParams } from "./params_json.ts";
 
 /** What a `params.json` and weights describe. */
@@ -76,12 +76,14 @@ export function describeReference(
     );
   }
   const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
-  const { dim, layers, heads, kvHeads, intermediateSize, multipleOf, ropeTheta, normEps } = params;
+  const { dim, layers, heads, kvHeads, headDim, intermediateSize, multipleOf, ropeTheta, normEps } = params;
   const model: ModelDescription = {
+    family: "llama",
     dim,
     layers,
     heads,
     kvHeads,
+    headDim,
     intermediateSize,
     vocabSize,
     multipleOf,
@@ -100,7 +102,11 @@ export function describeReference(
 function tokensOf(
   { bosId, eosId, padId }: Architecture,
 ): Pick<ModelDescription, "bosId" | "eosId" | "padId"> {
-  return { bosId, eosId, ...(padId !== undefined && { padId }) };
+  return {
+    ...(bosId !== undefined && { bosId }),
+    ...(eosId !== undefined && { eosId }),
+    ...(padId !== undefined && { padId }),
+  };
 }
 
 function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[] {

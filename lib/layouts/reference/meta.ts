@@ -39,7 +39,7 @@ export function metaFiles(
 ): PlannedOutput {
   const { dialect = currentDialect } = checkpoint;
   const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
-  const files = consolidatedFiles(shards, dialect);
+  const files = consolidatedFiles(shards, model, dialect);
   files.push(textFile("params.json", metaParamsJson(model)));
 
   const notes: string[] = [];

@@ -17,7 +17,7 @@ import {
   positiveInteger,
   positiveNumber,
   show,
-} from "../fairseq2/config_fields.ts";
+} from "../../models/config_fields.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "../../models/llama/intermediate_size.ts";
 import {
   MAX_CONFIG_CHARACTERS,
@@ -32,8 +32,11 @@ import { pythonJson, type PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 
 /** What a `params.json` says. */
-export interface ReferenceParams
-  extends Pick<ModelDescription, "dim" | "layers" | "heads" | "kvHeads" | "multipleOf" | "intermediateSize"> {
+export interface ReferenceParams extends
+  Pick<
+    ModelDescription,
+    "dim" | "layers" | "heads" | "kvHeads" | "headDim" | "multipleOf" | "intermediateSize"
+  > {
   /** `ffn_dim_multiplier`; 1 where there is none. */
   readonly ffnDimMultiplier: number;
   /** `rope_theta`; 10000 where there is none, as in LLaMA 1 and 2. */
@@ -211,9 +214,10 @@ export function parseParamsJson(text: string, file = "params.json"): ReferencePa
   if (unfit !== undefined) {
     throw fields.error(unfit.field === "heads" ? "n_heads" : "n_kv_heads", unfit.problem);
   }
-  const headDim = fields.optional("head_dim", positiveInteger(MAX_DIM));
-  if (headDim !== undefined && headDim !== params.dim / heads) {
-    throw fields.error("head_dim", `expected dim / n_heads, which is ${params.dim / heads}, got ${headDim}`);
+  const headDim = params.dim / heads;
+  const rows = fields.optional("head_dim", positiveInteger(MAX_DIM));
+  if (rows !== undefined && rows !== headDim) {
+    throw fields.error("head_dim", `expected dim / n_heads, which is ${headDim}, got ${rows}`);
   }
   const intermediateSize = referenceIntermediateSize(params.dim, params.multipleOf, params.ffnDimMultiplier);
   if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
@@ -228,6 +232,7 @@ export function parseParamsJson(text: string, file = "params.json"): ReferencePa
   const scaled = fields.optional("use_scaled_rope", boolean) ?? false;
   return {
     ...params,
+    headDim,
     intermediateSize,
     ...(vocabSize !== undefined && { vocabSize }),
     ...(scaled && { ropeScaling: META_SCALING }),

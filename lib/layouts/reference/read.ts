@@ -17,8 +17,9 @@ import { dictOf } from "../../torch/pickled_dict.ts";
 import { type LastTable, openTorchFile, type TorchFile } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { describeReference } from "./describe_reference.ts";
-import { observeShape } from "../../models/llama/observe.ts";
-import { formatName, isRotaryBuffer, parseName } from "../../models/llama/parameter.ts";
+import { observeShape } from "../observe.ts";
+import { findParameter } from "../../models/families.ts";
+import { formatName, isRotaryBuffer } from "../../models/parameter.ts";
 import { readConfigText } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
 
@@ -121,7 +122,7 @@ function readReferenceState(file: TorchFile): Parameters {
     if (isRotaryBuffer("reference", name)) continue;
     const tensor = file.tensor(value, name);
     if (tensor === undefined) throw new FormatError(`${path}: ${name}: is no tensor`);
-    const parameter = parseName("reference", name);
+    const parameter = findParameter("reference", name);
     if (parameter === undefined) {
       throw new MismatchError(`${path}: ${name}: is no parameter of a LLaMA model in the reference layout`);
     }

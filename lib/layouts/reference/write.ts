@@ -9,9 +9,10 @@ import type { OutputFile, PlannedTensor } from "../../copy/plan.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../torch/save_state.ts";
-import type { Parameters, TensorParallelShard } from "../checkpoint.ts";
+import type { TensorParallelShard } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
-import { formatName, parseName } from "../../models/llama/parameter.ts";
+import { familyOf } from "../../models/families.ts";
+import { formatName, parseName } from "../../models/parameter.ts";
 import { referenceParamsJson } from "./params_json.ts";
 import { textFile } from "../text_file.ts";
 
@@ -20,23 +21,14 @@ export function consolidatedName(rank: number): string {
   return `consolidated.${String(rank).padStart(2, "0")}.pth`;
 }
 
-/** The reference layout's name of a parameter that goes by its canonical one. */
-export function referenceName(canonical: string): string {
-  return formatName("reference", parseName("fairseq2", canonical)!);
+/** The reference layout's name of a model's parameter that goes by its canonical one. */
+function referenceName(canonical: string, model: ModelDescription): string {
+  return formatName("reference", parseName(familyOf(model), "fairseq2", canonical)!);
 }
 
 /** A tensor for a dry run. */
 export function plannedTensor(from: string, to: string, { dtype, shape }: Tensor): PlannedTensor {
   return { from, to, dtype: dtype.name, shape, bytes: numel(shape) * dtype.itemBytes };
-}
-
-/** Parameters under the reference layout's names, in the order that they have. */
-export function referenceState(parameters: Parameters): Map<string, Tensor> {
-  const state = new Map<string, Tensor>();
-  for (const [name, tensor] of parameters) {
-    state.set(referenceName(name), tensor);
-  }
-  return state;
 }
 
 /** The parameters of one output file, and the torch file that all of them come from, where there is one. */
@@ -55,17 +47,26 @@ export function referenceFiles(
   model: ModelDescription,
   dialect: TorchDialect = currentDialect,
 ): OutputFile[] {
-  return [...consolidatedFiles(shards, dialect), textFile("params.json", referenceParamsJson(model))];
+  return [...consolidatedFiles(shards, model, dialect), textFile("params.json", referenceParamsJson(model))];
 }
 
-/** The `consolidated.NN.pth` files of some shards. */
-export function consolidatedFiles(shards: readonly OutputShard[], dialect: TorchDialect): OutputFile[] {
+/** The `consolidated.NN.pth` files of a model's shards. */
+export function consolidatedFiles(
+  shards: readonly OutputShard[],
+  model: ModelDescription,
+  dialect: TorchDialect,
+): OutputFile[] {
   const last: LastPickle = {};
   return shards.map(({ parameters, file }, rank) => {
     trimMemory();
     const base = file === undefined ? {} : { base: file };
-    const tensors = [...parameters].map(([name, tensor]) => plannedTensor(name, referenceName(name), tensor));
-    return layoutState(consolidatedName(rank), referenceState(parameters), {
+    const state = new Map<string, Tensor>();
+    const tensors = [...parameters].map(([from, tensor]) => {
+      const to = referenceName(from, model);
+      state.set(to, tensor);
+      return plannedTensor(from, to, tensor);
+    });
+    return layoutState(consolidatedName(rank), state, {
       dialect,
       tensors,
       last,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { architectures } from "./architecture.ts";
+import { llamaArchitectures } from "./architectures.ts";
 import { shortestMultiplier } from "./intermediate_size.ts";
 import type { ModelDescription } from "../model_description.ts";
 
@@ -22,7 +22,7 @@ const USUAL_MULTIPLE = 256;
  * @returns The multiple.
  */
 export function inferMultipleOf(dim: number, intermediateSize: number): number {
-  const published = architectures.find((each) =>
+  const published = llamaArchitectures.find((each) =>
     each.dim === dim && each.intermediateSize === intermediateSize
   );
   if (published !== undefined) return published.multipleOf;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
-import type { Generation } from "../../../lib/models/llama/model_generation.ts";
+import type { Generation } from "../../../lib/layouts/fairseq2/generation.ts";
 import { type ModelConfig, parseModelYaml } from "../../../lib/layouts/fairseq2/model_yaml.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
@@ -63,10 +63,12 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
   const padId = config.vocab_info === undefined ? config.pad_idx : config.vocab_info.pad_idx;
   return {
     generation,
+    family: "llama",
     dim: config.model_dim,
     layers: config.num_layers,
     heads: config.num_attn_heads,
     kvHeads: config.num_key_value_heads,
+    headDim: config.model_dim / config.num_attn_heads,
     vocabSize: config.vocab_size ?? config.vocab_info?.size,
     intermediateSize: ffn_width,
     ffnInnerDim: config.ffn_inner_dim,
@@ -128,10 +130,12 @@ for (const [version, generation] of Object.entries(versions)) {
 }
 
 const llama3 = {
+  family: "llama",
   dim: 32,
   layers: 2,
   heads: 4,
   kvHeads: 2,
+  headDim: 8,
   vocabSize: 50,
   intermediateSize: 128,
   multipleOf: 8,

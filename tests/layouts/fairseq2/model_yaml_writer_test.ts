@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
-import { architectures } from "../../../lib/models/llama/architecture.ts";
+import { architectures } from "../../../lib/models/model_cards.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
 import { parseModelYaml } from "../../../lib/layouts/fairseq2/model_yaml.ts";
 import { modelYaml, type ModelYamlForm } from "../../../lib/layouts/fairseq2/model_yaml_writer.ts";

@@ -16,10 +16,12 @@ const scaled = {
   embeddingShardDim: 0,
 } as const;
 const sizes = {
+  family: "llama",
   dim: 16,
   layers: 3,
   heads: 4,
   kvHeads: 2,
+  headDim: 4,
   intermediateSize: 48,
   vocabSize: 24,
   multipleOf: 16,
@@ -32,10 +34,12 @@ const sizes = {
 
 const written: Readonly<Record<string, ModelDescription>> = {
   defaults: {
+    family: "llama",
     dim: 4096,
     layers: 32,
     heads: 32,
     kvHeads: 32,
+    headDim: 128,
     intermediateSize: 11008,
     vocabSize: 32000,
     multipleOf: 256,
@@ -82,10 +86,12 @@ function parse(fields: Readonly<Record<string, unknown>>): ModelDescription {
 
 Deno.test("parseConfigJson() takes what transformers takes for fields that aren't there", () => {
   const model = {
+    family: "llama",
     dim: 32,
     layers: 2,
     heads: 4,
     kvHeads: 4,
+    headDim: 8,
     intermediateSize: 88,
     vocabSize: 40,
     multipleOf: 8,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { findArchitecture } from "../../../lib/models/llama/architecture.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
 import { specialTokens } from "../../../lib/layouts/huggingface/special_tokens.ts";
 

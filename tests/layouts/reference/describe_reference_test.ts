@@ -4,20 +4,23 @@
 
 import { assertEquals } from "@std/assert";
 import { MismatchError } from "../../../lib/error.ts";
-import { type Architecture, findArchitecture } from "../../../lib/models/llama/architecture.ts";
+import { familyOf } from "../../../lib/models/families.ts";
+import type { LlamaArchitecture } from "../../../lib/models/llama/architectures.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import {
   type DescribedReference,
   describeReference,
 } from "../../../lib/layouts/reference/describe_reference.ts";
 import { kvDim, type ModelDescription } from "../../../lib/models/model_description.ts";
-import type { Observation } from "../../../lib/models/llama/observe.ts";
+import type { Observation } from "../../../lib/layouts/observe.ts";
 import { metaParamsJson, referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 function observe(model: ModelDescription, changes: Partial<Observation> = {}): Observation {
   const { dim, layers, intermediateSize, vocabSize } = model;
   return {
+    families: [familyOf(model)],
     dim,
     layers,
     intermediateSize,
@@ -40,7 +43,7 @@ function describe(
 /** The fields of an architecture that a model description has, untied as the files of this layout are. */
 function untied(name: string): ModelDescription {
   const { name: _, cards: _cards, alternativeLayers: _layers, ffnDimMultiplier: _multiplier, ...model } =
-    findArchitecture(name);
+    findArchitecture(name) as LlamaArchitecture;
   return { ...model, tied: false };
 }
 
@@ -115,10 +118,12 @@ Deno.test("describeReference() takes the weights' word for how the embedding is 
 });
 
 const own: ModelDescription = {
+  family: "llama",
   dim: 32,
   layers: 2,
   heads: 4,
   kvHeads: 2,
+  headDim: 8,
   intermediateSize: 128,
   vocabSize: 50,
   multipleOf: 8,
@@ -166,7 +171,9 @@ Deno.test("describeReference() refuses a params.json that is none, or says a thi
 });
 
 Deno.test("describeReference() carries no field of the architecture's table along", () => {
-  const model = describe(referenceParamsJson(untied("33b")), untied("33b")).model as Partial<Architecture>;
+  const model = describe(referenceParamsJson(untied("33b")), untied("33b")).model as Partial<
+    LlamaArchitecture
+  >;
   assertEquals(
     [model.name, model.cards, model.alternativeLayers, model.ffnDimMultiplier],
     Array(4).fill(undefined),

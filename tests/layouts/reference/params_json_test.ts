@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MismatchError } from "../../../lib/error.ts";
-import { architectures, findArchitecture } from "../../../lib/models/llama/architecture.ts";
+import { llamaArchitectures } from "../../../lib/models/llama/architectures.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import {
   isMetaScaling,
@@ -83,13 +84,14 @@ Deno.test("referenceParamsJson() leaves out what is as by default", () => {
 });
 
 Deno.test("referenceParamsJson() reads back as what it was made from, for every architecture", () => {
-  for (const architecture of architectures) {
+  for (const architecture of llamaArchitectures) {
     const params = parseParamsJson(referenceParamsJson(architecture));
     const {
       dim,
       layers,
       heads,
       kvHeads,
+      headDim,
       multipleOf,
       ffnDimMultiplier,
       intermediateSize,
@@ -101,6 +103,7 @@ Deno.test("referenceParamsJson() reads back as what it was made from, for every 
       layers,
       heads,
       kvHeads,
+      headDim,
       multipleOf,
       ffnDimMultiplier,
       intermediateSize,
@@ -169,6 +172,7 @@ Deno.test("parseParamsJson() reads those of every real checkpoint", () => {
     const isLlama2 = path.includes("llama2");
     assertEquals(parseParamsJson(read(path)), {
       ...tiny,
+      headDim: 8,
       ffnDimMultiplier: 1.5,
       ...(isLlama2 && { kvHeads: 4, intermediateSize: 88, ropeTheta: 10000, ffnDimMultiplier: 1 }),
     });
@@ -185,6 +189,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       layers: 32,
       heads: 32,
       kvHeads: 32,
+      headDim: 128,
       multipleOf: 256,
       ffnDimMultiplier: 1,
       intermediateSize: 11008,
@@ -202,6 +207,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       layers: 80,
       heads: 64,
       kvHeads: 8,
+      headDim: 128,
       multipleOf: 4096,
       ffnDimMultiplier: 1.3,
       intermediateSize: 28672,
@@ -215,6 +221,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
     layers: 126,
     heads: 128,
     kvHeads: 8,
+    headDim: 128,
     multipleOf: 4096,
     ffnDimMultiplier: 1.2,
     intermediateSize: 53248,
@@ -234,6 +241,7 @@ Deno.test("parseParamsJson() takes null for what may be missing, and ignores wha
   assertEquals(params, {
     ...tiny,
     kvHeads: 4,
+    headDim: 8,
     intermediateSize: 256, // int(8 · 32 / 3) rounded up to 256
     multipleOf: 256,
     ffnDimMultiplier: 1,

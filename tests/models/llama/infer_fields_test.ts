@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { architectures } from "../../../lib/models/llama/architecture.ts";
+import { architectures } from "../../../lib/models/model_cards.ts";
 import {
   referenceIntermediateSize,
   shortestMultiplier,

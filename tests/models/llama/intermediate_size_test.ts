@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { architectures } from "../../../lib/models/llama/architecture.ts";
+import { llamaArchitectures } from "../../../lib/models/llama/architectures.ts";
 import {
   fairseq2IntermediateSize,
   referenceIntermediateSize,
@@ -46,7 +46,7 @@ Deno.test("fairseq2IntermediateSize() cuts off after the multiplier and after th
 });
 
 Deno.test("shortestMultiplier() gives the published multiplier of every architecture", () => {
-  for (const { name, dim, multipleOf, intermediateSize, ffnDimMultiplier } of architectures) {
+  for (const { name, dim, multipleOf, intermediateSize, ffnDimMultiplier } of llamaArchitectures) {
     assertEquals(shortestMultiplier(dim, multipleOf, intermediateSize), ffnDimMultiplier, name);
   }
   assertEquals(shortestMultiplier(4096, 1024, 14336), 1.3);

@@ -1,16 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
-import { OptionError } from "../../../lib/error.ts";
-import {
-  architectures,
-  findArchitecture,
-  findModelCard,
-  modelNames,
-} from "../../../lib/models/llama/architecture.ts";
-import { assertError } from "../../convert/_assert_error.ts";
-
-const ALL =
-  "The architectures are 7b, 13b, 33b, 65b, llama2_7b, llama2_13b, llama2_70b, llama3_8b, llama3_70b, " +
-  "llama3_1_8b, llama3_1_70b, llama3_1_405b, llama3_2_1b, llama3_2_3b";
+import { assertEquals } from "@std/assert";
+import { type LlamaArchitecture, llamaArchitectures } from "../../../lib/models/llama/architectures.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
 
 interface Fairseq2Config {
   model_dim: number;
@@ -33,11 +23,11 @@ function read(name: string) {
   return JSON.parse(Deno.readTextFileSync(new URL(`../../../fixtures/llama/${name}`, import.meta.url)));
 }
 
-Deno.test("architectures has what fairseq2 0.8.1 has, but for the layers of 13B and for 405B", () => {
+Deno.test("llamaArchitectures has what fairseq2 0.8.1 has, but for the layers of 13B and for 405B", () => {
   const golden: Record<string, { config: Fairseq2Config; ffn_width: number }> =
     read("fairseq2_0.8.1.json").architectures;
   assertEquals(
-    architectures.map(({ name }) => name).filter((name) => name !== "llama3_1_405b").sort(),
+    llamaArchitectures.map(({ name }) => name).filter((name) => name !== "llama3_1_405b").sort(),
     Object.keys(golden).sort(),
   );
   for (const [name, { config, ffn_width }] of Object.entries(golden)) {
@@ -46,11 +36,13 @@ Deno.test("architectures has what fairseq2 0.8.1 has, but for the layers of 13B 
     const { cards: _cards, bosId: _bos, eosId: _eos, normEps: _eps, alternativeLayers: _layers, ...facts } =
       architecture;
     assertEquals(facts, {
+      family: "llama",
       name,
       dim: config.model_dim,
       layers: name.endsWith("13b") ? 40 : config.num_layers,
       heads: config.num_attn_heads,
       kvHeads: config.num_key_value_heads,
+      headDim: config.model_dim / config.num_attn_heads,
       multipleOf: config.ffn_inner_dim_multiple_of,
       ffnDimMultiplier: config.ffn_inner_dim_multiplier,
       intermediateSize: ffn_width,
@@ -74,7 +66,7 @@ Deno.test("architectures has what fairseq2 0.8.1 has, but for the layers of 13B 
   }
 });
 
-Deno.test("architectures has the tokens and the widths of fairseq2 0.3.0", () => {
+Deno.test("llamaArchitectures has the tokens and the widths of fairseq2 0.3.0", () => {
   const golden: Record<
     string,
     { config: { vocab_info: { bos_idx: number; eos_idx: number } }; ffn_width: number }
@@ -89,7 +81,7 @@ Deno.test("architectures has the tokens and the widths of fairseq2 0.3.0", () =>
   }
 });
 
-Deno.test("architectures has what Meta's package lists, 405B included", () => {
+Deno.test("llamaArchitectures has what Meta's package lists, 405B included", () => {
   const golden: Record<string, Record<string, number | boolean>> = read("meta_arch_args.json");
   const names: Record<string, string> = {
     "Llama-3-8B": "llama3_8b",
@@ -110,7 +102,7 @@ Deno.test("architectures has what Meta's package lists, 405B included", () => {
   };
   assertEquals(Object.keys(names).sort(), Object.keys(golden).sort());
   for (const [meta, params] of Object.entries(golden)) {
-    const architecture = findArchitecture(names[meta]!);
+    const architecture = findArchitecture(names[meta]!) as LlamaArchitecture;
     assertEquals({
       dim: architecture.dim,
       n_layers: architecture.layers,
@@ -123,59 +115,5 @@ Deno.test("architectures has what Meta's package lists, 405B included", () => {
       rope_theta: architecture.ropeTheta,
       use_scaled_rope: architecture.ropeScaling !== undefined,
     }, params);
-  }
-});
-
-Deno.test("findModelCard() knows all cards of fairseq2, with their last token", () => {
-  const old: Record<string, { config: { vocab_info: { eos_idx: number } } }> =
-    read("fairseq2_0.3.0.json").cards;
-  assertEquals(Object.keys(old).length, 20);
-  for (const [name, { config }] of Object.entries(old)) {
-    assertEquals(findModelCard(name).eosId, config.vocab_info.eos_idx, name);
-  }
-  const recent: Record<string, { ffn_width: number; config: Fairseq2Config }> =
-    read("fairseq2_0.8.1.json").cards;
-  assertEquals(Object.keys(recent).length, 21);
-  for (const [name, { config, ffn_width }] of Object.entries(recent)) {
-    const { intermediateSize, vocabSize, maxSeqLen, dim } = findArchitecture(name);
-    assertEquals([intermediateSize, vocabSize, maxSeqLen, dim], [
-      ffn_width,
-      config.vocab_size,
-      config.max_seq_len,
-      config.model_dim,
-    ]);
-  }
-});
-
-Deno.test("findArchitecture() finds every name, and gives the architecture that has it", () => {
-  for (const name of modelNames()) {
-    const architecture = findArchitecture(name);
-    assert(architecture.name === name || architecture.cards.includes(name), name);
-  }
-  assertEquals(findArchitecture("llama_7b").name, "7b");
-  assertEquals(findArchitecture("llama3_3_70b_instruct").name, "llama3_1_70b");
-  assertEquals(findModelCard("r1_distilled_llama3_1_8b_instruct").eosId, 128001);
-  assertEquals(modelNames().length, 30);
-});
-
-Deno.test("findArchitecture() names the nearest names of an unknown one", () => {
-  const nearest: [string, string][] = [
-    ["llama3_2_1", "did you mean llama3_2_1b or llama3_2_3b? "],
-    ["llama3_2", "did you mean llama3_2_1b, llama3_2_3b or llama3_2_1b_instruct? "],
-    ["meta-llama/Llama-3.2-1B-Instruct", "did you mean llama3_2_1b_instruct or llama3_2_3b_instruct? "],
-    ["Meta-Llama-3-8B-Instruct", "did you mean llama3_8b_instruct? "],
-    ["Llama-2-13b-chat-hf", "did you mean llama2_13b_chat? "],
-    ["7B", "did you mean 7b, llama_7b or llama2_7b? "],
-    ["gpt2", ""],
-    ["", ""],
-    ["__proto__", ""],
-    ["constructor", ""],
-  ];
-  for (const [name, question] of nearest) {
-    assertError(
-      () => findArchitecture(name),
-      OptionError,
-      `Unknown model ${JSON.stringify(name)}: ${question}${ALL}`,
-    );
   }
 });

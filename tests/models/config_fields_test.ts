@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigError } from "../../../lib/models/config_error.ts";
+import { ConfigError } from "../../lib/models/config_error.ts";
 import {
   anyNumber,
   boolean,
@@ -13,8 +13,8 @@ import {
   positivePair,
   show,
   text,
-} from "../../../lib/layouts/fairseq2/config_fields.ts";
-import { assertError } from "../../convert/_assert_error.ts";
+} from "../../lib/models/config_fields.ts";
+import { assertError } from "../convert/_assert_error.ts";
 
 function fieldsOf(value: unknown): ConfigFields {
   return new ConfigFields("a.yaml", "top", new Map([["x", value]]));

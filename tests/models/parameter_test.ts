@@ -1,36 +1,39 @@
 import { assert, assertEquals } from "@std/assert";
-import { architectures } from "../../../lib/models/llama/architecture.ts";
-import type { ModelShape } from "../../../lib/models/model_description.ts";
+import type { Naming } from "../../lib/models/family.ts";
+import { llama } from "../../lib/models/llama/family.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
+import type { ModelDescription } from "../../lib/models/model_description.ts";
 import {
+  countLayers,
   expectedParameters,
-  factsOf,
   formatName,
   isRotaryBuffer,
-  type Naming,
-  parameterKinds,
+  type Parameter,
   parseName,
   shapeOf,
   shardDimOf,
   stripWrappers,
-} from "../../../lib/models/llama/parameter.ts";
-import { assertError } from "../../convert/_assert_error.ts";
+} from "../../lib/models/parameter.ts";
+import { assertError } from "../convert/_assert_error.ts";
 
 type Rows = [name: string, shape: number[]][];
 
 /** The state dicts that fairseq2, its converter and transformers wrote, a list of rows for each file. */
 const cases: ({ case: string } & Record<Naming, Rows[]>)[] = JSON.parse(
-  Deno.readTextFileSync(new URL("../../../fixtures/llama/parameters.json", import.meta.url)),
+  Deno.readTextFileSync(new URL("../../fixtures/llama/parameters.json", import.meta.url)),
 );
 
 const layouts: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
-function shapeOfCase(name: string): ModelShape {
+function modelOfCase(name: string): ModelDescription {
   const isLlama2 = name.includes("llama2");
   return {
+    ...findArchitecture("7b"),
     dim: 32,
     layers: 2,
     heads: 4,
     kvHeads: isLlama2 ? 4 : 2,
+    headDim: 8,
     intermediateSize: isLlama2 ? 88 : 128,
     vocabSize: isLlama2 ? 40 : 50,
   };
@@ -39,7 +42,7 @@ function shapeOfCase(name: string): ModelShape {
 Deno.test("expectedParameters() has the order of fairseq2's state dicts, and of its converter's", () => {
   let files = 0;
   for (const each of cases) {
-    const expected = expectedParameters({ layers: 2 });
+    const expected = expectedParameters(llama, modelOfCase(each.case));
     for (const layout of ["fairseq2", "reference"] as const) {
       for (const rows of each[layout]) {
         const names = rows.map(([name]) => stripWrappers(name));
@@ -52,12 +55,12 @@ Deno.test("expectedParameters() has the order of fairseq2's state dicts, and of 
 });
 
 Deno.test("parseName() and formatName() know the names of all three layouts, and no others are there", () => {
-  const expected = expectedParameters({ layers: 2 });
   for (const each of cases) {
+    const expected = expectedParameters(llama, modelOfCase(each.case));
     for (const layout of layouts) {
       for (const rows of each[layout]) {
         const parameters = rows.map(([name]) => {
-          const parameter = parseName(layout, stripWrappers(name));
+          const parameter = parseName(llama, layout, stripWrappers(name));
           if (parameter === undefined) throw new Error(name);
           assertEquals(formatName(layout, parameter), stripWrappers(name));
           return parameter;
@@ -72,14 +75,14 @@ Deno.test("parseName() and formatName() know the names of all three layouts, and
 Deno.test("shapeOf() and shardDimOf() give the shapes in the files, whole and sharded", () => {
   let sharded = 0;
   for (const each of cases) {
-    const shape = shapeOfCase(each.case);
+    const model = modelOfCase(each.case);
     const embeddingShardDim = each.case.includes("llama2") ? 1 : 0;
     for (const layout of layouts) {
       const shards = each[layout].length;
       for (const [name, found] of each[layout].flat()) {
-        const parameter = parseName(layout, stripWrappers(name))!;
+        const parameter = parseName(llama, layout, stripWrappers(name))!;
         const dim = shards === 1 ? undefined : shardDimOf(parameter, embeddingShardDim);
-        const expected = shapeOf(parameter, shape).map((size, i) => i === dim ? size / shards : size);
+        const expected = shapeOf(parameter, model).map((size, i) => i === dim ? size / shards : size);
         assertEquals(found, expected, `${each.case} ${layout} ${name}`);
         if (dim !== undefined) sharded++;
       }
@@ -89,25 +92,23 @@ Deno.test("shapeOf() and shardDimOf() give the shapes in the files, whole and sh
 });
 
 Deno.test("shardDimOf() splits the embedding as the model does", () => {
-  assertEquals([shardDimOf({ kind: "embed" }, 0), shardDimOf({ kind: "embed" }, 1)], [0, 1]);
-  assertEquals([shardDimOf({ kind: "final_proj" }, 1), shardDimOf({ kind: "layer_norm" }, 1)], [
-    0,
-    undefined,
-  ]);
+  const dimension = (name: string, embedding: 0 | 1) =>
+    shardDimOf(parseName(llama, "reference", name)!, embedding);
+  assertEquals([dimension("tok_embeddings.weight", 0), dimension("tok_embeddings.weight", 1)], [0, 1]);
+  assertEquals([dimension("output.weight", 1), dimension("norm.weight", 1)], [0, undefined]);
 });
 
-Deno.test("parameterKinds has the rows of q and k alone as rotary", () => {
+Deno.test("the rows of q and k alone are paired for RoPE in LLaMA", () => {
   assertEquals(
-    parameterKinds.filter(({ rotary }) => rotary).map(({ kind }) => kind),
-    ["self_attn.q_proj", "self_attn.k_proj"],
+    llama.parameters.filter(({ isPaired }) => isPaired).map(({ names }) => names.reference),
+    ["layers.{}.attention.wq.weight", "layers.{}.attention.wk.weight"],
   );
-  assertEquals(factsOf("ffn.output_proj").shardDim, 1);
 });
 
 Deno.test("expectedParameters() counts the published parameters", () => {
   const count = (name: string) => {
-    const architecture = architectures.find((each) => each.name === name)!;
-    return expectedParameters(architecture)
+    const architecture = findArchitecture(name);
+    return expectedParameters(llama, architecture)
       .reduce((sum, parameter) => sum + shapeOf(parameter, architecture).reduce((a, b) => a * b, 1), 0);
   };
   // As Hugging Face lists them. The 1B and 3B models tie their embeddings, which count once there.
@@ -122,10 +123,12 @@ Deno.test("expectedParameters() counts the published parameters", () => {
 });
 
 Deno.test("parseName() takes layers as Python writes them, and only so many", () => {
-  const q = (layer: string) => parseName("fairseq2", `decoder.layers.${layer}.self_attn.q_proj.weight`);
-  assertEquals(q("0"), { kind: "self_attn.q_proj", layer: 0 });
-  assertEquals(q("10"), { kind: "self_attn.q_proj", layer: 10 });
-  assertEquals(q("4095"), { kind: "self_attn.q_proj", layer: 4095 });
+  const spec = llama.parameters.find(({ names }) => names.reference?.includes("attention.wq"))!;
+  const q = (layer: string) =>
+    parseName(llama, "fairseq2", `decoder.layers.${layer}.self_attn.q_proj.weight`);
+  assertEquals(q("0"), { spec, layer: 0 });
+  assertEquals(q("10"), { spec, layer: 10 });
+  assertEquals(q("4095"), { spec, layer: 4095 });
   for (
     const layer of [
       "4096",
@@ -152,12 +155,12 @@ Deno.test("parseName() refuses names that are not of the layout", () => {
   for (const layout of layouts) {
     for (const other of layouts) {
       if (other === layout) continue;
-      for (const parameter of expectedParameters({ layers: 1 })) {
-        assertEquals(parseName(layout, formatName(other, parameter)), undefined);
+      for (const parameter of expectedParameters(llama, modelOfCase(""))) {
+        assertEquals(parseName(llama, layout, formatName(other, parameter)), undefined);
       }
     }
-    for (const { names } of parameterKinds) {
-      const name = names[layout].replace("{}", "0");
+    for (const { names } of llama.parameters) {
+      const name = names[layout]!.replace("{}", "0");
       for (
         const wrong of [
           `${name} `,
@@ -168,24 +171,42 @@ Deno.test("parseName() refuses names that are not of the layout", () => {
           name.replace(".weight", ".bias"),
         ]
       ) {
-        assertEquals(parseName(layout, wrong), undefined, wrong);
+        assertEquals(parseName(llama, layout, wrong), undefined, wrong);
       }
-      if (names[layout].includes("{}")) assertEquals(parseName(layout, names[layout]), undefined);
+      if (name !== names[layout]) assertEquals(parseName(llama, layout, names[layout]!), undefined);
     }
   }
-  assertEquals(parseName("reference", "__proto__"), undefined);
+  assertEquals(parseName(llama, "reference", "__proto__"), undefined);
 });
 
-Deno.test("formatName() demands a layer just where there is one", () => {
+Deno.test("formatName() demands a layer just where there is one, and a name", () => {
+  const [{ spec: embedding }, { spec: norm }] = expectedParameters(llama, modelOfCase("")) as [
+    Parameter,
+    Parameter,
+  ];
   assertError(
-    () => formatName("reference", { kind: "ffn.gate_proj" }),
+    () => formatName("reference", { spec: norm }),
     TypeError,
-    "Cannot name ffn.gate_proj: it needs a layer",
+    "Cannot name decoder.layers.{}.self_attn_layer_norm.weight: it needs a layer",
   );
   assertError(
-    () => formatName("reference", { kind: "embed", layer: 0 }),
+    () => formatName("reference", { spec: embedding, layer: 0 }),
     TypeError,
-    "Cannot name embed: it has no layer, got 0",
+    "Cannot name decoder_frontend.embed.weight: it has no layer, got 0",
+  );
+  const { reference: _, ...names } = norm.names;
+  assertError(
+    () => formatName("reference", { spec: { ...norm, names }, layer: 0 }),
+    TypeError,
+    "Cannot name decoder.layers.{}.self_attn_layer_norm.weight: it has no reference name",
+  );
+});
+
+Deno.test("countLayers() counts up to the last layer that a name has", () => {
+  assertEquals(countLayers(["decoder.layer_norm.weight", "layers.3.ffn_norm.weight"]), 0);
+  assertEquals(
+    countLayers(["decoder.layers.11.ffn.x", "decoder.layers.2.y", "decoder.layers.1234567.z"]),
+    12,
   );
 });
 
@@ -216,7 +237,7 @@ Deno.test("isRotaryBuffer() knows the frequencies that Meta and transformers sav
   assert(!isRotaryBuffer("huggingface", "rope.freqs"));
   assert(!isRotaryBuffer("fairseq2", "rope.freqs"));
   for (const layout of layouts) {
-    for (const parameter of expectedParameters({ layers: 1 })) {
+    for (const parameter of expectedParameters(llama, modelOfCase(""))) {
       assert(!isRotaryBuffer(layout, formatName(layout, parameter)));
     }
   }

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { type Architecture, architectures } from "./architecture.ts";
-import { kvDim, type ModelShape } from "../model_description.ts";
+import type { Architecture, Family } from "./family.ts";
+import { kvDim, type ModelShape } from "./model_description.ts";
 
-/** What the shapes of weights say, summed over their shards. */
+/** What the names and the shapes of weights say, summed over their shards. */
 export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "intermediateSize" | "vocabSize"> {
+  /** The families that have parameters of all the names. */
+  readonly families: readonly Family[];
   /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
   readonly kvDim: number;
 }
@@ -36,7 +38,7 @@ export interface ArchitectureFit {
  * @returns The fits; none where no architecture fits.
  */
 export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
-  const fits = architectures
+  const fits = observed.families.flatMap(({ architectures }) => architectures)
     .filter((architecture) => fitsAllButVocabulary(architecture, observed))
     .map((architecture) => ({
       architecture,
@@ -69,8 +71,9 @@ export function likelyFits(fits: readonly ArchitectureFit[]): readonly Architect
  * weights have as long as the output is in the reference layout.
  */
 export function haveSameParams(a: Architecture, b: Architecture): boolean {
-  return a.dim === b.dim && a.heads === b.heads && a.kvHeads === b.kvHeads && a.multipleOf === b.multipleOf &&
-    a.ffnDimMultiplier === b.ffnDimMultiplier && a.ropeTheta === b.ropeTheta && a.normEps === b.normEps;
+  return a.family === b.family && a.dim === b.dim && a.heads === b.heads && a.kvHeads === b.kvHeads &&
+    a.multipleOf === b.multipleOf &&
+    a.intermediateSize === b.intermediateSize && a.ropeTheta === b.ropeTheta && a.normEps === b.normEps;
 }
 
 function fitsAllButVocabulary(architecture: Architecture, observed: ObservedShape): boolean {

@@ -1,21 +1,27 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  type Architecture,
-  architectures,
-  findArchitecture,
-} from "../../../lib/models/llama/architecture.ts";
+import { familyOf } from "../../lib/models/families.ts";
+import type { Architecture } from "../../lib/models/family.ts";
+import { architectures, findArchitecture } from "../../lib/models/model_cards.ts";
 import {
   fitArchitectures,
   haveSameParams,
   likelyFits,
   type ObservedShape,
-} from "../../../lib/models/llama/fit_architecture.ts";
-import { kvDim } from "../../../lib/models/model_description.ts";
-import { referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
+} from "../../lib/models/fit_architecture.ts";
+import { kvDim } from "../../lib/models/model_description.ts";
+import { referenceParamsJson } from "../../lib/layouts/reference/params_json.ts";
 
 function observed(architecture: Architecture, changes: Partial<ObservedShape> = {}): ObservedShape {
   const { dim, layers, intermediateSize, vocabSize } = architecture;
-  return { dim, layers, intermediateSize, vocabSize, kvDim: kvDim(architecture), ...changes };
+  return {
+    families: [familyOf(architecture)],
+    dim,
+    layers,
+    intermediateSize,
+    vocabSize,
+    kvDim: kvDim(architecture),
+    ...changes,
+  };
 }
 
 function names(shape: ObservedShape): string[] {

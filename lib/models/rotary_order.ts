@@ -8,8 +8,8 @@
  * @module
  */
 
-import { reorderRows } from "../../bytes/view.ts";
-import { type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
+import { reorderRows } from "../bytes/view.ts";
+import { type Tensor, tensorOfView, tensorView } from "../tensor/tensor.ts";
 
 /**
  * For each row of a head in the Hugging Face layout, the row that it is with pairs side by side.

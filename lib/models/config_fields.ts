@@ -4,7 +4,7 @@
  * A mapping is a `Map`, so that a key such as `__proto__` is a key like any other.
  */
 
-import { ConfigError } from "../../models/config_error.ts";
+import { ConfigError } from "./config_error.ts";
 
 /** A kind of value: what is wrong with a value that isn't one, as the words after "expected". */
 export interface Kind<T> {

@@ -4,46 +4,81 @@
  * @module
  */
 
-import { MismatchError } from "../../error.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import type { Checkpoint, TensorParallelShard } from "../../layouts/checkpoint.ts";
-import type { ObservedShape } from "./fit_architecture.ts";
-import type { ModelDescription } from "../model_description.ts";
-import { expectedParameters, formatName, parseName, shapeOf, shardDimOf } from "./parameter.ts";
+import { MismatchError } from "../error.ts";
+import { families, familyOf } from "../models/families.ts";
+import { EMBEDDING, type Family, PROJECTION } from "../models/family.ts";
+import type { ObservedShape } from "../models/fit_architecture.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import {
+  countLayers,
+  expectedParameters,
+  formatName,
+  parseName,
+  shapeOf,
+  shardDimOf,
+} from "../models/parameter.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Checkpoint, TensorParallelShard } from "./checkpoint.ts";
 
-/** What the shapes of a checkpoint's weights say, summed over its shards. */
+/** What a checkpoint's weights say, summed over its shards. */
 export interface Observation extends ObservedShape {
   /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
   readonly embeddingShardDim: 0 | 1 | undefined;
 }
 
 /**
- * Observes the shapes of a checkpoint's weights.
+ * Observes the names and the shapes of a checkpoint's weights.
  *
  * @param checkpoint The checkpoint.
+ * @param family The family that the model is said to be of; any by default.
  * @returns What they say.
- * @throws {MismatchError} If parameters are missing that would have to say it.
+ * @throws {MismatchError} If there is a parameter that the family hasn't got, or those are missing that would have to
+ * say it.
  */
-export function observeShape({ shards }: Pick<Checkpoint, "shards">): Observation {
+export function observeShape({ shards }: Pick<Checkpoint, "shards">, family?: Family): Observation {
+  const possible = familiesOf({ shards }, family && [family]);
   const first = shards[0]!;
-  let layers = 0;
-  for (const name of first.parameters.keys()) {
-    const layer = parseName("fairseq2", name)?.layer;
-    if (layer !== undefined) layers = Math.max(layers, layer + 1);
-  }
   const size = (shard: TensorParallelShard, name: string, dimension: number) =>
     parameter(shard, name).shape[dimension] ?? 0;
   const sum = (name: string) => shards.reduce((total, shard) => total + size(shard, name, 0), 0);
   const dim = size(first, "decoder.layer_norm.weight", 0);
-  const columns = size(first, "decoder_frontend.embed.weight", 1);
+  const columns = size(first, EMBEDDING, 1);
   return {
+    families: possible,
     dim,
-    layers,
+    layers: countLayers(first.parameters.keys()),
     kvDim: sum("decoder.layers.0.self_attn.k_proj.weight"),
     intermediateSize: sum("decoder.layers.0.ffn.gate_proj.weight"),
-    vocabSize: sum("final_proj.weight"),
+    vocabSize: sum(PROJECTION),
     embeddingShardDim: shards.length === 1 ? undefined : columns === dim ? 0 : 1,
   };
+}
+
+/**
+ * The families that have all of a checkpoint's parameters.
+ *
+ * @param checkpoint The checkpoint.
+ * @param among The families that come into question; all by default.
+ * @returns The families, at least one.
+ * @throws {MismatchError} If there is none; the message has the first parameter at fault.
+ */
+export function familiesOf(
+  { shards }: Pick<Checkpoint, "shards">,
+  among: readonly Family[] = families,
+): readonly Family[] {
+  const { path, parameters } = shards[0]!;
+  let possible = among;
+  for (const name of parameters.keys()) {
+    const having = possible.filter((family) => parseName(family, "fairseq2", name) !== undefined);
+    if (having.length === 0) {
+      const titles = possible.map(({ title }) => title).join(" or ");
+      throw new MismatchError(
+        `${path}: ${name}: is no parameter of a fairseq2 ${titles} model; is this another model?`,
+      );
+    }
+    possible = having;
+  }
+  return possible;
 }
 
 function parameter(shard: TensorParallelShard, name: string): Tensor {
@@ -117,7 +152,7 @@ export function shapeDifferences(
 ): ShapeDifference[] {
   const differences: ShapeDifference[] = [];
   const expectedNames = new Set<string>();
-  for (const each of expectedParameters(model)) {
+  for (const each of expectedParameters(familyOf(model), model)) {
     const name = formatName("fairseq2", each);
     expectedNames.add(name);
     const whole = shapeOf(each, model);

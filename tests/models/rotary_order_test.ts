@@ -1,14 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { bytes } from "../../../lib/bytes/view.ts";
-import {
-  reorderHeads,
-  rowsForHuggingFace,
-  rowsFromHuggingFace,
-} from "../../../lib/models/llama/rotary_order.ts";
-import { dtypeOf } from "../../../lib/tensor/dtype.ts";
-import { readTensorBytes } from "../../../lib/tensor/read_values.ts";
-import { tensorOfView } from "../../../lib/tensor/tensor.ts";
-import { TempDir } from "../../_temp.ts";
+import { bytes } from "../../lib/bytes/view.ts";
+import { reorderHeads, rowsForHuggingFace, rowsFromHuggingFace } from "../../lib/models/rotary_order.ts";
+import { dtypeOf } from "../../lib/tensor/dtype.ts";
+import { readTensorBytes } from "../../lib/tensor/read_values.ts";
+import { tensorOfView } from "../../lib/tensor/tensor.ts";
+import { TempDir } from "../_temp.ts";
 
 Deno.test("rowsForHuggingFace() takes the first rows of all pairs, then the second ones", () => {
   assertEquals(rowsForHuggingFace(2), [0, 1]);

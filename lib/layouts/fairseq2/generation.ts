@@ -2,8 +2,8 @@
  * Which versions of fairseq2 may have written a `model.yaml`, by the fields that it has.
  */
 
-import type { ConfigError } from "../config_error.ts";
-import type { ConfigFields } from "../../layouts/fairseq2/config_fields.ts";
+import type { ConfigError } from "../../models/config_error.ts";
+import type { ConfigFields } from "../../models/config_fields.ts";
 
 /**
  * The versions of fairseq2 that share one form of `model.yaml`.

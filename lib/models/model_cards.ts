@@ -1,0 +1,107 @@
+/**
+ * The published architectures of all families, by the names that fairseq2 has for them and for their model cards.
+ *
+ * @module
+ */
+
+import { levenshteinDistance } from "../deps.ts";
+import { OptionError } from "../error.ts";
+import { families } from "./families.ts";
+import type { Architecture, Family } from "./family.ts";
+
+/** A model card: a name that stands for an architecture. */
+export interface ModelCard {
+  /** The name. */
+  readonly name: string;
+  /** The architecture. */
+  readonly architecture: Architecture;
+  /** The token that ends a sequence. Instruction-tuned models end a turn instead. */
+  readonly eosId: number | undefined;
+}
+
+/** The published architectures. */
+export const architectures: readonly Architecture[] = families.flatMap(({ architectures }) => architectures);
+
+const cards: ReadonlyMap<string, ModelCard> = new Map(
+  families.flatMap((family) =>
+    family.architectures.flatMap((architecture) =>
+      [architecture.name, ...architecture.cards].map((name) => [name, modelCard(name, architecture, family)])
+    )
+  ),
+);
+
+function modelCard(name: string, architecture: Architecture, { endOfTurn }: Family): ModelCard {
+  return Object.freeze({ name, architecture, eosId: endOfTurn?.(name) ?? architecture.eosId });
+}
+
+/**
+ * The model card of a name. The names of architectures are taken as names of cards, too.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { findModelCard } from "./model_cards.ts";
+ *
+ * assertEquals(findModelCard("llama3_3_70b_instruct").architecture.name, "llama3_1_70b");
+ * ```
+ *
+ * @param name A name of an architecture or of a model card.
+ * @returns The card.
+ * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ */
+export function findModelCard(name: string): ModelCard {
+  const card = cards.get(name);
+  if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
+  return card;
+}
+
+/**
+ * The architecture of a name.
+ *
+ * @param name A name of an architecture or of a model card.
+ * @returns The architecture.
+ * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ */
+export function findArchitecture(name: string): Architecture {
+  return findModelCard(name).architecture;
+}
+
+/** The names of all architectures and model cards. */
+export function modelNames(): string[] {
+  return [...cards.keys()];
+}
+
+const MAX_SUGGESTIONS = 3;
+
+/**
+ * What to try instead of an unknown name: the nearest names, where some are near, and all architectures.
+ *
+ * A name is near that has all words of the unknown one in a row (`8b`, `llama3_2`), or that few edits make of it:
+ * at most a third of its letters, and at most one more than the nearest needs.
+ *
+ * @param name The unknown name.
+ * @returns A sentence or two, without a full stop.
+ */
+export function suggestion(name: string): string {
+  // The names that others have for the models: meta-llama/Llama-3.2-1B, Meta-Llama-3-8B, Llama-2-7b-chat-hf.
+  const normal = name.slice(-100).toLowerCase().replace(/^.*\//, "").replace(/[^a-z0-9]+/g, "_")
+    .replace(/^meta_/, "").replace(/llama_([23])/, "llama$1").replace(/_hf$/, "");
+  const near = modelNames()
+    .map((candidate) => ({ candidate, distance: distance(normal, candidate) }))
+    .filter(({ candidate, distance }) => distance * 3 <= candidate.length)
+    .sort((a, b) => a.distance - b.distance || a.candidate.length - b.candidate.length);
+  const nearest = near.filter(({ distance }) => distance <= near[0]!.distance + 1).slice(0, MAX_SUGGESTIONS);
+  const question = nearest.length === 0
+    ? ""
+    : `did you mean ${alternatives(nearest.map(({ candidate }) => candidate))}? `;
+  return `${question}The architectures are ${architectures.map((each) => each.name).join(", ")}`;
+}
+
+function distance(name: string, candidate: string): number {
+  const edits = levenshteinDistance(name, candidate);
+  return `_${candidate}_`.includes(`_${name}_`) ? Math.min(edits, 1) : edits;
+}
+
+function alternatives(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+}

@@ -1,0 +1,66 @@
+import { assert, assertEquals } from "@std/assert";
+import { OptionError } from "../../lib/error.ts";
+import { findArchitecture, findModelCard, modelNames } from "../../lib/models/model_cards.ts";
+import { assertError } from "../convert/_assert_error.ts";
+
+const ALL =
+  "The architectures are 7b, 13b, 33b, 65b, llama2_7b, llama2_13b, llama2_70b, llama3_8b, llama3_70b, " +
+  "llama3_1_8b, llama3_1_70b, llama3_1_405b, llama3_2_1b, llama3_2_3b";
+
+function read(name: string) {
+  return JSON.parse(Deno.readTextFileSync(new URL(`../../fixtures/llama/${name}`, import.meta.url)));
+}
+
+Deno.test("findModelCard() knows all cards of fairseq2, with their last token", () => {
+  const old: Record<string, { config: { vocab_info: { eos_idx: number } } }> =
+    read("fairseq2_0.3.0.json").cards;
+  assertEquals(Object.keys(old).length, 20);
+  for (const [name, { config }] of Object.entries(old)) {
+    assertEquals(findModelCard(name).eosId, config.vocab_info.eos_idx, name);
+  }
+  const recent: Record<string, { ffn_width: number; config: Record<string, number> }> =
+    read("fairseq2_0.8.1.json").cards;
+  assertEquals(Object.keys(recent).length, 21);
+  for (const [name, { config, ffn_width }] of Object.entries(recent)) {
+    const { intermediateSize, vocabSize, maxSeqLen, dim } = findArchitecture(name);
+    assertEquals([intermediateSize, vocabSize, maxSeqLen, dim], [
+      ffn_width,
+      config.vocab_size,
+      config.max_seq_len,
+      config.model_dim,
+    ]);
+  }
+});
+
+Deno.test("findArchitecture() finds every name, and gives the architecture that has it", () => {
+  for (const name of modelNames()) {
+    const architecture = findArchitecture(name);
+    assert(architecture.name === name || architecture.cards.includes(name), name);
+  }
+  assertEquals(findArchitecture("llama_7b").name, "7b");
+  assertEquals(findArchitecture("llama3_3_70b_instruct").name, "llama3_1_70b");
+  assertEquals(findModelCard("r1_distilled_llama3_1_8b_instruct").eosId, 128001);
+  assertEquals(modelNames().length, 30);
+});
+
+Deno.test("findArchitecture() names the nearest names of an unknown one", () => {
+  const nearest: [string, string][] = [
+    ["llama3_2_1", "did you mean llama3_2_1b or llama3_2_3b? "],
+    ["llama3_2", "did you mean llama3_2_1b, llama3_2_3b or llama3_2_1b_instruct? "],
+    ["meta-llama/Llama-3.2-1B-Instruct", "did you mean llama3_2_1b_instruct or llama3_2_3b_instruct? "],
+    ["Meta-Llama-3-8B-Instruct", "did you mean llama3_8b_instruct? "],
+    ["Llama-2-13b-chat-hf", "did you mean llama2_13b_chat? "],
+    ["7B", "did you mean 7b, llama_7b or llama2_7b? "],
+    ["gpt2", ""],
+    ["", ""],
+    ["__proto__", ""],
+    ["constructor", ""],
+  ];
+  for (const [name, question] of nearest) {
+    assertError(
+      () => findArchitecture(name),
+      OptionError,
+      `Unknown model ${JSON.stringify(name)}: ${question}${ALL}`,
+    );
+  }
+});
