@@ -11,6 +11,8 @@ export class PickleInput {
   readonly #step: Step;
   readonly #limits: PickleLimits;
   #position: number;
+  /** Where the frame ends that began last. */
+  #frameEnd = 0;
 
   /** Starts at `start`; errors are about `step`. */
   constructor(bytes: Uint8Array, start: number, step: Step, limits: PickleLimits) {
@@ -30,6 +32,23 @@ export class PickleInput {
   /** Takes a byte, or gives `undefined` at the end of the input. */
   next(): number | undefined {
     return this.#bytes[this.#position++];
+  }
+
+  /**
+   * Takes the length of a frame. It must end where an opcode or an argument does, and with the pickle: else CPython
+   * goes on at one place or another, depending on whether it reads from memory or from a file, and how that is buffered.
+   */
+  frame(): void {
+    const length = this.length64(false);
+    const left = this.#frameEnd - this.#position;
+    if (left > 0) throw this.#step.error(`the frame before it has ${left} bytes left`);
+    this.#frameEnd = this.#position + length;
+  }
+
+  /** Checks that the pickle ends where its last frame does. */
+  endFrame(): void {
+    const left = this.#frameEnd - this.#position;
+    if (left > 0) throw this.#step.error(`its frame has ${left} bytes left`);
   }
 
   /** Takes an unsigned byte. */
@@ -58,9 +77,9 @@ export class PickleInput {
   }
 
   /** Takes an unsigned 8-byte length that the rest of the input has to hold, lowest byte first. */
-  length64(): number {
+  length64(isFatal = true): number {
     const length = this.#view.getBigUint64(this.#advance(8), true);
-    if (length > BigInt(this.#bytes.length - this.#position)) throw this.#tooShort(length);
+    if (length > BigInt(this.#bytes.length - this.#position)) throw this.#tooShort(length, isFatal);
     return Number(length);
   }
 
@@ -97,10 +116,10 @@ export class PickleInput {
   /** Takes a line, as a view of the input without the newline. */
   line(): Uint8Array {
     const end = this.#bytes.indexOf(NEWLINE, this.#position);
-    if (end < 0) throw this.#step.error("the line has no end");
-    const line = this.text(end - this.#position);
-    this.#position = end + 1;
-    return line;
+    if (end < 0) throw this.#step.error("the line has no end", true);
+    const length = end - this.#position;
+    if (length > this.#limits.textBytes) throw this.#tooLong(length);
+    return this.view(length + 1).subarray(0, length);
   }
 
   /** Takes a line that is a number. A final `L` is dropped where `suffix` says so, as in LONG. */
@@ -140,11 +159,17 @@ export class PickleInput {
     this.require(length);
     const start = this.#position;
     this.#position = start + length;
+    if (start < this.#frameEnd && this.#position > this.#frameEnd) {
+      throw this.#step.error("it crosses the end of its frame");
+    }
     return start;
   }
 
-  #tooShort(length: number | bigint): Error {
-    return this.#step.error(`${length} bytes are needed, ${this.#bytes.length - this.#position} are left`);
+  #tooShort(length: number | bigint, isFatal = true): Error {
+    return this.#step.error(
+      `${length} bytes are needed, ${this.#bytes.length - this.#position} are left`,
+      isFatal,
+    );
   }
 
   #tooLong(length: number): Error {

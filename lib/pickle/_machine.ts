@@ -52,7 +52,10 @@ export class PickleMachine {
       if (count > this.#limits.opcodes) {
         throw step.error(`the pickle has more than ${this.#limits.opcodes} opcodes`);
       }
-      if (code === OP.STOP) return this.#stack.pop();
+      if (code === OP.STOP) {
+        this.#input.endFrame();
+        return this.#stack.pop();
+      }
       this.#execute(code);
     }
   }
@@ -64,8 +67,7 @@ export class PickleMachine {
       case OP.PROTO:
         return this.#proto(input.uint8());
       case OP.FRAME:
-        // Where a frame ends is of no use here; CPython's C unpickler ignores it as well.
-        return void input.length64();
+        return input.frame();
 
       case OP.NONE:
         return stack.push(null);
@@ -206,13 +208,16 @@ export class PickleMachine {
         return this.#objects.make(new PersistentId(stack.pop()));
 
       default:
-        throw this.#step.error("no protocol has it");
+        throw this.#step.error("no protocol has it", true);
     }
   }
 
   #proto(protocol: number): void {
     if (protocol > HIGHEST_PROTOCOL) {
-      throw this.#step.error(`protocol ${protocol} is above ${HIGHEST_PROTOCOL}, the highest that is known`);
+      throw this.#step.error(
+        `protocol ${protocol} is above ${HIGHEST_PROTOCOL}, the highest that is known`,
+        true,
+      );
     }
   }
 

@@ -12,14 +12,15 @@ export class Step {
    * Makes an error about this opcode.
    *
    * @param reason The state that the opcode met.
+   * @param isFatal Whether no other reader could go on either.
    * @returns The error, to be thrown.
    */
-  error(reason: string): PickleError {
-    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset);
+  error(reason: string, isFatal = false): PickleError {
+    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, isFatal);
   }
 
   /** Makes an error about the opcode that should stand here, where the input ends. */
   end(): PickleError {
-    return new PickleError("Cannot read pickle: it ends before STOP", this.offset);
+    return new PickleError("Cannot read pickle: it ends before STOP", this.offset, true);
   }
 }

@@ -35,8 +35,9 @@ export interface PickleRead {
  * without running it.
  *
  * Limits: there are no out-of-band buffers and no extension registry, so NEXT_BUFFER, READONLY_BUFFER and EXT1
- * to EXT4 are refused. Persistent ids are values, in all places. Bytes after the pickle's STOP are ignored. All
- * else that differs from CPython is about objects that only a call would make:
+ * to EXT4 are refused. Persistent ids are values, in all places. Bytes after the pickle's STOP are ignored. Frames
+ * must end where arguments and the pickle do, since CPython itself reads others in several ways. All else that
+ * differs from CPython is about objects that only a call would make:
  *
  * - a call needs a global, another call or a persistent id to call, and a tuple of arguments;
  * - BUILD needs an object made by a call, at most once each; APPENDS, SETITEMS and ADDITEMS need such an object,
