@@ -1,3 +1,4 @@
+import type { PickleProblem } from "./error.ts";
 import type { PickleLimits } from "./limits.ts";
 import type { Step } from "./_step.ts";
 import { decodeLatin1, decodeUtf8, isAscii } from "./_utf8.ts";
@@ -39,7 +40,7 @@ export class PickleInput {
    * goes on at one place or another, depending on whether it reads from memory or from a file, and how that is buffered.
    */
   frame(): void {
-    const length = this.length64(false);
+    const length = this.length64("refused");
     const left = this.#frameEnd - this.#position;
     if (left > 0) throw this.#step.error(`the frame before it has ${left} bytes left`);
     this.#frameEnd = this.#position + length;
@@ -77,9 +78,9 @@ export class PickleInput {
   }
 
   /** Takes an unsigned 8-byte length that the rest of the input has to hold, lowest byte first. */
-  length64(isFatal = true): number {
+  length64(problem: PickleProblem = "ends"): number {
     const length = this.#view.getBigUint64(this.#advance(8), true);
-    if (length > BigInt(this.#bytes.length - this.#position)) throw this.#tooShort(length, isFatal);
+    if (length > BigInt(this.#bytes.length - this.#position)) throw this.#tooShort(length, problem);
     return Number(length);
   }
 
@@ -116,7 +117,7 @@ export class PickleInput {
   /** Takes a line, as a view of the input without the newline. */
   line(): Uint8Array {
     const end = this.#bytes.indexOf(NEWLINE, this.#position);
-    if (end < 0) throw this.#step.error("the line has no end", true);
+    if (end < 0) throw this.#step.error("the line has no end", "ends");
     const length = end - this.#position;
     if (length > this.#limits.textBytes) throw this.#tooLong(length);
     return this.view(length + 1).subarray(0, length);
@@ -132,6 +133,8 @@ export class PickleInput {
     if (digits > this.#limits.digits) {
       throw this.#step.error(`the number has ${digits} digits, more than ${this.#limits.digits}`);
     }
+    // CPython takes it for the end of the number, and some of its versions for that of the line.
+    if (text.includes(0)) throw this.#step.error("the line is not a number");
     return decodeLatin1(text);
   }
 
@@ -165,10 +168,10 @@ export class PickleInput {
     return start;
   }
 
-  #tooShort(length: number | bigint, isFatal = true): Error {
+  #tooShort(length: number | bigint, problem: PickleProblem = "ends"): Error {
     return this.#step.error(
       `${length} bytes are needed, ${this.#bytes.length - this.#position} are left`,
-      isFatal,
+      problem,
     );
   }
 

@@ -208,7 +208,7 @@ export class PickleMachine {
         return this.#objects.make(new PersistentId(stack.pop()));
 
       default:
-        throw this.#step.error("no protocol has it", true);
+        throw this.#step.error("no protocol has it", "malformed");
     }
   }
 
@@ -216,7 +216,7 @@ export class PickleMachine {
     if (protocol > HIGHEST_PROTOCOL) {
       throw this.#step.error(
         `protocol ${protocol} is above ${HIGHEST_PROTOCOL}, the highest that is known`,
-        true,
+        "malformed",
       );
     }
   }
@@ -235,12 +235,12 @@ export class PickleMachine {
   }
 
   #parsed<T>(value: T | undefined): T {
-    if (value === undefined) throw this.#step.error("the line is not a number");
+    if (value === undefined) throw this.#step.error("the line is not a number", "malformed");
     return value;
   }
 
   #unescaped<T>(text: T | undefined): T {
-    if (text === undefined) throw this.#step.error("an escape in the text is broken");
+    if (text === undefined) throw this.#step.error("an escape in the text is broken", "malformed");
     return text;
   }
 
@@ -253,7 +253,7 @@ export class PickleMachine {
   #unquote(line: Uint8Array): Uint8Array {
     const quote = line[0];
     if (line.length < 2 || (quote !== 0x27 && quote !== 0x22) || line[line.length - 1] !== quote) {
-      throw this.#step.error("the text is not quoted");
+      throw this.#step.error("the text is not quoted", "malformed");
     }
     return line.subarray(1, line.length - 1);
   }

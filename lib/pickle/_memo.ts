@@ -48,7 +48,7 @@ export class PickleMemo {
   get(index: number | bigint): PickleValue {
     const place = Number(index);
     const value = place >= 0 && place < this.#dense.length ? this.#dense[place] : this.#sparse.get(place);
-    if (value === undefined) throw this.#step.error(`the memo has no entry ${index}`, true);
+    if (value === undefined) throw this.#step.error(`the memo has no entry ${index}`, "malformed");
     return value;
   }
 }

@@ -61,7 +61,7 @@ export class PickleStack {
   /** Takes the values down to the latest mark, the lowest first, and the mark. */
   popMark(): PickleValue[] {
     const start = this.#marks.pop();
-    if (start === undefined) throw this.#step.error("the stack holds no mark", true);
+    if (start === undefined) throw this.#step.error("the stack holds no mark", "malformed");
     this.#lowerFence();
     return this.#cut(start);
   }
@@ -90,6 +90,6 @@ export class PickleStack {
     const count = this.#values.length - this.#fence;
     const where = this.#marks.length > 0 ? "above its latest mark" : "in all";
     const top = count > 0 ? `, ${describe(this.#values[this.#values.length - 1]!)} on top` : "";
-    return this.#step.error(`the stack holds too few values: ${count} ${where}${top}`, true);
+    return this.#step.error(`the stack holds too few values: ${count} ${where}${top}`, "malformed");
   }
 }

@@ -1,4 +1,4 @@
-import { PickleError } from "./error.ts";
+import { PickleError, type PickleProblem } from "./error.ts";
 import { opcodeName } from "./opcodes.ts";
 
 /** The opcode that is being read: what an error is about. */
@@ -12,15 +12,15 @@ export class Step {
    * Makes an error about this opcode.
    *
    * @param reason The state that the opcode met.
-   * @param isFatal Whether no other reader could go on either.
+   * @param problem What kind of problem it is.
    * @returns The error, to be thrown.
    */
-  error(reason: string, isFatal = false): PickleError {
-    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, isFatal);
+  error(reason: string, problem: PickleProblem = "refused"): PickleError {
+    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, problem);
   }
 
   /** Makes an error about the opcode that should stand here, where the input ends. */
   end(): PickleError {
-    return new PickleError("Cannot read pickle: it ends before STOP", this.offset, true);
+    return new PickleError("Cannot read pickle: it ends before STOP", this.offset, "ends");
   }
 }

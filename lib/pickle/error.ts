@@ -1,18 +1,24 @@
+/**
+ * The kinds of problems:
+ *
+ * - `"malformed"`: no reader can go on. There is no such opcode, or the stack or the memo lacks what it needs.
+ * - `"ends"`: the input ends. No reader can go on either, if that was all of it.
+ * - `"refused"`: a limit or a rule of this reader's. Others may go on, and run what comes behind.
+ */
+export type PickleProblem = "malformed" | "ends" | "refused";
+
 /** A pickle that can't be read: malformed, past a limit, or with an opcode that has no meaning here. */
 export class PickleError extends SyntaxError {
   /** Where in the pickle, in bytes from its start: the offset of the opcode at fault. */
   readonly offset: number;
-  /**
-   * Whether no reader can go on from here: there is no such opcode, or the input, the stack or the memo lacks what it
-   * needs. If not, it is a limit or a rule of this reader's, and others may run what comes behind.
-   */
-  readonly isFatal: boolean;
+  /** What kind of problem it is. */
+  readonly problem: PickleProblem;
 
   /** Makes an error about the opcode at `offset`. */
-  constructor(message: string, offset: number, isFatal = false) {
+  constructor(message: string, offset: number, problem: PickleProblem) {
     super(`${message} (at byte ${offset} of the pickle)`);
     this.name = "PickleError";
     this.offset = offset;
-    this.isFatal = isFatal;
+    this.problem = problem;
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { PickleError } from "./error.ts";
+export { PickleError, type PickleProblem } from "./error.ts";
 export { DEFAULT_PICKLE_LIMITS, MAX_OPCODES, type PickleLimits } from "./limits.ts";
 export { opcodeName, OPCODES } from "./opcodes.ts";
 export {

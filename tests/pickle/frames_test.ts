@@ -4,7 +4,13 @@
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { listGlobals, PickleError, readPickle, readPickleFrom } from "../../lib/pickle/mod.ts";
+import {
+  listGlobals,
+  PickleError,
+  type PickleProblem,
+  readPickle,
+  readPickleFrom,
+} from "../../lib/pickle/mod.ts";
 import { ascii, global, pickle, repeat, u64 } from "./assemble.ts";
 
 const frame = (length: number) => pickle("FRAME", u64(BigInt(length)));
@@ -61,39 +67,40 @@ Deno.test("readPickle() refuses a frame that begins within another", () => {
   );
 });
 
-Deno.test("PickleError.isFatal says where CPython can't go on either", () => {
-  const errorOf = (...parts: Parameters<typeof pickle>) => listGlobals(pickle(...parts)).error!;
-  const some = "NONE" as const;
-  for (
-    const fatal of [
-      errorOf(),
-      errorOf(some),
-      errorOf(0xff),
-      errorOf(some, 0),
-      errorOf("PROTO", 6),
-      errorOf("POP"),
-      errorOf(some, "TUPLE2", "STOP"),
-      errorOf("MARK", "STOP"),
-      errorOf(some, "LIST"),
-      errorOf(some, "APPENDS"),
-      errorOf("BINGET", 0),
-      errorOf("GET", ascii("7\n")),
-      errorOf("BINUNICODE", 9, 0, 0, 0, 0),
-      errorOf("GLOBAL", ascii("os\nsystem")),
-      errorOf("BINPUT", 0),
-    ]
-  ) assertEquals([fatal.isFatal, fatal.message], [true, fatal.message]);
-  const one = { opcodes: 1 };
-  for (
-    const open of [
-      listGlobals(pickle(some, "STOP"), { limits: one }).error!,
-      // CPython makes nothing of these either, but isn't done with them.
-      errorOf("EMPTY_LIST", some, "BUILD", "STOP"),
-      errorOf("EMPTY_LIST", "BININT1", 0, some, "SETITEM", "STOP"),
-      errorOf("EXT1", 1, "STOP"),
-      errorOf("NEXT_BUFFER", "STOP"),
-      errorOf("FRAME", u64(9n), some, "STOP"),
-      errorOf(frame(3), some, "STOP", some),
-    ]
-  ) assertEquals([open.isFatal, open.message], [false, open.message]);
+Deno.test("PickleError.problem says whether other readers could go on", () => {
+  const assertProblem = (problem: PickleProblem, ...parts: Parameters<typeof pickle>) => {
+    const error = listGlobals(pickle(...parts)).error!;
+    assertEquals([error.problem, error.message], [problem, error.message]);
+  };
+  assertProblem("malformed", 0xff);
+  assertProblem("malformed", "NONE", 0);
+  assertProblem("malformed", "PROTO", 6);
+  assertProblem("malformed", "POP");
+  assertProblem("malformed", "NONE", "TUPLE2", "STOP");
+  assertProblem("malformed", "MARK", "STOP");
+  assertProblem("malformed", "NONE", "LIST");
+  assertProblem("malformed", "NONE", "APPENDS");
+  assertProblem("malformed", "BINPUT", 0);
+  assertProblem("malformed", "BINGET", 0);
+  assertProblem("malformed", "GET", ascii("7\n"));
+  for (const line of ["Ix", "L1 2", "F1_0", "gx", "Sx", "S'\\x'", "V\\u"]) {
+    assertProblem("malformed", ascii(`${line}\n`), "STOP");
+  }
+  assertProblem("refused", ascii("I1\0\n"), "STOP");
+  assertProblem("ends");
+  assertProblem("ends", "NONE");
+  assertProblem("ends", "BINUNICODE", 9, 0, 0, 0, 0);
+  assertProblem("ends", "GLOBAL", ascii("os\nsystem"));
+  // Python's own unpickler goes on where a frame is too long.
+  assertProblem("refused", "FRAME", u64(9n), "NONE", "STOP");
+  assertProblem("refused", frame(3), "NONE", "STOP", "NONE");
+  // CPython runs these.
+  assertProblem("refused", "EMPTY_LIST", "NONE", "BUILD", "STOP");
+  assertProblem("refused", "EMPTY_LIST", "NONE", "APPEND", "BININT1", 0, "NONE", "SETITEM", "STOP");
+  assertProblem("refused", "EXT1", 1, "STOP");
+  assertProblem("refused", "NEXT_BUFFER", "STOP");
+  assertEquals(
+    listGlobals(pickle("NONE", "STOP"), { limits: { opcodes: 1 } }).error!.problem,
+    "refused",
+  );
 });
