@@ -12,7 +12,7 @@ const at = (...names: string[]) => join(CHECKPOINTS, ...names);
 
 const checkpoints: readonly string[] = [
   ...["fairseq2-0.3.0", "fairseq2-0.4.5", "fairseq2-0.8.1"].flatMap((version) =>
-    [...Deno.readDirSync(at(version))].flatMap(({ name }) => [
+    [...Deno.readDirSync(at(version))].filter(({ name }) => name.startsWith("llama")).flatMap(({ name }) => [
       `${version}/${name}`,
       `expected/${version}/${name}/reference`,
       `expected/${version}/${name}/hf`,
