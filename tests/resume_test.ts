@@ -63,13 +63,13 @@ Deno.test("ckpt goes on after kill -9 at any step", async () => {
   await killAtSteps(scene, 14);
 });
 
-Deno.test("ckpt goes on after SIGTERM and SIGINT at any step", async () => {
+Deno.test("ckpt goes on after SIGTERM, SIGINT and SIGHUP at any step", async () => {
   using scene = await Scene.make({ shards: 4, bytes: 400_000 });
   const conversion = { input: scene.input, options: ["--quiet"] };
   const steps = await stepsOf({ ...conversion, output: scene.newOutput() });
   await inTwoLanes(someOf(steps.length, 6), async (step) => {
     const output = scene.newOutput();
-    const [signal, code] = step % 2 === 0 ? ["SIGTERM", 143] as const : ["SIGINT", 130] as const;
+    const [signal, code] = ([["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const)[step % 3]!;
     const what = `${signal} before ${steps[step - 1]!.split(" ")[0]}, step ${step}`;
     const run = await signalAt({ ...conversion, output }, signal, step);
     if (run.code === 0) { // It was too late to stop.

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { processFacts } from "../bytes/process_facts.ts";
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
 import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
+import { print, say } from "./print.ts";
 import { styleFor } from "./style.ts";
 
 /** Exit codes beside 0. */
@@ -15,7 +17,7 @@ const FAILED = 1;
 const BAD_USAGE = 2;
 
 /** Signals that stop the program, and the exit codes that shells expect of them (128 + number). */
-const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const;
+const signals = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;
 
 /**
  * Runs the program.
@@ -29,13 +31,16 @@ export async function main(commands: readonly Command[], args: readonly string[]
   const controller = new AbortController();
   let stoppedBy: number | undefined;
   let failed = FAILED;
-  const handlers = signals.map(([name, code]) => {
+  // Windows knows SIGINT alone.
+  const known = signals.filter(([name]) => Deno.build.os !== "windows" || name === "SIGINT");
+  const isHangupIgnored = ignoresHangup();
+  const handlers = known.map(([name, code]) => {
     const handler = () => {
+      if (name === "SIGHUP" && isHangupIgnored) return;
       stoppedBy = code;
       controller.abort();
     };
-    // Windows knows SIGINT alone.
-    if (Deno.build.os !== "windows" || name === "SIGINT") Deno.addSignalListener(name, handler);
+    Deno.addSignalListener(name, handler);
     return { name, handler };
   });
   try {
@@ -46,25 +51,23 @@ export async function main(commands: readonly Command[], args: readonly string[]
     const { CancelledError, CheckpointError } = await import("../error.ts");
     if (error instanceof UsageError) {
       const help = [PROGRAM, ...error.words, "--help"].join(" ");
-      console.error(`${style.red("error:")} ${oneLine(error.message)}; see ${help}`);
+      say(`${style.red("error:")} ${oneLine(error.message)}; see ${help}`);
       return BAD_USAGE;
     }
     if (error instanceof CancelledError && stoppedBy !== undefined) {
       const rest = error.isResumable ? "run the same command again to go on" : "nothing was finished";
-      console.error(`${style.yellow("stopped:")} ${rest}`);
+      say(`${style.yellow("stopped:")} ${rest}`);
       return stoppedBy;
     }
     if (error instanceof CheckpointError || isSystemError(error)) {
-      console.error(`${style.red("error:")} ${oneLine(error.message)}`);
+      say(`${style.red("error:")} ${oneLine(error.message)}`);
       return failed;
     }
-    console.error(`${style.red("error:")} ckpt failed in a way that it should not; please report this:`);
-    console.error(plainLines(Deno.inspect(error)));
+    say(`${style.red("error:")} ckpt failed in a way that it should not; please report this:`);
+    say(plainLines(Deno.inspect(error)));
     return failed;
   } finally {
-    for (const { name, handler } of handlers) {
-      if (Deno.build.os !== "windows" || name === "SIGINT") Deno.removeSignalListener(name, handler);
-    }
+    for (const { name, handler } of handlers) Deno.removeSignalListener(name, handler);
   }
 }
 
@@ -89,16 +92,16 @@ async function dispatch(
       onRun(command);
       return await command.run(parsed, { signal });
     }
-    console.log(commandHelp(command, style));
+    print(commandHelp(command, style));
     return 0;
   }
   const [next] = rest;
   if (next === undefined && words.length === 0 || next === "--help" || next === "-h") {
-    console.log(groupHelp(commands, words, style));
+    print(groupHelp(commands, words, style));
     return 0;
   }
   if (next === "--version" && words.length === 0) {
-    console.log(`${PROGRAM} ${VERSION}`);
+    print(`${PROGRAM} ${VERSION}`);
     return 0;
   }
   if (next === undefined) throw new UsageError(`${words.join(" ")} needs a command`, words);
@@ -108,6 +111,15 @@ async function dispatch(
       : `Unknown command ${JSON.stringify([...words, next].join(" "))}`,
     words,
   );
+}
+
+/**
+ * Whether SIGHUP is ignored, as nohup has it. Deno takes that back when it begins to handle signals, so that whoever
+ * wants to go on ignoring it must listen and do nothing.
+ */
+function ignoresHangup(): boolean {
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(processFacts("status") ?? "")?.[1];
+  return ignored !== undefined && (BigInt(`0x${ignored}`) & 1n) !== 0n; // The lowest bit is that of signal 1.
 }
 
 /** The commands that some words begin, or name. */

@@ -6,6 +6,7 @@
 
 import type { CopyProgress } from "../copy/copy_engine.ts";
 import { formatBytes, formatSeconds } from "./format.ts";
+import { say } from "./print.ts";
 import { styleFor } from "./style.ts";
 
 /** Shows how far a copy has come, on stderr. */
@@ -34,7 +35,7 @@ export function showProgress(quiet: boolean): ProgressDisplay {
 function plainProgress(): ProgressDisplay {
   return {
     update({ finished, files, totalFiles }) {
-      if (finished !== undefined) console.error(`${finished} done (${files} of ${totalFiles} files)`);
+      if (finished !== undefined) say(`${finished} done (${files} of ${totalFiles} files)`);
     },
     [Symbol.dispose]: () => {},
   };
@@ -44,7 +45,13 @@ function terminalProgress(): ProgressDisplay {
   const style = styleFor(Deno.stderr);
   const marks: { at: number; bytes: number }[] = [];
   let drawn = false;
-  const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
+  const write = (text: string) => {
+    try {
+      Deno.stderr.writeSync(new TextEncoder().encode(text));
+    } catch {
+      // The terminal went away. The work goes on.
+    }
+  };
   return {
     update(progress) {
       const { bytes, totalBytes, files, totalFiles } = progress;

@@ -14,6 +14,7 @@ import { type Arguments, type Context, UsageError } from "./command.ts";
 import { compareCommand } from "./compare_command.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
+import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { type Style, styleFor } from "./style.ts";
 
@@ -41,8 +42,8 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
     });
   }
-  if (args.flag("json")) console.log(compactJson(comparison));
-  else if (!quiet) console.log(describe(comparison, tolerance, styleFor(Deno.stdout)).join("\n"));
+  if (args.flag("json")) print(compactJson(comparison));
+  else if (!quiet) print(describe(comparison, tolerance, styleFor(Deno.stdout)).join("\n"));
   return comparison.equal ? 0 : DIFFERENT;
 }
 

@@ -12,6 +12,7 @@ import { formatBytes, formatCount } from "./format.ts";
 import { inspectCommand } from "./inspect_command.ts";
 import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
+import { print, say } from "./print.ts";
 import { type Style, styleFor } from "./style.ts";
 import { flatRows, treeRows } from "./tensor_rows.ts";
 import { tensorTable } from "./tensor_table.ts";
@@ -41,7 +42,7 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
 function printInspection(path: string, inspection: Inspection, json: boolean, all: boolean): void {
   const { format, layout, architecture, parameters, bytes, files, tensors, writer, notes } = inspection;
   if (json) {
-    console.log(compactJson({ format, layout, architecture, parameters, bytes, files, tensors }));
+    print(compactJson({ format, layout, architecture, parameters, bytes, files, tensors }));
     printNotes(notes);
     return;
   }
@@ -71,7 +72,7 @@ function printInspection(path: string, inspection: Inspection, json: boolean, al
     const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
     lines.push("", ...tensorTable(rows, total, widthOf(Deno.stdout), style));
   }
-  console.log(lines.join("\n"));
+  print(lines.join("\n"));
 }
 
 function listed(words: readonly string[]): string {
@@ -99,7 +100,7 @@ function dtypesOf({ tensors }: Inspection): string[] {
 
 function printGlobals({ globals, notes }: GlobalsInspection, json: boolean): void {
   if (json) {
-    console.log(compactJson({ globals }));
+    print(compactJson({ globals }));
     printNotes(notes);
     return;
   }
@@ -111,7 +112,7 @@ function printGlobals({ globals, notes }: GlobalsInspection, json: boolean): voi
     ? globals.length === 0 ? "" : `, all of which torch's weights_only allows`
     : `, ${refused} of which torch's weights_only refuses`;
   lines.push(count + verdict, ...notes.map((note) => `${style.yellow("note:")} ${oneLine(note)}`));
-  console.log(lines.join("\n"));
+  print(lines.join("\n"));
 }
 
 function mark(allowed: boolean, style: Style): string {
@@ -121,5 +122,5 @@ function mark(allowed: boolean, style: Style): string {
 /** Notes beside what is read by programs. */
 function printNotes(notes: readonly string[]): void {
   const style = styleFor(Deno.stderr);
-  for (const note of notes) console.error(`${style.yellow("note:")} ${oneLine(note)}`);
+  for (const note of notes) say(`${style.yellow("note:")} ${oneLine(note)}`);
 }

@@ -11,6 +11,7 @@ import { type Arguments, type Context, UsageError } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
+import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { type Style, styleFor } from "./style.ts";
 import { verifyCommand } from "./verify_command.ts";
@@ -36,20 +37,20 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
         if (json || (quiet && file.problem === undefined)) return;
         // A line can't be printed where one is redrawn.
         progress[Symbol.dispose]();
-        console.log(fileLine(path, file, style));
+        print(fileLine(path, file, style));
         progress = showProgress(quiet);
       },
     });
     progress[Symbol.dispose]();
     const { ok, files, model } = verification;
     if (json) {
-      console.log(compactJson({
+      print(compactJson({
         ok,
         files: files.map(({ tensors, ...file }) => ({ ...file, tensors: tensors.length })),
         model: model ?? null,
       }));
     } else if (model !== undefined && !(quiet && model.problem === undefined)) {
-      console.log(modelLines(model, style).join("\n"));
+      print(modelLines(model, style).join("\n"));
     }
     return ok ? 0 : WRONG;
   } finally {

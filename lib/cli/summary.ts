@@ -10,6 +10,7 @@ import { familyOf } from "../models/families.ts";
 import { formatName, parseName } from "../models/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
+import { print } from "./print.ts";
 import { type Style, styleFor } from "./style.ts";
 
 /** How to print. */
@@ -22,13 +23,14 @@ export interface PrintOptions {
 
 /** Prints what was converted. */
 export function printSummary(summary: ConversionSummary, { json, quiet }: PrintOptions): void {
+  const { complete, seconds, bytes, cloned, reused, output, files } = summary;
+  const done = complete ? `${output} is whole` : `this share of ${output} is done`;
   if (json) {
-    console.log(plainJson(summary));
+    print(plainJson(summary), done);
     return;
   }
   if (quiet) return;
   const style = styleFor(Deno.stdout);
-  const { complete, seconds, bytes, cloned, reused, output, files } = summary;
   const extras = [
     ...(cloned.length > 0 ? [`${cloned.length} cloned`] : []),
     ...(reused.length > 0 ? [`${reused.length} finished before`] : []),
@@ -44,7 +46,7 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
     `  ${label("bytes", style)}${formatBytes(bytes)} in ${formatSeconds(seconds)}`,
     ...notes(summary.notes, style),
   ];
-  console.log(lines.join("\n"));
+  print(lines.join("\n"), done);
 }
 
 /** Prints what a conversion would do. */
@@ -59,7 +61,7 @@ export function printDryRun(
       bytes: size,
       tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, resolved, tensor.from) })),
     }));
-    console.log(plainJson({ dryRun: true, ...description, files }));
+    print(plainJson({ dryRun: true, ...description, files }));
     return;
   }
   if (quiet) return;
@@ -70,14 +72,14 @@ export function printDryRun(
     `  ${label("bytes", style)}${formatBytes(description.bytes)} in ${description.files.length} files`,
     ...notes(description.notes, style),
   ];
-  console.log(lines.join("\n"));
+  print(lines.join("\n"));
   // File by file, since a large model has thousands of tensors.
   for (const file of plan.files) {
     const tensors = file.tensors.map(({ from, to, dtype, shape, bytes }) => {
       const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
       return `  ${nameInInput(checkpoint, resolved, from)} → ${to}  ${style.dim(what)}`;
     });
-    console.log(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
+    print(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
   }
 }
 

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { convertCheckpoint } from "../../mod.ts";
-import { ckpt, CONVERT, interrupt } from "../_ckpt.ts";
+import { ckpt, commandLine, CONVERT, interrupt } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
 import { makeCheckpoint } from "../bench/make_checkpoint.ts";
 
@@ -27,7 +27,12 @@ function sizes(directory: string): [name: string, size: number][] {
 }
 
 for (
-  const [signal, code, jobs] of [["SIGINT", 130, "2"], ["SIGTERM", 143, "2"], ["SIGINT", 130, "1"]] as const
+  const [signal, code, jobs] of [
+    ["SIGINT", 130, "2"],
+    ["SIGTERM", 143, "2"],
+    ["SIGHUP", 129, "2"],
+    ["SIGINT", 130, "1"],
+  ] as const
 ) {
   Deno.test({
     name: `${signal} stops the program with ${code} and leaves nothing (--jobs ${jobs})`,
@@ -47,6 +52,28 @@ for (
     },
   });
 }
+
+Deno.test({
+  name: "SIGHUP doesn't stop the program where it is ignored, as under nohup",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using temp = new TempDir();
+    const args = [...CONVERT, "--no-clone", big(temp, 1), temp.at("out")];
+    const child = new Deno.Command("sh", {
+      args: ["-c", `trap "" HUP; exec "$@"`, "sh", ...commandLine(args)],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    let sent = false;
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      if (!sent && text.includes("params.json done")) child.kill("SIGHUP");
+      sent = true;
+    }
+    assertEquals((await child.status).code, 0);
+    assertEquals(temp.names("out"), ["consolidated.00.pth", "params.json"]);
+  },
+});
 
 Deno.test({
   name: "a run that was stopped goes on where it was",
