@@ -20,6 +20,35 @@ Deno.test({
   },
 });
 
+/** Lets Deno.copyFileSync make copies without blocks, as where files are cloned. */
+class CloningEverywhere implements Disposable {
+  readonly #copyFileSync = Deno.copyFileSync;
+
+  constructor() {
+    Deno.copyFileSync = (from, to) => {
+      Deno.createSync(to).close();
+      Deno.truncateSync(String(to), Deno.statSync(from).size);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    Deno.copyFileSync = this.#copyFileSync;
+  }
+}
+
+Deno.test({
+  name: "canClone() is false between devices, though the second one clones",
+  ignore: ramDisk === undefined,
+  fn() {
+    using memory = new TempDirectory(ramDisk);
+    using disk = new TempDirectory();
+    using _cloning = new CloningEverywhere();
+    const inMemory = memory.write("f", "x");
+    assertEquals(canClone(inMemory, disk.path), false);
+    assertEquals(canClone(disk.write("f", "x"), disk.path), true);
+  },
+});
+
 Deno.test("canClone() is false on any doubt", () => {
   using temp = new TempDirectory();
   const path = temp.write("f", "x");

@@ -81,6 +81,25 @@ for (const [name, make] of makers) {
   });
 }
 
+/** A view such as only a mistake of ckpt's makes. */
+const broken = { op: "concatRows", rows: 1, rowBytes: 1 } as unknown as View;
+
+Deno.test("createLocalRunner() takes a mistake of ckpt's for no file's", async () => {
+  const runner = createLocalRunner(16, createShared());
+  await assertFailsAsync(() => runner.run([whole(broken)]), TypeError, "view.parts is not iterable");
+  runner.close();
+});
+
+Deno.test("startWorker() takes a mistake of ckpt's for no file's", async () => {
+  const runner = startWorker(16, createShared());
+  await assertFailsAsync(
+    () => runner.run([whole(broken)]),
+    Error,
+    "A copy worker failed: view.parts is not iterable",
+  );
+  runner.close();
+});
+
 Deno.test("startWorker() gives up what is under way when it is closed", async () => {
   using temp = new TempDirectory();
   const path = temp.write("f", "123");
