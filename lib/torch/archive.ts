@@ -85,6 +85,7 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
   // Others look storages up by the last part of their names alone.
   const keys = new Set<string>();
   const guard = new KeyGuard(MAX_KEY_STEPS);
+  const folded = new Set<string>();
   for (const entry of entries) {
     if (!entry.name.startsWith(`${stem}/`)) {
       throw new FormatError(
@@ -93,12 +94,19 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
     }
     const name = entry.name.slice(stem.length + 1);
     const key = name.slice(name.indexOf("/") + 1);
-    if (!guard.allows(records, name) || !guard.allows(keys, key)) {
+    const lower = toLowerCase(name);
+    if (!guard.allows(records, name) || !guard.allows(keys, key) || !guard.allows(folded, lower)) {
       throw new FormatError(`${path}: too many names of its records have one hash, so torch didn't write it`);
     }
-    if (records.has(name)) {
-      throw new FormatError(`${path}: ${entry.name}: the archive has two records of this name`);
+    const problem = records.has(name)
+      ? "the archive has two records of this name"
+      : folded.has(lower)
+      ? "the archive has two records whose names differ only in case, which torch takes for one"
+      : nameProblem(entry.name, name, lower);
+    if (problem !== undefined) {
+      throw new FormatError(`${path}: ${entry.name.slice(0, MAX_SHOWN_CHARACTERS)}: ${problem}`);
     }
+    folded.add(lower);
     const record = { ...entry, name };
     records.set(name, record);
     keys.add(key);
@@ -110,6 +118,40 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
     records,
     locate: (record) => locate(source, stem, record, limits.get(record)!),
   };
+}
+
+/**
+ * The records that torch asks for: 2.13 `torch/serialization.py` `_load`, and `caffe2/serialize/inline_container.cc`
+ * `PyTorchStreamReader::init`. Storages are found below `data/`.
+ */
+const ASKED_FOR = /^(?:data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.?data\/)/;
+
+/** The longest name that torch's reader sees whole (miniz.h `MZ_ZIP_MAX_ARCHIVE_FILENAME_SIZE`, with its NUL). */
+const MAX_NAME_BYTES = 511;
+
+/** How much of a name a message shows. */
+const MAX_SHOWN_CHARACTERS = 100;
+
+/** A path as torch writes it: nothing in it is empty, `.` or `..`, and nothing ends a text in C or splits a path. */
+// deno-lint-ignore no-control-regex -- Control characters.
+const PLAIN_PATH = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\\x00-\x1f\x7f]+$/s;
+
+/** The letters that torch's reader doesn't tell apart: those of ASCII (miniz.c `MZ_TOLOWER`). */
+function toLowerCase(name: string): string {
+  return /[A-Z]/.test(name) ? name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : name;
+}
+
+/** What torch's reader, or another, would take a name for that it isn't. */
+function nameProblem(path: string, name: string, lower: string): string | undefined {
+  if (!PLAIN_PATH.test(path)) return "is no plain path, so torch didn't write it";
+  // A letter of JavaScript's has up to three bytes.
+  if (3 * path.length > MAX_NAME_BYTES && new TextEncoder().encode(path).length > MAX_NAME_BYTES) {
+    return `has more than ${MAX_NAME_BYTES} bytes, which is as far as torch reads names`;
+  }
+  if (ASKED_FOR.test(lower) && !ASKED_FOR.test(name)) {
+    return `is ${lower} in other letters, which torch takes for that`;
+  }
+  return undefined;
 }
 
 /**
@@ -166,9 +208,9 @@ async function locate(
   // torch leaves the CRC and sizes to the descriptor (flag 8); where they are here, they must agree.
   const hasDescriptor = (flags & 8) !== 0;
   const localCrc = view.getUint32(14, true);
-  const localSize = view.getUint32(22, true);
+  const isSize = (size: number) => size === record.size || size === 0xffffffff;
   const sameFacts = hasDescriptor ||
-    (localCrc === record.crc && (localSize === record.size || localSize === 0xffffffff));
+    (localCrc === record.crc && isSize(view.getUint32(18, true)) && isSize(view.getUint32(22, true)));
   if (!sameName || view.getUint16(8, true) !== 0 || (flags & 1) !== 0 || !sameFacts) {
     throw new FormatError(
       `${where}: the local header contradicts the archive's directory, so the archive is damaged`,

@@ -108,6 +108,14 @@ export function storageRecords({ records }: Archive): ArchiveRecord[] {
     .sort((a, b) => a.headerOffset - b.headerOffset);
 }
 
+/**
+ * Whether an archive is of TorchScript's: `torch.load` hands it to `torch.jit.load`, which runs programs in it (2.13
+ * `torch/serialization.py` `_is_torchscript_zip`).
+ */
+export function isTorchScript({ records }: Archive): boolean {
+  return records.has("constants.pkl");
+}
+
 /** A torch file's archive, and what its pickle says. */
 export interface TorchTable {
   /** The archive. */
@@ -132,6 +140,12 @@ export async function readTorchTable(
 ): Promise<TorchTable> {
   const archive = await openArchive(source);
   const { path } = source;
+  if (isTorchScript(archive)) {
+    throw new FormatError(
+      `${path}: is a TorchScript archive, which holds a program; ` +
+        "load it with torch.jit.load and torch.save its state_dict()",
+    );
+  }
   const byteOrder = await readRecord(archive, "byteorder");
   if (byteOrder !== undefined && new TextDecoder().decode(byteOrder) !== "little") {
     throw new FormatError(

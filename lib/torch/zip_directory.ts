@@ -1,6 +1,7 @@
 /**
  * The directory of any zip archive, read by zip.js, which knows all that a zip may be. What torch's archives
- * never are is refused: compressed, encrypted, ambiguous, or with data before, between and behind.
+ * never are is refused: compressed, encrypted, ambiguous, or with data before, between and behind. So is every field
+ * that torch's own reader (miniz) or another takes in another way than zip.js, for they would read another archive.
  *
  * @module
  */
@@ -88,9 +89,10 @@ export async function readZipDirectory(source: ByteSource): Promise<ArchiveRecor
   return entries;
 }
 
-/** The lengths of the plain end record, and of the zip64 end record with its locator, in bytes. */
+/** The lengths of the plain end record, of the locator, and of the zip64 end record with its locator, in bytes. */
 const END_BYTES = 22;
-const ZIP64_END_BYTES = 56 + 20;
+const LOCATOR_BYTES = 20;
+const ZIP64_END_BYTES = 56 + LOCATOR_BYTES;
 
 function tooMany(path: string, what: string): FormatError {
   return new FormatError(`${path}: the zip archive has more than ${what}, so torch didn't write it`);
@@ -107,19 +109,27 @@ async function checkEnd(source: ByteSource, count: number, bytes: number): Promi
   const length = Math.min(source.size, END_BYTES + ZIP64_END_BYTES);
   const end = new DataView((await source.read(source.size - length, length)).buffer);
   const plain = length - END_BYTES;
-  if (end.getUint32(plain, true) !== 0x06054b50) throw new Error("a comment or other data at its end");
+  if (end.getUint32(plain, true) !== 0x06054b50 || end.getUint16(plain + 20, true) !== 0) {
+    throw new Error("a comment or other data at its end");
+  }
+  // The disks, and the entries on this one.
+  const counts = end.getUint16(plain + 8, true) === end.getUint16(plain + 10, true);
+  if (end.getUint32(plain + 4, true) !== 0 || !counts) throw new Error("a part of a split archive");
   const directoryBytes = end.getUint32(plain + 12, true);
   const directoryAt = end.getUint32(plain + 16, true);
-  const hasZip64 = plain === ZIP64_END_BYTES && end.getUint32(56, true) === 0x07064b50 &&
-    end.getUint32(0, true) === 0x06064b50;
-  if (!hasZip64) {
+  const locator = plain - LOCATOR_BYTES;
+  // What looks like a locator is one for miniz and Python, whatever it is a part of.
+  if (locator < 0 || end.getUint32(locator, true) !== 0x07064b50) {
     if (directoryAt + directoryBytes !== source.size - END_BYTES || directoryBytes !== bytes) {
       throw new Error("data between its directory and its end");
     }
     return;
   }
   const zip64At = source.size - length;
-  const agree = end.getBigUint64(56 + 8, true) === BigInt(zip64At) &&
+  const agree = plain === ZIP64_END_BYTES && end.getUint32(0, true) === 0x06064b50 &&
+    end.getBigUint64(4, true) === 44n && end.getBigUint64(16, true) === 0n &&
+    end.getBigUint64(24, true) === BigInt(count) && end.getUint32(locator + 4, true) === 0 &&
+    end.getBigUint64(locator + 8, true) === BigInt(zip64At) && end.getUint32(locator + 16, true) === 1 &&
     end.getBigUint64(32, true) === BigInt(count) && end.getBigUint64(40, true) === BigInt(bytes) &&
     end.getBigUint64(48, true) + end.getBigUint64(40, true) === BigInt(zip64At) &&
     (directoryAt === 0xffffffff || end.getBigUint64(48, true) === BigInt(directoryAt)) &&
@@ -145,13 +155,46 @@ function recordOf({ path }: ByteSource, entry: ZipEntry): ArchiveRecord {
   if (entry.compressedSize !== entry.uncompressedSize) {
     throw new FormatError(`${where}: the record has two lengths, so the archive is damaged`);
   }
-  if (entry.directory) throw new FormatError(`${where}: is a directory, so torch didn't write the archive`);
+  // miniz reads nothing of what is marked as a directory of MS-DOS, on whatever system.
+  if (entry.directory || (entry.externalFileAttributes & DOS_DIRECTORY) !== 0) {
+    throw new FormatError(`${where}: is a directory, so torch didn't write the archive`);
+  }
+  const oddity = oddityOf(entry);
+  if (oddity !== undefined) {
+    throw new FormatError(
+      `${where}: ${oddity}, which torch never writes and others read differently; ` +
+        "unpack the file and pack it again without compression (zip -0)",
+    );
+  }
   return {
     name: filename,
     headerOffset: entry.offset,
     size: entry.uncompressedSize,
     crc: (entry.crc32 ?? entry.signature ?? 0) >>> 0,
   };
+}
+
+/** The mark of a directory in the attributes of an entry. */
+const DOS_DIRECTORY = 0x10;
+
+/** The flags that an entry may have: a descriptor follows the data, and the name is UTF-8. */
+const KNOWN_FLAGS = 0x0808;
+
+/** What an entry has that readers take in different ways. */
+function oddityOf(entry: ZipEntry): string | undefined {
+  const { rawBitFlag = -1, diskNumberStart, rawComment, rawExtraField } = entry;
+  if ((rawBitFlag & ~KNOWN_FLAGS) !== 0) return `the record has the flags 0x${rawBitFlag.toString(16)}`;
+  if (diskNumberStart !== 0) return "the record lies on another disk";
+  if (rawComment.length > 0) return "the record has a comment";
+  const view = new DataView(rawExtraField.buffer, rawExtraField.byteOffset, rawExtraField.byteLength);
+  const kinds = new Set<number>();
+  for (let at = 0; at + 4 <= view.byteLength; at += 4 + view.getUint16(at + 2, true)) {
+    const kind = view.getUint16(at, true);
+    // Of two, zip.js takes the last, and miniz the first.
+    if (kinds.has(kind)) return "the record has two extra fields of one kind";
+    kinds.add(kind);
+  }
+  return undefined;
 }
 
 function decapitalize(text: string): string {

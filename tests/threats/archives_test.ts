@@ -111,15 +111,7 @@ Deno.test("openTorchFile() opens archives of any stem that torch gives one", asy
 Deno.test("openTorchFile() takes names that only look alike for different ones, as torch does", async () => {
   const key = records.find(({ name }) => name.startsWith("data/"))!.name;
   const lies = new Uint8Array(records.find(({ name }) => name === key)!.bytes.length).fill(0x7f);
-  for (
-    const name of [
-      key.toUpperCase(),
-      `${key}\0`,
-      `${key}\u0301`,
-      key.replace("data", "d\u0430ta"),
-      `./${key}`,
-    ]
-  ) {
+  for (const name of [`${key}\u0301`, key.replace("data", "d\u0430ta"), "K", "\u212a"]) {
     for (const all of [[{ name, bytes: lies }, ...records], [...records, { name, bytes: lies }]]) {
       const file = await openTorchFile(memorySource(
         buildZip(all.map(({ name, bytes }) => ({ name: `model/${name}`, data: bytes })), { zip64: false }),

@@ -34,6 +34,10 @@ export interface ZipFacts {
   readonly extra: Uint8Array;
   readonly attributes: number;
   readonly headerAt: number;
+  /** What only the directory says: who made it, on which disk it lies, and a comment. */
+  readonly made: number;
+  readonly disk: number;
+  readonly comment: Uint8Array;
 }
 
 /** What is wrong with the end of an archive. */
@@ -109,6 +113,9 @@ export function buildZip(records: readonly ZipRecord[], end: ZipEnd = {}): Uint8
       size: data.length,
       extra: new Uint8Array(0),
       attributes: 0,
+      made: 0,
+      disk: 0,
+      comment: new Uint8Array(0),
       headerAt: at - (isShifted ? prefix.length : 0),
     };
     const here = { ...facts, name, signature: 0x04034b50, ...local };
@@ -132,7 +139,8 @@ export function buildZip(records: readonly ZipRecord[], end: ZipEnd = {}): Uint8
     const there = { ...facts, ...stated };
     directory.push(le(
       [0x02014b50, 4],
-      [0, 4],
+      [there.made, 2],
+      [0, 2],
       [there.flags, 2],
       [there.method, 2],
       [0, 4],
@@ -141,11 +149,14 @@ export function buildZip(records: readonly ZipRecord[], end: ZipEnd = {}): Uint8
       [there.size, 4],
       [text(name).length, 2],
       [there.extra.length, 2],
-      [0, 6],
+      [there.comment.length, 2],
+      [there.disk, 2],
+      [0, 2],
       [there.attributes, 4],
       [there.headerAt, 4],
       text(name),
       there.extra,
+      there.comment,
     ));
     count++;
   }
