@@ -220,3 +220,39 @@ Deno.test("openHttpSource() can be cancelled", async () => {
     "Cancelled",
   );
 });
+
+Deno.test("openHttpSource() follows no redirect from https to http", async () => {
+  // In the place of servers with certificates that this machine would have to trust.
+  const { fetch } = globalThis;
+  const asked: string[] = [];
+  const locations: Record<string, string> = {
+    "https://a.example/x.bin": "https://b.example/x.bin",
+    "https://b.example/x.bin": "http://c.example/x.bin",
+    "http://c.example/x.bin": "https://d.example/x.bin",
+  };
+  globalThis.fetch = (input) => {
+    const url = String(input);
+    asked.push(url);
+    const location = locations[url];
+    return Promise.resolve(
+      location === undefined
+        ? new Response(content.slice(0, 1), {
+          status: 206,
+          headers: { "content-range": `bytes 0-0/${size}`, etag: '"1"' },
+        })
+        : new Response(null, { status: 302, headers: { location } }),
+    );
+  };
+  try {
+    await assertFailsAsync(
+      () => openHttpSource(new URL("https://a.example/x.bin")),
+      FileError,
+      "https://a.example/x.bin: the server redirects to an address that isn't followed",
+    );
+    assertEquals(asked.splice(0), ["https://a.example/x.bin", "https://b.example/x.bin"]);
+    assertEquals((await openHttpSource(new URL("http://c.example/x.bin"))).size, size);
+    assertEquals(asked, ["http://c.example/x.bin", "https://d.example/x.bin"]);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+});
