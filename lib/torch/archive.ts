@@ -10,6 +10,7 @@ import type { ByteSource } from "../bytes/source.ts";
 import { crc32 } from "../copy/crc32.ts";
 import { KeyGuard } from "../key_guard.ts";
 import { MAX_TABLE_BYTES } from "./table_limits.ts";
+import { isTarHeader, TAR_HEADER_BYTES } from "./tar_header.ts";
 import { readTorchDirectory } from "./torch_directory.ts";
 
 export { MAX_TABLE_BYTES };
@@ -59,7 +60,7 @@ const MAX_KEY_STEPS = 2 ** 20;
 export async function openArchive(source: ByteSource): Promise<Archive> {
   const { path } = source;
   if (source.size === 0) throw new FormatError(`${path}: the file is empty; copy it again`);
-  const start = await source.read(0, Math.min(TAR_MAGIC_AT + TAR_MAGIC.length, source.size));
+  const start = await source.read(0, Math.min(TAR_HEADER_BYTES, source.size));
   const isZip = start[0] === 0x50 && start[1] === 0x4b;
   if (!isZip) throw notAnArchive(path, start);
   // An archive just as torch writes it needs no general reader; see torch_directory.ts.
@@ -258,7 +259,8 @@ const TAR_MAGIC_AT = 257;
 
 function notAnArchive(path: string, start: Uint8Array): FormatError {
   const isPickle = start[0] === 0x80 && start[1]! <= 5;
-  const isTar = new TextDecoder("latin1").decode(start.subarray(TAR_MAGIC_AT)) === TAR_MAGIC;
+  const magic = start.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + TAR_MAGIC.length);
+  const isTar = isTarHeader(start) || new TextDecoder("latin1").decode(magic) === TAR_MAGIC;
   return new FormatError(
     isTar
       ? `${path}: is a tar archive, as torch's first releases wrote them; load it with torch and torch.save it again`

@@ -18,6 +18,7 @@ import type { GlobalListener } from "./checkpoint_pickle.ts";
 import { storageReferences } from "./storage_references.ts";
 import { itemBytesOfStorage } from "./storage_type.ts";
 import { MAX_TABLE_BYTES, tableLimits } from "./table_limits.ts";
+import { isTarHeader, TAR_HEADER_BYTES } from "./tar_header.ts";
 import type { StoredStorage } from "./torch_file.ts";
 
 /** The number that a file begins with (`torch/serialization.py` `MAGIC_NUMBER`). */
@@ -25,9 +26,6 @@ const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 
 /** The only version of the format that there has been (`torch/serialization.py` `PROTOCOL_VERSION`). */
 const FORMAT_VERSION = 1001;
-
-/** The longest pickle of the magic number, in bytes: protocol 0's, in which it is text. Protocol 4's has 25. */
-const MAGIC_BYTES = 28;
 
 /** The number of pickles that a file begins with. */
 export const LEGACY_PICKLES = 5;
@@ -61,12 +59,15 @@ export interface LegacyStorage {
 }
 
 /**
- * Whether a file is in torch's legacy format, by the magic number that it begins with.
+ * Whether a file is in torch's legacy format, by the magic number that it begins with. A pickle of it can be padded
+ * past what is read here; no file that torch wrote is.
  *
  * @param source The file.
  */
 export async function isLegacyFile(source: ByteSource): Promise<boolean> {
-  const start = await source.read(0, Math.min(MAGIC_BYTES, source.size));
+  const start = await source.read(0, Math.min(TAR_HEADER_BYTES, source.size));
+  // torch looks for these first.
+  if (isTarHeader(start)) return false;
   try {
     return readPickleFrom(start, 0).value === MAGIC_NUMBER;
   } catch (error) {
