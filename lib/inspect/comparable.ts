@@ -12,10 +12,9 @@ import { ConfigError } from "../models/config_error.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { findParameter } from "../models/families.ts";
 import { formatName, isRotaryBuffer, stripWrappers } from "../models/parameter.ts";
-import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
 import { openTorchFile } from "../torch/torch_file.ts";
-import { isSafetensors } from "./listing.ts";
+import { openIfSafetensors } from "./file_format.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
 import { relativePath } from "./relative_path.ts";
 import { findWeightFiles } from "./weight_files.ts";
@@ -130,7 +129,8 @@ function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: Checkpoint
 }
 
 async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor>> {
-  if (await isSafetensors(source)) return (await openSafetensors(source)).tensors;
+  const safetensors = await openIfSafetensors(source);
+  if (safetensors !== undefined) return safetensors.tensors;
   const file = await openTorchFile(source);
   const tensors = new Map<string, Tensor>();
   for (const { name, value, kind } of pickledTensors(file.root, source.path)) {

@@ -8,15 +8,18 @@ import { fileURLToPath } from "node:url";
 import { crc32 } from "../copy/crc32.ts";
 import { type HttpOptions, openHttpSource } from "../bytes/http_source.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
-import { FileError, FormatError } from "../error.ts";
-import { type GlobalList, listGlobals, OPCODES } from "../pickle/mod.ts";
+import { CheckpointError, FileError, FormatError } from "../error.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import { openArchive } from "../torch/archive.ts";
-import { isLegacyFile, LEGACY_PICKLES } from "../torch/legacy_file.ts";
-import { MAX_TABLE_BYTES, tableLimits } from "../torch/table_limits.ts";
+import { isLegacyFile, LEGACY_PICKLES, readLegacyTable } from "../torch/legacy_file.ts";
+import { MAX_TABLE_BYTES } from "../torch/table_limits.ts";
+import { isTarHeader, TAR_HEADER_BYTES } from "../torch/tar_header.ts";
+import { isTorchScript } from "../torch/torch_file.ts";
+import { isWholeSafetensors } from "./file_format.ts";
+import { type ListedPickles, listPickles, listPicklesIn } from "./listed_pickles.ts";
 import { relativePath } from "./relative_path.ts";
 import { toUrl } from "./to_url.ts";
-import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
+import { findFiles, isWeightFile } from "./weight_files.ts";
 
 /** A global that a pickle names. */
 export interface NamedByPickle {
@@ -30,32 +33,37 @@ export interface NamedByPickle {
 export interface GlobalsInspection {
   /** The globals, each once, in the order in which they are named first. */
   readonly globals: readonly NamedByPickle[];
-  /** Whether all pickles were read to their ends. If not, there may be more globals. */
+  /** Whether all that could be run was read. If not, there may be more globals. */
   readonly complete: boolean;
   /** What a user should be told. */
   readonly notes: readonly string[];
 }
 
-/** How much of a legacy file is read at first, in bytes; four times as much if that isn't enough, and so on. */
-const FIRST_READ_BYTES = 16 * 1024;
+/** The most globals that are listed. A module of torch's, pickled whole, names some 50. */
+const MAX_GLOBALS = 2 ** 16;
 
-/** The most pickles in a file without a format that are looked at. */
-const MAX_PICKLES = 1000;
+/** What a pickle of protocol 2 or later begins with. */
+const PROTO = 0x80;
 
 /**
  * Lists the globals that the pickles in a file name: in a file that torch saved, in either format, or in any file that
- * is a pickle, or several, of any protocol. In a directory, those of all files of torch's. Nothing is imported or run.
+ * is a pickle, or several, of any protocol. In a directory, those of all files, in the directories in it too. Nothing is
+ * imported or run.
+ *
+ * What a file is goes by its content. One that `torch.load`, `pickle.load` and the safetensors library would each read
+ * in another way is listed as a pickle. Where something could be run that isn't listed, for a limit that is reached or
+ * for damage, the result isn't complete.
  *
  * A pickle can hold bytes that are a pickle themselves, for a function to load. Those aren't looked at; but the
  * function is a global, which is listed.
  *
- * Limits: the first 24 MiB of a pickle.
+ * Limits: the first 24 MiB of a pickle, and of pickles that follow each other; 1,000 of these.
  *
  * @param path A file, a directory, or an `http:` or `https:` URL of a file.
  * @param options How to read from web servers.
  * @returns The globals.
  * @throws {FileError} If it can't be read.
- * @throws {FormatError} If it is an archive that is damaged, or no pickle at all.
+ * @throws {FormatError} If it is an archive that is damaged or that readers read differently, or no pickle at all.
  */
 export async function inspectGlobals(
   path: string | URL,
@@ -63,23 +71,48 @@ export async function inspectGlobals(
 ): Promise<GlobalsInspection> {
   const found = new Found();
   const url = toUrl(path);
+  let problem: string | undefined;
   if (url !== undefined) {
-    await inspectSource(await openHttpSource(url, options), found, "");
-    return found.result();
-  }
-  const local = path instanceof URL ? fileURLToPath(path) : path;
-  if (isDirectory(local)) {
-    const files = findWeightFiles(local, CHECKPOINT_DEPTH);
-    if (files.length === 0) throw new FileError(`${local}: holds no files of torch's; name a file`);
-    for (const file of files) {
-      using source = FileSource.open(file);
-      await inspectSource(source, found, `${relativePath(local, file)}: `);
-    }
+    problem = await inspectSource(await openHttpSource(url, options), found, "");
   } else {
-    using source = FileSource.open(local);
-    await inspectSource(source, found, "");
+    const local = path instanceof URL ? fileURLToPath(path) : path;
+    if (isDirectory(local)) {
+      await inspectDirectory(local, found);
+    } else {
+      using source = FileSource.open(local);
+      problem = await inspectSource(source, found, "");
+    }
   }
+  if (problem !== undefined) throw new FormatError(problem);
   return found.result();
+}
+
+/** All files in a directory. Those that are no pickles are passed over, unless their names say that they hold tensors. */
+async function inspectDirectory(directory: string, found: Found): Promise<void> {
+  const { files, links } = findFiles(directory);
+  let any = false;
+  for (const file of files) {
+    const name = relativePath(directory, file);
+    let problem: string | undefined;
+    let isHarmless = true;
+    try {
+      using source = FileSource.open(file);
+      problem = await inspectSource(source, found, `${name}: `);
+      if (problem !== undefined && !isWeightFile(file)) continue;
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      ({ message: problem } = error);
+      isHarmless = false;
+    }
+    any = true;
+    if (problem !== undefined) found.note(problem.replace(file, name), isHarmless);
+  }
+  for (const link of links) {
+    found.note(`${relativePath(directory, link)}: is a link to a directory, which isn't followed`, false);
+  }
+  if (!any && links.length === 0) {
+    throw new FileError(`${directory}: holds no files of torch's; name a file`);
+  }
 }
 
 /** Collects what is found. */
@@ -94,31 +127,17 @@ class Found {
     this.#complete &&= complete;
   }
 
-  /** Lists a pickle in some bytes; says where it ends, or `undefined` where it can't be read to its end. */
-  pickle(
-    bytes: Uint8Array,
-    offset: number,
-    fileSize: number,
-    where: string,
-    isCut: boolean,
-  ): number | undefined {
-    const { globals, end, error } = listDespiteFrames(bytes, offset, fileSize);
-    for (const { global: { module, name } } of globals) {
-      this.#globals.set(`${module}.${name}`, isAllowedGlobal(module, name));
+  /** Adds what pickles name. */
+  add({ globals }: ListedPickles): void {
+    for (const [name, [module, inModule]] of globals) {
+      if (this.#globals.size === MAX_GLOBALS && !this.#globals.has(name)) {
+        if (this.#complete) {
+          this.note(`only the first ${MAX_GLOBALS} globals are listed; there are more`, false);
+        }
+        return;
+      }
+      this.#globals.set(name, isAllowedGlobal(module, inModule));
     }
-    if (error === undefined) return end;
-    const why = isCut && end >= bytes.length
-      ? `only its first ${bytes.length} bytes were read`
-      : error.message;
-    this.note(`${where}: could not be read to its end: ${why}; it may name more`, false);
-    return undefined;
-  }
-
-  /** Adds what was found apart. */
-  add({ globals, complete, notes }: GlobalsInspection): void {
-    for (const { name, allowed } of globals) this.#globals.set(name, allowed);
-    for (const note of notes) this.note(note);
-    this.#complete &&= complete;
   }
 
   result(): GlobalsInspection {
@@ -127,59 +146,47 @@ class Found {
   }
 }
 
-/** The opcode that states the length of what follows. */
-const FRAME = OPCODES.FRAME;
-
-/** The bytes of a frame's length. */
-const FRAME_LENGTH_BYTES = 8;
-
-/** How many frames that are too long are forgiven. A file that was cut off has one. */
-const FORGIVEN_FRAMES = 3;
-
-/**
- * Lists globals like {@linkcode listGlobals}, but reads on where a frame is longer than what is left, as in a file that
- * was cut off: CPython reads nothing of such a frame, but other readers may.
- */
-function listDespiteFrames(file: Uint8Array, offset: number, fileSize: number): GlobalList {
-  let list = listGlobals(file, { offset, limits: tableLimits(fileSize) });
-  const { error } = list;
-  let bytes = file;
-  for (let i = 0; i < FORGIVEN_FRAMES && list.error !== undefined; i++) {
-    const at = offset + list.error.offset + 1;
-    const left = bytes.length - at - FRAME_LENGTH_BYTES;
-    if (bytes[at - 1] !== FRAME || left < 0) break;
-    if (bytes === file) bytes = file.slice();
-    new DataView(bytes.buffer).setBigUint64(at, BigInt(left), true);
-    list = listGlobals(bytes, { offset, limits: tableLimits(fileSize) });
-  }
-  return { ...list, error: error ?? list.error };
-}
-
-async function inspectSource(source: ByteSource, found: Found, prefix: string): Promise<void> {
+/** Looks into a file; says what is wrong with it where it is no pickle, so that nothing in it can be run. */
+async function inspectSource(source: ByteSource, found: Found, prefix: string): Promise<string | undefined> {
   const { path, size } = source;
-  if (size === 0) throw new FormatError(`${path}: the file is empty; copy it again`);
-  const start = await source.read(0, Math.min(9, size));
-  const isZip = start[0] === 0x50 && start[1] === 0x4b;
-  if (isZip) return await inspectArchive(source, found, prefix);
-  if (path.endsWith(".safetensors") || (start[8] === 0x7b && start[7] === 0)) {
-    return found.note(`${prefix}safetensors holds no pickle`);
+  if (size === 0) return `${path}: the file is empty; copy it again`;
+  // In the order in which torch.load looks (2.13 torch/serialization.py).
+  const start = await source.read(0, Math.min(TAR_HEADER_BYTES, size));
+  const isZip = start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4;
+  if (isZip) return void await inspectArchive(source, found, prefix);
+  if (isTarHeader(start)) {
+    throw new FormatError(
+      `${path}: is a tar archive, as torch's first releases wrote them, whose pickles ckpt doesn't read; ` +
+        "load it with torch, if you trust it, and torch.save it again",
+    );
   }
-  if (await isLegacyFile(source)) return await inspectLegacy(source, found, prefix);
-  inspectPickles(source, await source.read(0, Math.min(size, MAX_TABLE_BYTES)), found, prefix);
+  if (await isLegacyFile(source)) return void await inspectLegacy(source, found, prefix);
+  const listed = await listPickles(source);
+  found.add(listed);
+  const { count, error, isCertain } = listed;
+  const isSafetensors = await isWholeSafetensors(source);
+  if (count === 0 && isCertain && listed.globals.size === 0) {
+    // A pickle begins with its protocol, or (0 and 1) has at least an opcode that makes sense and then a value.
+    if (isSafetensors) found.note(`${prefix}safetensors holds no pickle`);
+    else if (start[0] === PROTO) noteBroken(listed, size, found, `${prefix}the pickle`);
+    else return `${path}: is no pickle, nor does it hold one: ${error!.message}`;
+    return undefined;
+  }
+  if (isSafetensors) found.note(`${prefix}is a safetensors file that can be read as a pickle as well`);
+  noteRest(listed, size, found, prefix);
 }
 
-/** The pickles of a legacy file. No more of it is read than they need, but for a little. */
+/** The pickles of a legacy file, behind which there may be nothing but storages. */
 async function inspectLegacy(source: ByteSource, found: Found, prefix: string): Promise<void> {
-  const { size } = source;
-  const limit = Math.min(size, MAX_TABLE_BYTES);
-  for (let length = Math.min(limit, FIRST_READ_BYTES);; length = Math.min(limit, 4 * length)) {
-    const bytes = await source.read(0, length);
-    const attempt = new Found();
-    let at: number | undefined = 0;
-    for (let i = 0; i < LEGACY_PICKLES && at !== undefined; i++) {
-      at = attempt.pickle(bytes, at, size, `${prefix}the pickle at byte ${at}`, length < size);
-    }
-    if (at !== undefined || length === limit) return found.add(attempt.result());
+  const listed = await listPickles(source, LEGACY_PICKLES);
+  found.add(listed);
+  if (listed.count < LEGACY_PICKLES) return noteRest(listed, source.size, found, prefix, false);
+  try {
+    await readLegacyTable(source, () => {});
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const why = error.message.replace(`${source.path}: `, "");
+    found.note(`${prefix}what is behind its pickles can't be told: ${why}; it may name more`, false);
   }
 }
 
@@ -187,40 +194,53 @@ async function inspectLegacy(source: ByteSource, found: Found, prefix: string): 
 async function inspectArchive(source: ByteSource, found: Found, prefix: string): Promise<void> {
   const archive = await openArchive(source);
   for (const record of archive.records.values()) {
-    if (!record.name.endsWith(".pkl")) continue;
+    if (/\.py$/i.test(record.name)) {
+      found.note(`${prefix}${record.name}: is a program, which isn't read`, false);
+    }
+    if (!/\.pkl$/i.test(record.name)) continue;
     const where = `${prefix}${record.name}`;
     const at = await archive.locate(record);
     const bytes = await source.read(at, Math.min(record.size, MAX_TABLE_BYTES));
-    const isCut = bytes.length < record.size;
-    if (!isCut && crc32(bytes) !== record.crc) {
+    if (bytes.length === record.size && crc32(bytes) !== record.crc) {
       found.note(`${where}: is damaged (its CRC-32 doesn't match)`, false);
     }
-    const end = found.pickle(bytes, 0, source.size, where, isCut);
-    if (end !== undefined && end < bytes.length) {
-      found.note(`${where}: has ${bytes.length - end} bytes behind its end`);
-    }
+    const listed = listPicklesIn(bytes, record.size, source.size);
+    found.add(listed);
+    if (listed.count === 0) noteBroken(listed, record.size, found, where);
+    else if (listed.isCertain && listed.end < record.size) {
+      found.note(`${where}: has ${record.size - listed.end} bytes behind its end`);
+    } else noteRest(listed, record.size, found, `${where}: `);
+  }
+  if (isTorchScript(archive)) {
+    found.note(`${prefix}is a TorchScript archive: torch.load runs its programs, which aren't read`, false);
   }
 }
 
-/** A file without a format: one pickle, or several, one after the other. */
-function inspectPickles({ path, size }: ByteSource, bytes: Uint8Array, found: Found, prefix: string): void {
-  const isCut = bytes.length < size;
-  const first = listDespiteFrames(bytes, 0, size);
-  // A pickle begins with its protocol, or (0 and 1) has at least an opcode that makes sense and then a value.
-  if (first.error !== undefined && bytes[0] !== 0x80 && first.globals.length === 0) {
-    throw new FormatError(`${path}: is no pickle, nor does it hold one: ${first.error.message}`);
+/** Says what comes behind pickles that follow each other. */
+function noteRest(
+  listed: ListedPickles,
+  size: number,
+  found: Found,
+  prefix: string,
+  isAllowed = listed.isCertain,
+): void {
+  const { count, end, error } = listed;
+  if (error === undefined) {
+    if (end === size) return;
+    found.note(`${prefix}only its first ${count} pickles were read, ${end} bytes; it may name more`, false);
+  } else if (isAllowed && count > 0) {
+    const pickles = count === 1 ? "pickle" : `${count} pickles`;
+    found.note(`${prefix}has ${size - end} bytes after its ${pickles} that are none`);
+  } else {
+    noteBroken(listed, size, found, `${prefix}the pickle${end === 0 ? "" : ` at byte ${end}`}`);
   }
-  let at = found.pickle(bytes, 0, size, `${prefix}the pickle`, isCut);
-  for (let i = 1; i < MAX_PICKLES && at !== undefined && at < bytes.length; i++) {
-    const next = listDespiteFrames(bytes, at, size);
-    if (next.error !== undefined && next.globals.length === 0) {
-      found.note(
-        `${prefix}has ${size - at} bytes after its ${i === 1 ? "pickle" : `${i} pickles`} that are none`,
-      );
-      return;
-    }
-    at = found.pickle(bytes, at, size, `${prefix}the pickle at byte ${at}`, isCut);
-  }
+}
+
+/** Says that a pickle couldn't be read to its end. */
+function noteBroken({ error, bytesRead }: ListedPickles, size: number, found: Found, where: string): void {
+  const isCut = bytesRead < size && (error === undefined || error.problem === "ends");
+  const why = isCut ? `only its first ${bytesRead} bytes were read` : error?.message ?? "it is empty";
+  found.note(`${where}: could not be read to its end: ${why}; it may name more`, false);
 }
 
 function isDirectory(path: string): boolean {

@@ -7,11 +7,12 @@
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
 import type { Global, PickleValue } from "../pickle/mod.ts";
-import { openSafetensors } from "../safetensors/safetensors_file.ts";
+import type { SafetensorsFile } from "../safetensors/safetensors_file.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import { outlineTorchFile, type TensorOutline } from "../torch/torch_outline.ts";
 import { describeWriter } from "./describe_writer.ts";
+import { openIfSafetensors } from "./file_format.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
 
 /** The formats of files. */
@@ -58,22 +59,11 @@ export interface FileListing {
  * @throws {FormatError} If it is neither torch's nor a safetensors file, or is damaged.
  */
 export async function listFile(source: ByteSource): Promise<FileListing> {
-  return await isSafetensors(source) ? await listSafetensors(source) : await listTorch(source);
+  const safetensors = await openIfSafetensors(source);
+  return safetensors === undefined ? await listTorch(source) : listSafetensors(source, safetensors);
 }
 
-/**
- * Whether a file is a safetensors file rather than one of torch's: after a length that the file has, it begins with
- * a brace.
- */
-export async function isSafetensors(source: ByteSource): Promise<boolean> {
-  if (source.path.endsWith(".safetensors")) return true;
-  if (source.size < 9) return false;
-  const start = new DataView((await source.read(0, 9)).buffer);
-  return start.getBigUint64(0, true) <= BigInt(source.size - 8) && start.getUint8(8) === 0x7b;
-}
-
-async function listSafetensors(source: ByteSource): Promise<FileListing> {
-  const { tensors, metadata } = await openSafetensors(source);
+function listSafetensors(source: ByteSource, { tensors, metadata }: SafetensorsFile): FileListing {
   const format = metadata.get("format");
   return {
     path: source.path,

@@ -8,11 +8,10 @@ import { type ChecksumOptions, checksums, type Run } from "../copy/checksums.ts"
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FormatError } from "../error.ts";
-import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { type Archive, openArchive } from "../torch/archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
 import { outlineTorchFile } from "../torch/torch_outline.ts";
-import { isSafetensors } from "./listing.ts";
+import { openIfSafetensors } from "./file_format.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
 
 /** What came of checking a file. */
@@ -59,8 +58,9 @@ async function check(
   source: FileSource,
   options: ChecksumOptions,
 ): Promise<Pick<FileVerification, "records" | "checksums" | "tensors">> {
-  if (await isSafetensors(source)) {
-    const tensors = [...(await openSafetensors(source)).tensors.keys()];
+  const safetensors = await openIfSafetensors(source);
+  if (safetensors !== undefined) {
+    const tensors = [...safetensors.tensors.keys()];
     return { records: tensors.length, checksums: 0, tensors };
   }
   if (await isLegacyFile(source)) {

@@ -44,6 +44,39 @@ export function findWeightFiles(directory: string, depth: number = 0): string[] 
   return found.sort();
 }
 
+/**
+ * Finds all files in a directory and those in it, whatever their names are.
+ *
+ * @param directory The directory.
+ * @returns Their paths, sorted, and those of links to directories, which aren't followed.
+ * @throws {FileError} If a directory can't be read.
+ */
+export function findFiles(directory: string): { readonly files: string[]; readonly links: string[] } {
+  const found = { files: [] as string[], links: [] as string[] };
+  const left = [directory];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    try {
+      for (const entry of Deno.readDirSync(path)) {
+        const inside = join(path, entry.name);
+        if (entry.isDirectory) left.push(inside);
+        else if (entry.isSymlink && isDirectory(inside)) found.links.push(inside);
+        else if (isFile(inside)) found.files.push(inside);
+        if (found.files.length + left.length > MAX_FILES) {
+          throw new FileError(`${directory}: holds more than ${MAX_FILES} files`);
+        }
+      }
+    } catch (error) {
+      throw error instanceof FileError ? error : describeFailure(path, error);
+    }
+  }
+  return { files: found.files.sort(), links: found.links.sort() };
+}
+
+/** Whether a file's name is one of files with tensors. */
+export function isWeightFile(path: string): boolean {
+  return WEIGHTS.test(path);
+}
+
 /** The most directories that a checkpoint's files lie deep in. */
 export const CHECKPOINT_DEPTH: number = MAX_DEPTH;
 
@@ -52,5 +85,13 @@ function isFile(path: string): boolean {
     return Deno.statSync(path).isFile;
   } catch {
     return false; // A link to nothing.
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // Likewise.
   }
 }
