@@ -27,19 +27,38 @@ export interface StartedFile {
   readonly overlay: Overlay | undefined;
 }
 
-/** The number of rows that must stay together for the kernel to read groups whole. */
-function groupRows(view: View): number {
+/**
+ * How many bytes of rows of a transposed matrix are made at a time: of each column as many items are read at once as
+ * there are rows, so more is faster. This is the most that the kernel holds.
+ */
+const TRANSPOSED_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The number of rows that must stay together for the kernel to read groups whole.
+ *
+ * @param view The view.
+ * @param chunkBytes About how long a chunk is to be, in bytes.
+ * @param widest The longest row of the views that are made of this one, in bytes.
+ */
+function groupRows(view: View, chunkBytes: number, widest = 1): number {
+  const rowBytes = Math.max(widest, view.rowBytes);
   switch (view.op) {
     case "bytes":
-    case "strided":
       return 1;
+    case "strided": {
+      const isTransposed = view.inner.some((size, i) => size > 1 && view.innerStrides[i]! > view.rowStride);
+      const most = Math.max(1, Math.floor(Math.min(TRANSPOSED_BYTES, chunkBytes) / rowBytes));
+      return isTransposed ? Math.min(view.rows, most) : 1;
+    }
     case "concatRows":
     case "concatColumns":
-      return view.parts.reduce((most, part) => Math.max(most, groupRows(part)), 1);
-    case "reorderRows":
-      return Math.max(view.order.length, groupRows(view.of));
+      return view.parts.reduce((most, part) => Math.max(most, groupRows(part, chunkBytes, rowBytes)), 1);
+    case "reorderRows": {
+      const rows = groupRows(view.of, chunkBytes, rowBytes);
+      return Math.max(view.order.length, rows - rows % view.order.length);
+    }
     default:
-      return groupRows(view.of);
+      return groupRows(view.of, chunkBytes, rowBytes);
   }
 }
 
@@ -103,13 +122,13 @@ export function dealBatches(
     bytes += size;
   }
   if (current.length > 0) batches.push(current);
-  for (const [of, siblings] of sliced) batches.push(...dealTogether(of, siblings));
+  for (const [of, siblings] of sliced) batches.push(...dealTogether(of, siblings, chunkBytes));
   return batches;
 }
 
 /** Batches of copies that take columns of one table: in each, the same rows of all of them. */
-function dealTogether(of: View, siblings: readonly DealtChunk[]): DealtChunk[][] {
-  const group = groupRows(of);
+function dealTogether(of: View, siblings: readonly DealtChunk[], chunkBytes: number): DealtChunk[][] {
+  const group = groupRows(of, chunkBytes);
   let step = Math.max(1, Math.floor(SLICED_BYTES / Math.max(1, of.rowBytes)));
   step = Math.max(group, step - step % group);
   const batches: DealtChunk[][] = [];
@@ -130,7 +149,7 @@ function cut(copy: Copy, path: string, file: number, index: number, chunkBytes: 
   const view = copy.view.op === "bytes" ? flat(copy.view) : copy.view;
   const { rows, rowBytes } = view;
   if (rows * rowBytes === 0) return [{ view, path, at, firstRow: 0, rows: 0, group: 1, file, copy: index }];
-  const group = groupRows(view);
+  const group = groupRows(view, chunkBytes);
   let step = Math.max(1, Math.floor(chunkBytes / rowBytes));
   step = Math.max(group, step - step % group);
   const chunks: DealtChunk[] = [];

@@ -19,6 +19,7 @@ import {
   type SourceFile,
 } from "./plan.ts";
 import { FileSource } from "../bytes/source.ts";
+import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
 import { type BytesView, viewBytes, viewPaths } from "../bytes/view.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
@@ -133,9 +134,11 @@ export async function copyFiles(
     return { target, layout, parts: layout.copies.map(() => new Map()), left: 0 };
   });
   for (const chunk of chunks) progressing[chunk.file]!.left++;
+  const strided = stridedRecords(progressing.flatMap(({ layout }) => layout.copies), plan.known);
+  const stridedBytes = strided.reduce((sum, { length }) => sum + length, 0);
   const copyBytes = chunks.reduce((sum, chunk) => sum + chunk.rows * chunk.view.rowBytes, 0);
   const verifyBytes = verify ? progressing.reduce((sum, { layout }) => sum + layoutBytes(layout), 0) : 0;
-  const totalBytes = copyBytes + verifyBytes;
+  const totalBytes = stridedBytes + copyBytes + verifyBytes;
 
   let files = 0;
   let overflows = 0;
@@ -185,6 +188,11 @@ export async function copyFiles(
     const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
     if (local) runners.push(createLocalRunner(BLOCK_BYTES, shared));
     for (let n = 0; !local && n < Math.min(jobs, useful); n++) runners.push(startWorker(BLOCK_BYTES, shared));
+    for (const { path, offset, length, label, crc } of strided) {
+      const view: BytesView = { op: "bytes", path, offset, rows: length, rowBytes: 1 };
+      const found = await readRun(view, runners);
+      if (found !== crc) throw badCrc(path, label, crc, found);
+    }
     for (const file of progressing) {
       if (file.left === 0) await complete(file);
     }
@@ -254,7 +262,7 @@ async function verifyFile(
     new FileError(`${path}: ${what}: reading it back gives other bytes; the device may be failing`);
   for (const [index, copy] of layout.copies.entries()) {
     const length = viewBytes(copy.view);
-    const crc = await readBack({ op: "bytes", path, offset: copy.at, rows: length, rowBytes: 1 }, runners);
+    const crc = await readRun({ op: "bytes", path, offset: copy.at, rows: length, rowBytes: 1 }, runners);
     if (crc === crcs[index]) continue;
     const isInSource = overlay !== undefined && isInPlace(copy, overlay);
     throw isInSource ? badCrc(overlay.base, copy.label, crcs[index]!, crc) : otherBytes(copy.label);
@@ -267,7 +275,7 @@ async function verifyFile(
 }
 
 /** The CRC-32 of a run of a file, read by all runners. */
-async function readBack(view: BytesView, runners: readonly Runner[]): Promise<number> {
+async function readRun(view: BytesView, runners: readonly Runner[]): Promise<number> {
   const { rows } = view;
   const results: ChunkResult[] = [];
   let next = 0;

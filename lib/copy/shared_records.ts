@@ -1,17 +1,12 @@
 /**
- * Which records of the sources more than one output file has a part of.
+ * Which records of the sources can't be checked while they are copied: more than one output file has a part of them, or
+ * their items are read here and there.
  *
  * @module
  */
 
-import type { KnownCrc, Plan } from "./plan.ts";
-import type { View } from "../bytes/view.ts";
-
-/** A run of a source that a view reads. */
-interface Leaf {
-  readonly path: string;
-  readonly offset: number;
-}
+import type { Copy, KnownCrc, Plan } from "./plan.ts";
+import type { BytesView, StridedView, View } from "../bytes/view.ts";
 
 /**
  * The records with a known CRC-32 that several files of a plan read. Whoever makes one of these files alone doesn't read
@@ -21,8 +16,7 @@ interface Leaf {
  * @returns The records.
  */
 export function sharedRecords({ files, known }: Plan): KnownCrc[] {
-  const byPath = Map.groupBy(known, ({ path }) => path);
-  for (const records of byPath.values()) records.sort((a, b) => a.offset - b.offset);
+  const byPath = recordsByPath(known);
   const readers = new Map<KnownCrc, Set<string>>();
   for (const { name, copies } of files) {
     for (const { view, crc } of copies) {
@@ -38,6 +32,34 @@ export function sharedRecords({ files, known }: Plan): KnownCrc[] {
   return [...readers].filter(([, names]) => names.size > 1).map(([record]) => record);
 }
 
+/**
+ * The records with a known CRC-32 that copies read through strides. What is read of them are no runs whose checksums
+ * could be combined.
+ *
+ * @param copies The copies.
+ * @param known The records.
+ * @returns The records.
+ */
+export function stridedRecords(copies: Iterable<Copy>, known: readonly KnownCrc[]): KnownCrc[] {
+  let byPath: Map<string, KnownCrc[]> | undefined; // Most plans have nothing to look up.
+  const found = new Set<KnownCrc>();
+  for (const { view } of copies) {
+    for (const leaf of leaves(view)) {
+      if (leaf.op !== "strided") continue;
+      byPath ??= recordsByPath(known);
+      const record = recordAt(byPath.get(leaf.path) ?? [], leaf.offset);
+      if (record !== undefined) found.add(record);
+    }
+  }
+  return [...found];
+}
+
+function recordsByPath(known: readonly KnownCrc[]): Map<string, KnownCrc[]> {
+  const byPath = Map.groupBy(known, ({ path }) => path);
+  for (const records of byPath.values()) records.sort((a, b) => a.offset - b.offset);
+  return byPath;
+}
+
 function recordAt(records: readonly KnownCrc[], offset: number): KnownCrc | undefined {
   let low = 0;
   let high = records.length;
@@ -50,7 +72,7 @@ function recordAt(records: readonly KnownCrc[], offset: number): KnownCrc | unde
   return record !== undefined && offset < record.offset + record.length ? record : undefined;
 }
 
-function* leaves(view: View): Generator<Leaf> {
+function* leaves(view: View): Generator<BytesView | StridedView> {
   switch (view.op) {
     case "bytes":
     case "strided":

@@ -8,7 +8,7 @@
 import { checksums } from "../../lib/copy/checksums.ts";
 import { copyFiles } from "../../lib/copy/copy_engine.ts";
 import { FileSource } from "../../lib/bytes/source.ts";
-import { bytes } from "../../lib/bytes/view.ts";
+import { bytes, strided } from "../../lib/bytes/view.ts";
 import { planConversion } from "../../lib/convert/convert_checkpoint.ts";
 import { readPickle, writePickle } from "../../lib/pickle/mod.ts";
 import { openArchive, readRecord } from "../../lib/torch/archive.ts";
@@ -73,6 +73,15 @@ for (const jobs of [1, 2]) {
     await copyFiles(planOf([copied]), [{ file: copied, path: `${directory}/copy` }], () => {}, { jobs });
   });
 }
+
+const transposed = outputFile("copy", [{
+  label: "all",
+  view: strided(original, 0, 2, [4096, 4096], [1, 4096]),
+}]);
+
+Deno.bench("copy: 4096² of bfloat16, transposed", { group: "copy" }, async () => {
+  await copyFiles(planOf([transposed]), [{ file: transposed, path: `${directory}/copy` }], () => {});
+});
 
 Deno.bench("copy: checksums alone", { group: "copy" }, async () => {
   await checksums([{ path: original, offset: 0, length: COPY_BYTES }]);

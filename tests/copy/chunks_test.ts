@@ -62,14 +62,33 @@ Deno.test("dealChunks() keeps groups whole", () => {
 
 Deno.test("dealChunks() finds the biggest group anywhere in a view", () => {
   const threes = reorderRows(bytes("f", 0, 12, 4), [2, 1, 0]);
-  const fours = reorderRows(lattice, [3, 2, 1, 0]);
+  const fours = reorderRows(bytes("f", 50, 12, 4), [3, 2, 1, 0]);
   assertEquals(group(bytes("f", 0, 12, 4)), 1);
-  assertEquals(group(lattice), 1);
   assertEquals(group(threes), 3);
   assertEquals(group(cast(sliceColumns(sliceRows(fours, 4, 4), 0, 2), "float16", "float32")), 4);
   assertEquals(group(concatRows([threes, fours])), 4);
   assertEquals(group(concatColumns([fours, threes])), 4);
-  assertEquals(group(reorderRows(threes, [1, 0])), 3);
+  assertEquals(group(reorderRows(threes, [1, 0])), 2);
+});
+
+Deno.test("dealChunks() keeps as many rows of a transposed matrix together as the kernel holds", () => {
+  const matrix = strided("s", 0, 2, [4096, 4096], [1, 4096]);
+  const groups = (view: View) =>
+    dealChunks([target([view])], 1 << 24).map(({ group, rows }) => [group, rows]);
+  assertEquals(groups(matrix), [[1024, 2048], [1024, 2048]]);
+  assertEquals(groups(lattice), [[12, 12]]);
+  // What is made of them has longer rows, or shorter ones.
+  assertEquals(groups(cast(matrix, "bfloat16", "float32"))[0], [512, 1024]);
+  assertEquals(groups(cast(strided("s", 0, 4, [4096, 4096], [1, 4096]), "float32", "bfloat16"))[0], [
+    512,
+    2048,
+  ]);
+  assertEquals(groups(concatColumns([matrix, matrix]))[0], [512, 1024]);
+  // Whole groups of rows that are reordered.
+  const thirds = Array.from({ length: 192 }, (_, i) => i ^ 1);
+  assertEquals(groups(reorderRows(sliceRows(matrix, 0, 1920), thirds))[0], [960, 1920]);
+  // Rows that lie apart are read one by one, or with what lies between them.
+  assertEquals(groups(strided("s", 0, 2, [4096, 4096], [8192, 1]))[0], [1, 2048]);
 });
 
 Deno.test("dealChunks() deals an empty copy as one empty chunk, so that its file is finished", () => {

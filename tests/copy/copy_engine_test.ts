@@ -7,7 +7,7 @@ import {
 } from "../../lib/copy/copy_engine.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
 import type { Copy, OutputFile, Overlay, Plan } from "../../lib/copy/plan.ts";
-import { bytes, cast, concatRows, reorderRows, sliceColumns } from "../../lib/bytes/view.ts";
+import { bytes, cast, concatRows, reorderRows, sliceColumns, strided } from "../../lib/bytes/view.ts";
 import { CancelledError, FileError, FormatError } from "../../lib/error.ts";
 import { assertFailsAsync } from "./_assert.ts";
 import { canMount, LoopMount } from "./_mount.ts";
@@ -206,6 +206,31 @@ Deno.test("copyFiles() checks records that are split between files and joined in
       crc32(new TextEncoder().encode("234567")).toString(16)
     }, expected 00000001); get the file again from where it was written`,
   );
+});
+
+Deno.test("copyFiles() checks the record under a transposed matrix before anything is finished", async () => {
+  using temp = new TempDirectory();
+  const content = new Random(3).bytes(200);
+  const path = temp.write("source", content);
+  const matrix = outputFile("matrix", [{ label: "x", view: strided(path, 100, 2, [5, 10], [1, 5]) }]);
+  const record = { label: "data/7", path, offset: 100, length: 100, crc: crc32(content.subarray(100)) };
+  const files = [textFile("config.json", "{}"), matrix];
+  const reports: CopyProgress[] = [];
+  await copyAll(planOf(files, [record]), temp, { onProgress: (report) => reports.push(report) });
+  const items = new Uint16Array(content.slice(100).buffer);
+  const transposed = Array.from({ length: 50 }, (_, i) => items[Math.floor(i / 10) + i % 10 * 5]!);
+  assertEquals(Deno.readFileSync(temp.join("matrix")), new Uint8Array(Uint16Array.from(transposed).buffer));
+  assertEquals(reports.map(({ bytes, totalBytes }) => [bytes, totalBytes]), [[100, 200], [200, 200]]);
+
+  const plan = planOf(files, [{ ...record, crc: 1 }]);
+  const finished: string[] = [];
+  await assertFailsAsync(
+    () => copyFiles(plan, destinations(plan, temp), ({ file }) => finished.push(file.name)),
+    FormatError,
+    `${path}: data/7: the bytes are damaged (CRC-32 ${record.crc.toString(16).padStart(8, "0")}, ` +
+      "expected 00000001); get the file again from where it was written",
+  );
+  assertEquals(finished, []);
 });
 
 const changed = "the file changed while it was read; wait until its writer is done, then run this again";

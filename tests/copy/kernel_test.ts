@@ -113,7 +113,7 @@ Deno.test("createKernel() reads through strides as numpy does", () => {
   const path = temp.write("data.bin", Uint8Array.from({ length: 4096 }, (_, i) => i * 7 % 251));
   const url = new URL("../../fixtures/torch/strided.json", import.meta.url);
   const cases = JSON.parse(Deno.readTextFileSync(url)) as StridedCase[];
-  for (const blockBytes of [1, 10, 1 << 20]) { // Item by item, row by row, all rows together.
+  for (const blockBytes of [1, 10, 1 << 20]) {
     const kernel = createKernel(io, blockBytes);
     for (const { item, offset, shape, stride, bytes } of cases) {
       assertEquals(fillAll(kernel, strided(path, offset, item, shape, stride)).toHex(), bytes);
@@ -314,19 +314,90 @@ Deno.test("createKernel() doesn't take what it couldn't read for a table", () =>
   kernel.close();
 });
 
-Deno.test("createKernel() keeps no record of items that it reads one by one", () => {
+Deno.test("createKernel() gathers items through any strides, near and far", () => {
   using temp = new TempDirectory();
-  const content = new Random(3).bytes(4096);
-  const view = strided(temp.write("f.bin", content), 0, 4, [32, 32], [1, 32]);
-  const read = (blockBytes: number) => {
-    const kernel = createKernel(io, blockBytes);
-    const { reads } = kernel.run({ view, path: undefined, at: 0, firstRow: 0, rows: 32, group: 1 }, nothing);
+  const random = new Random(8);
+  const content = random.bytes(400_000);
+  const path = temp.write("f.bin", content);
+  // Blocks in which a tile is one item, some, and all.
+  const kernels = [1, 2000, 1 << 20].map((blockBytes) => createKernel(io, blockBytes));
+  for (let n = 0; n < 600; n++) {
+    const item = random.pick([1, 2, 4, 8, 16]);
+    const shape = Array.from({ length: random.integer(1, 4) }, () => random.integer(1, 6));
+    const far = Math.floor(12_000 / item); // Further apart than what is read for what lies between.
+    const strides = shape.map(() =>
+      random.pick([0, 1, 2, random.integer(0, 40), random.integer(far, far + 50)])
+    );
+    const last = shape.reduce((sum, size, i) => sum + (size - 1) * strides[i]!, 0) * item;
+    if (last + item > content.length) continue;
+    const offset = random.integer(0, content.length - item - last);
+    const expected = shape.reduce(
+      (places, size, i) =>
+        places.flatMap((at) => Array.from({ length: size }, (_, k) => at + k * strides[i]!)),
+      [0],
+    ).flatMap((place) => [...content.subarray(offset + place * item, offset + (place + 1) * item)]);
+    const view = strided(path, offset, item, shape, strides);
+    const rowBytes = expected.length / view.rows;
+    for (const kernel of kernels) {
+      const first = view.op === "bytes" ? 0 : random.integer(0, view.rows - 1);
+      const rows = view.op === "bytes" ? view.rows : random.integer(1, view.rows - first);
+      const misaligned = random.integer(0, 3);
+      const into = new Uint8Array(misaligned + rows * rowBytes).subarray(misaligned);
+      kernel.fill(view, first, rows, into);
+      assertEquals(
+        [...into],
+        expected.slice(first * rowBytes, (first + rows) * rowBytes),
+        JSON.stringify(view),
+      );
+    }
+  }
+  for (const kernel of kernels) kernel.close();
+});
+
+/** A kernel that notes where and how much it reads. */
+function noting(blockBytes: number): { kernel: Kernel; reads: [at: number, length: number][] } {
+  const reads: [number, number][] = [];
+  const kernel = createKernel({
+    ...io,
+    open(path, write) {
+      const file = openKernelFile(path, write);
+      return {
+        ...file,
+        read: (buffer, at) => (reads.push([at, buffer.byteLength]), file.read(buffer, at)),
+      };
+    },
+  }, blockBytes);
+  return { kernel, reads };
+}
+
+Deno.test("createKernel() reads a transposed matrix in tiles, a piece of a column at a time", () => {
+  using temp = new TempDirectory();
+  const path = temp.write("f.bin", new Uint8Array(64 * 40_000));
+  const read = (columns: number, stride: number, rows: number, blockBytes = 1 << 16) => {
+    const { kernel, reads } = noting(blockBytes);
+    const matrix = strided(path, 0, 2, [stride, columns], [1, stride]);
+    kernel.fill(matrix, 5, rows, new Uint8Array(rows * columns * 2));
     kernel.close();
-    return reads.map(({ offset, length, crc }) => [offset, length, crc]);
+    return reads;
   };
-  assertEquals(read(1), []);
-  // All rows together are a run of the file.
-  assertEquals(read(4096), [[0, 4096, crc32(content)]]);
+  // 40,000 bytes from column to column: 20 rows are 40 bytes of each.
+  const pieces = Array.from({ length: 64 }, (_, i): [number, number] => [10 + i * 40_000, 40]);
+  for (const blockBytes of [100, 1000, 1 << 20]) assertEquals(read(64, 20_000, 20, blockBytes), pieces);
+  // 8,192 bytes lie between: they are read, too, as many columns at a time as fit eight blocks.
+  assertEquals(read(64, 4116, 20), [[10, 63 * 8232 + 40]]);
+  assertEquals(read(300, 4116, 20), [
+    [10, 63 * 8232 + 40],
+    ...[1, 2, 3, 4].map((n) => [10 + n * 64 * 8232, (n < 4 ? 63 : 43) * 8232 + 40]),
+  ] as [number, number][]);
+});
+
+Deno.test("createKernel() keeps no record of what it reads through strides", () => {
+  using temp = new TempDirectory();
+  const view = strided(temp.write("f.bin", new Uint8Array(4096)), 0, 4, [32, 32], [1, 32]);
+  const kernel = createKernel(io, 4096);
+  const chunk = { view, path: undefined, at: 0, firstRow: 0, rows: 32, group: 1 };
+  assertEquals(kernel.run(chunk, nothing).reads, []);
+  kernel.close();
 });
 
 Deno.test("createKernel() reads groups whole where they fit sixteen blocks, else row by row", () => {
@@ -334,17 +405,7 @@ Deno.test("createKernel() reads groups whole where they fit sixteen blocks, else
   const path = temp.write("f.bin", new Random(4).bytes(64));
   const view = reorderRows(bytes(path, 0, 8, 8), [1, 0, 3, 2]);
   const readsOf = (blockBytes: number, firstRow: number, rows: number) => {
-    const reads: [number, number][] = [];
-    const kernel = createKernel({
-      ...io,
-      open(path, write) {
-        const file = openKernelFile(path, write);
-        return {
-          ...file,
-          read: (buffer, at) => (reads.push([at, buffer.byteLength]), file.read(buffer, at)),
-        };
-      },
-    }, blockBytes);
+    const { kernel, reads } = noting(blockBytes);
     kernel.run({ view, path: undefined, at: 0, firstRow, rows, group: 4 }, nothing);
     kernel.close();
     return reads;

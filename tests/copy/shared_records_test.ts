@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { OutputFile, Plan } from "../../lib/copy/plan.ts";
-import { sharedRecords } from "../../lib/copy/shared_records.ts";
-import { bytes, concatColumns, sliceColumns, type View } from "../../lib/bytes/view.ts";
+import { sharedRecords, stridedRecords } from "../../lib/copy/shared_records.ts";
+import { bytes, cast, concatColumns, sliceColumns, strided, type View } from "../../lib/bytes/view.ts";
 
 function file(name: string, ...copies: { view: View; crc?: number }[]): OutputFile {
   return {
@@ -48,4 +48,14 @@ Deno.test("sharedRecords() leaves out copies that are checked as they are writte
   assertEquals(labels(file("0", whole), file("1", whole)), []);
   const between = { view: bytes("in", 164, 8) };
   assertEquals(labels(file("0", between), file("1", between)), []);
+});
+
+Deno.test("stridedRecords() finds the records that are read here and there", () => {
+  const transposed = strided("in", 208, 2, [4, 4], [1, 4]);
+  const between = strided("in", 164, 2, [2, 2], [1, 2]);
+  const found = (...views: View[]) =>
+    stridedRecords(file("0", ...views.map((view) => ({ view }))).copies, known).map(({ label }) => label);
+  assertEquals(found(bytes("in", 100, 64), bytes("other", 200, 64)), []);
+  assertEquals(found(cast(concatColumns([bytes("in", 100, 4, 8), transposed]), "float16", "float32")), ["b"]);
+  assertEquals(found(transposed, strided("other", 200, 4, [4, 4], [1, 4]), transposed, between), ["b", "c"]);
 });
