@@ -16,7 +16,8 @@ import type { KernelFile } from "../copy/kernel.ts";
  */
 export function openKernelFile(path: string, write: boolean): KernelFile {
   function fail(verb: string, error: unknown): never {
-    throw new Error(`${path}: cannot ${verb} the file: ${error instanceof Error ? error.message : error}`);
+    const { message = String(error), code } = error as { message?: string; code?: string };
+    throw Object.assign(new Error(`${path}: cannot ${verb} the file: ${message}`), { code });
   }
   let file: Deno.FsFile;
   try {

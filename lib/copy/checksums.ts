@@ -6,6 +6,7 @@
 
 import { CancelledError } from "../error.ts";
 import { combineCrc32 } from "./crc32.ts";
+import { shareDescriptors } from "./descriptors.ts";
 import type { Chunk } from "./kernel.ts";
 import { bytes } from "../bytes/view.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
@@ -56,8 +57,6 @@ const PROGRESS_MS = 100;
  */
 export async function checksums(runs: readonly Run[], options: ChecksumOptions = {}): Promise<number[]> {
   const { signal, onProgress } = options;
-  const shared = createShared();
-  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
   if (signal?.aborted) throw new CancelledError("Cancelled");
   const crcs = runs.map(() => 0);
   const pending = deal(runs);
@@ -69,11 +68,14 @@ export async function checksums(runs: readonly Run[], options: ChecksumOptions =
   }[] = [];
   const total = runs.reduce((sum, { length }) => sum + length, 0);
   const jobs = total < WORKERS_PAY_BYTES
-    ? 0
+    ? 1
     : Math.min(options.jobs ?? Math.min(DEFAULT_JOBS, navigator.hardwareConcurrency), pending.length);
-  const runners: Runner[] = jobs <= 1
+  const { workers, filesEach } = shareDescriptors(jobs);
+  const shared = createShared(filesEach);
+  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
+  const runners: Runner[] = workers === 1
     ? [createLocalRunner(BLOCK_BYTES, shared)]
-    : Array.from({ length: jobs }, () => startWorker(BLOCK_BYTES, shared));
+    : Array.from({ length: workers }, () => startWorker(BLOCK_BYTES, shared));
   const timer = onProgress === undefined
     ? undefined
     : setInterval(() => onProgress(Number(Atomics.load(shared.bytes, 0))), PROGRESS_MS);

@@ -7,6 +7,7 @@
 import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";
+import { shareDescriptors } from "./descriptors.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { startFiles } from "./start_files.ts";
@@ -115,8 +116,6 @@ export async function copyFiles(
   options: CopyOptions = {},
 ): Promise<CopyResult> {
   const { clone = true, verify = false, sync = false, onProgress, signal } = options;
-  const shared = createShared();
-  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
   const throwIfCancelled = () => {
     if (signal?.aborted) throw new CancelledError("Cancelled");
   };
@@ -139,6 +138,14 @@ export async function copyFiles(
   const copyBytes = chunks.reduce((sum, chunk) => sum + chunk.rows * chunk.view.rowBytes, 0);
   const verifyBytes = verify ? progressing.reduce((sum, { layout }) => sum + layoutBytes(layout), 0) : 0;
   const totalBytes = stridedBytes + copyBytes + verifyBytes;
+
+  const jobs = options.jobs ?? Math.min(navigator.hardwareConcurrency, DEFAULT_JOBS);
+  const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
+  const { workers, filesEach } = shareDescriptors(
+    totalBytes < WORKERS_PAY_BYTES ? 1 : Math.min(jobs, useful),
+  );
+  const shared = createShared(filesEach);
+  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
 
   let files = 0;
   let overflows = 0;
@@ -183,11 +190,8 @@ export async function copyFiles(
       }
     };
 
-    const jobs = options.jobs ?? Math.min(navigator.hardwareConcurrency, DEFAULT_JOBS);
-    const local = jobs <= 1 || totalBytes < WORKERS_PAY_BYTES;
-    const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
-    if (local) runners.push(createLocalRunner(BLOCK_BYTES, shared));
-    for (let n = 0; !local && n < Math.min(jobs, useful); n++) runners.push(startWorker(BLOCK_BYTES, shared));
+    if (workers === 1) runners.push(createLocalRunner(BLOCK_BYTES, shared));
+    else for (let n = 0; n < workers; n++) runners.push(startWorker(BLOCK_BYTES, shared));
     for (const { path, offset, length, label, crc } of strided) {
       const view: BytesView = { op: "bytes", path, offset, rows: length, rowBytes: 1 };
       const found = await readRun(view, runners);
@@ -197,7 +201,7 @@ export async function copyFiles(
       if (file.left === 0) await complete(file);
     }
     // Two batches under way for each worker, so that none waits for this thread.
-    const lanes = runners.flatMap((runner) => local ? [runner] : [runner, runner]);
+    const lanes = runners.flatMap((runner) => workers === 1 ? [runner] : [runner, runner]);
     let next = 0;
     await Promise.all(lanes.map(async (runner) => {
       while (next < batches.length) {

@@ -94,11 +94,15 @@ export interface Kernel {
  *
  * @param io How to open files and compute checksums.
  * @param blockBytes How much is read and written at a time, in bytes.
+ * @param maxOpenFiles How many files it may hold open: a checkpoint may have more pieces than a process can. Kernels that
+ * share it lower it where one of them can open no more.
  * @returns The kernel.
  */
-export function createKernel(io: KernelIo, blockBytes: number): Kernel {
-  // Clusters allow 1024 open files by default; a checkpoint may have more pieces than that.
-  const maxOpenFiles = 64;
+export function createKernel(
+  io: KernelIo,
+  blockBytes: number,
+  maxOpenFiles: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(64),
+): Kernel {
   const files = new Map<string, KernelFile>();
   const scratch: Uint8Array[] = [];
   let reads: ReadRun[] = [];
@@ -112,20 +116,37 @@ export function createKernel(io: KernelIo, blockBytes: number): Kernel {
   function open(path: string, write: boolean): KernelFile {
     const key = (write ? "w" : "r") + path;
     let file = files.get(key);
-    if (file === undefined) {
-      if (files.size >= maxOpenFiles) {
-        for (const [oldest, old] of files) {
-          old.close();
-          files.delete(oldest);
-          break;
-        }
-      }
-      file = io.open(path, write);
-    } else {
-      files.delete(key);
-    }
+    files.delete(key);
+    closeAllBut(Atomics.load(maxOpenFiles, 0) - 1);
+    file ??= openPatiently(path, write);
     files.set(key, file); // Most recently used last.
     return file;
+  }
+
+  /** Closes the files that were used the longest ago. */
+  function closeAllBut(count: number): void {
+    for (const [oldest, file] of files) {
+      if (files.size <= Math.max(0, count)) return;
+      file.close();
+      files.delete(oldest);
+    }
+  }
+
+  /** Opens a file; where the process has too many open, all kernels close half of theirs. */
+  function openPatiently(path: string, write: boolean): KernelFile {
+    for (let tries = 0;; tries++) {
+      try {
+        return io.open(path, write);
+      } catch (error) {
+        const { code } = error as { code?: unknown };
+        if ((code !== "EMFILE" && code !== "ENFILE") || tries === 200) throw error;
+        const fewer = Math.max(1, Math.min(files.size, Atomics.load(maxOpenFiles, 0)) >> 1);
+        Atomics.store(maxOpenFiles, 0, fewer);
+        // The others close theirs when they next need one.
+        if (files.size === 0) Atomics.wait(maxOpenFiles, 0, fewer, 5);
+        closeAllBut(fewer - 1);
+      }
+    }
   }
 
   /** A buffer for one level of nested views; a level's buffer is reused once that level is done. */

@@ -23,13 +23,20 @@ export interface Shared {
   readonly bytes: BigUint64Array<SharedArrayBuffer>;
   /** Not 0 once the work is cancelled. */
   readonly cancelled: Int32Array<SharedArrayBuffer>;
+  /** How many files each runner may hold open. */
+  readonly maxOpenFiles: Int32Array<SharedArrayBuffer>;
 }
 
-/** Makes the memory that runners share. */
-export function createShared(): Shared {
+/**
+ * Makes the memory that runners share.
+ *
+ * @param filesEach How many files each runner may hold open.
+ */
+export function createShared(filesEach = 64): Shared {
   return {
     bytes: new BigUint64Array(new SharedArrayBuffer(8)),
     cancelled: new Int32Array(new SharedArrayBuffer(4)),
+    maxOpenFiles: new Int32Array(new SharedArrayBuffer(4)).fill(filesEach),
   };
 }
 
@@ -57,7 +64,7 @@ function workerMain(
   scope.onmessage = ({ data }) => {
     if ("shared" in data) {
       shared = data.shared;
-      kernel = makeKernel({ open, crc32: checksum }, data.blockBytes);
+      kernel = makeKernel({ open, crc32: checksum }, data.blockBytes, shared.maxOpenFiles);
       return;
     }
     try {
@@ -128,7 +135,7 @@ const TURN_MS = 20;
  * @returns The runner.
  */
 export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
-  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes);
+  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes, shared.maxOpenFiles);
   let turnEnds = performance.now() + TURN_MS;
   return {
     async run(batch) {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { openKernelFile } from "../../lib/bytes/kernel_file.ts";
 import { assertFails } from "../copy/_assert.ts";
 import { Random } from "../copy/_random.ts";
@@ -42,6 +42,8 @@ Deno.test("openKernelFile() names the file in errors", () => {
     Error,
     `${missing}: cannot open the file: ${noSuch}: open '${missing}'`,
   );
+  // By the code the kernel knows what it can do something about.
+  assertEquals((assertThrows(() => openKernelFile(missing, false)) as { code?: string }).code, "ENOENT");
   // Writing doesn't create files.
   assertFails(
     () => openKernelFile(missing, true),

@@ -249,6 +249,64 @@ Deno.test("createKernel() keeps at most 64 files open, however many it reads", (
   assertEquals(open.size, 0);
 });
 
+/** Opens files, but no more than so many at once, as a system does. */
+function limitedOpen(limit: number): KernelIo["open"] {
+  let open = 0;
+  return (path, write) => {
+    if (open === limit) throw Object.assign(new Error("Too many open files"), { code: "EMFILE" });
+    const file = openKernelFile(path, write);
+    open++;
+    return {
+      ...file,
+      close() {
+        open--;
+        file.close();
+      },
+    };
+  };
+}
+
+Deno.test("createKernel() gives up files that it holds open where it can open no more", () => {
+  using temp = new TempDirectory();
+  const paths = Array.from({ length: 40 }, (_, i) => temp.write(`${i}.bin`, Uint8Array.of(i, i + 1)));
+  const view = concatColumns(paths.map((path) => bytes(path, 0, 2, 1)));
+  const expected = [...paths.keys(), ...paths.map((_, i) => i + 1)];
+  for (const limit of [1, 2, 3, 10]) {
+    const maxOpenFiles = new Int32Array(new SharedArrayBuffer(4)).fill(64);
+    const kernel = createKernel({ ...io, open: limitedOpen(limit) }, 100, maxOpenFiles);
+    assertEquals([...fillAll(kernel, view)], expected);
+    assertEquals(maxOpenFiles[0]! <= limit && maxOpenFiles[0]! > 0, true, `${maxOpenFiles[0]} of ${limit}`);
+    kernel.close();
+  }
+});
+
+Deno.test("createKernel() gives up files where another kernel can open no more", () => {
+  using temp = new TempDirectory();
+  const paths = Array.from({ length: 20 }, (_, i) => temp.write(`${i}.bin`, Uint8Array.of(i)));
+  const view = concatColumns(paths.map((path) => bytes(path, 0, 1, 1)));
+  const maxOpenFiles = new Int32Array(new SharedArrayBuffer(4)).fill(64);
+  const open = limitedOpen(12);
+  const [first, second] = [1, 2].map(() => createKernel({ ...io, open }, 100, maxOpenFiles));
+  const all = [...paths.keys()];
+  assertEquals([...fillAll(first!, view)], all);
+  // The first one holds all but one, and closes some of them when it is asked for its next row.
+  Atomics.store(maxOpenFiles, 0, 2);
+  assertEquals([...fillAll(first!, view)], all);
+  assertEquals([...fillAll(second!, view)], all);
+  first!.close();
+  second!.close();
+});
+
+Deno.test("createKernel() says so where no file can be opened, whoever gives up theirs", () => {
+  using temp = new TempDirectory();
+  const kernel = createKernel({ ...io, open: limitedOpen(0) }, 100);
+  const error = assertThrows(
+    () => fillAll(kernel, bytes(temp.write("f", "x"), 0, 1)),
+    Error,
+  );
+  assertEquals(error.message, "Too many open files");
+});
+
 Deno.test("createKernel() joins reads that follow one another into one run", () => {
   using temp = new TempDirectory();
   const content = new Random(3).bytes(100);

@@ -69,6 +69,27 @@ for (const [name, make] of makers) {
     runner.close();
   });
 
+  Deno.test({
+    name: `${name} holds no more files open than it may`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      using temp = new TempDirectory();
+      const paths = Array.from({ length: 20 }, (_, i) => temp.write(`${i}`, "x"));
+      const open = () =>
+        [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+          try {
+            return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(temp.path);
+          } catch {
+            return false; // It was that of this very directory.
+          }
+        }).length;
+      const runner = make(16, createShared(3));
+      await runner.run(paths.map((path) => whole(bytes(path, 0, 1))));
+      assertEquals(open(), 3);
+      runner.close();
+    },
+  });
+
   Deno.test(`${name} stops once the work is cancelled`, async () => {
     using temp = new TempDirectory();
     const shared = createShared();
