@@ -9,6 +9,7 @@
 
 import { loadZip } from "../deps.ts";
 import { CancelledError, CheckpointError, FileError } from "../error.ts";
+import { callback, checkOptions, type Rules, signal } from "../options.ts";
 import { CachedSource } from "./cached_source.ts";
 import type { ByteSource } from "./source.ts";
 
@@ -22,6 +23,9 @@ export interface HttpOptions {
   /** Cancels the reading. */
   readonly signal?: AbortSignal;
 }
+
+/** What the options may be. */
+export const httpRules: Rules<HttpOptions> = { onHost: callback, signal };
 
 /** The most redirects that are followed; browsers follow 20. */
 const MAX_REDIRECTS = 10;
@@ -39,6 +43,7 @@ const TIMEOUT_MS = 120_000;
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function openHttpSource(url: URL, options: HttpOptions = {}): Promise<ByteSource> {
+  checkOptions(options, httpRules);
   const shown = new URL(url);
   // What comes after the path may be a secret, and messages are shown around.
   shown.username =

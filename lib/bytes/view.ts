@@ -12,6 +12,9 @@
 /** A number format that {@linkcode cast} converts between, by torch's name. */
 export type CastType = "float32" | "float16" | "bfloat16";
 
+/** All of them. */
+export const castTypes: readonly CastType[] = ["float32", "float16", "bfloat16"];
+
 /** A run of `rows × rowBytes` bytes of a file, one row after the other. */
 export interface BytesView {
   /** The operation. */

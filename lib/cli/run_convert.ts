@@ -6,10 +6,11 @@
 
 import { resolve } from "../deps.ts";
 import { CancelledError } from "../error.ts";
+import { MAX_JOBS } from "../options.ts";
 import type { Task } from "../output/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
-import { type OutputOptions, targets } from "../convert/plan_output.ts";
+import { MAX_SHARDS, type OutputOptions, targets } from "../convert/plan_output.ts";
 import { convertCommand } from "./convert_command.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
@@ -20,9 +21,9 @@ import { printDryRun, printSummary } from "./summary.ts";
 export async function runConvert(args: Arguments, { signal }: Context): Promise<number> {
   const [input, output] = args.positionals as [string, string];
   const model = args.value("model");
-  const jobs = parseNumber(args, "jobs", 1, 256);
+  const jobs = parseNumber(args, "jobs", 1, MAX_JOBS);
   const step = parseNumber(args, "step", 0, Number.MAX_SAFE_INTEGER);
-  const shards = parseNumber(args, "shards", 1, 4096);
+  const shards = parseNumber(args, "shards", 1, MAX_SHARDS);
   const task = parseTask(args.value("task"));
   const quiet = args.flag("quiet");
   const json = args.flag("json");

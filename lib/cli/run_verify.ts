@@ -7,6 +7,7 @@
 import { relativePath } from "../inspect/relative_path.ts";
 import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
+import { MAX_JOBS } from "../options.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
@@ -61,9 +62,9 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
 function parseJobs(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const jobs = Number(value);
-  if (!/^\d+$/.test(value) || jobs < 1 || jobs > 256) {
+  if (!/^\d+$/.test(value) || jobs < 1 || jobs > MAX_JOBS) {
     throw new UsageError(
-      `Option --jobs needs a number from 1 to 256, got ${JSON.stringify(value)}`,
+      `Option --jobs needs a number from 1 to ${MAX_JOBS}, got ${JSON.stringify(value)}`,
       verifyCommand.words,
     );
   }

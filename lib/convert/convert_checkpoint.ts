@@ -9,10 +9,21 @@ import type { CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
 import type { Plan } from "../copy/plan.ts";
 import { OptionError } from "../error.ts";
+import {
+  callback,
+  checkOptions,
+  flag,
+  jobs,
+  type Rule,
+  type Rules,
+  signal,
+  text,
+  wholeNumber,
+} from "../options.ts";
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { openCheckpoint } from "./open_checkpoint.ts";
-import { type OutputOptions, planOutput } from "./plan_output.ts";
+import { openCheckpoint, openRules } from "./open_checkpoint.ts";
+import { type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
 
 /** What to convert, and how. */
@@ -45,6 +56,32 @@ export interface ConvertOptions extends OutputOptions {
   /** Cancels the work. */
   readonly signal?: AbortSignal;
 }
+
+/** A share of the files. */
+const share: Rule = {
+  what: "a share { index, count } of whole numbers, counted from 1",
+  allows(value) {
+    if (typeof value !== "object" || value === null) return false;
+    const { index, count } = value as Partial<Task>;
+    return wholeNumber(1).allows(count) && wholeNumber(1, count).allows(index);
+  },
+};
+
+const rules: Rules<ConvertOptions> = {
+  ...openRules,
+  ...outputRules,
+  input: { ...text, isRequired: true },
+  output: { ...text, isRequired: true },
+  model: text,
+  jobs,
+  clone: flag,
+  verify: flag,
+  sync: flag,
+  restart: flag,
+  task: share,
+  onProgress: callback,
+  signal,
+};
 
 /** A conversion that is ready to be carried out: nothing has been written. */
 export interface Conversion {
@@ -91,10 +128,12 @@ export interface ConversionSummary {
  *
  * @param options What to convert.
  * @returns The conversion.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export async function planConversion(
   options: Pick<ConvertOptions, "input" | "output" | "model" | "step" | "task" | keyof OutputOptions>,
 ): Promise<Conversion> {
+  checkOptions<ConvertOptions>(options, rules);
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model);
   const { files, notes } = await planOutput(checkpoint, resolved, options);
@@ -150,7 +189,7 @@ function realPath(path: string): string | undefined {
  * @throws {FileError} If something is missing, or can't be read or written.
  * @throws {FormatError} If a file is damaged or isn't what it must be.
  * @throws {MismatchError} If the weights aren't those of the model.
- * @throws {OptionError} If the model is unknown.
+ * @throws {OptionError} If the model is unknown, or an option can't be what it is.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function convertCheckpoint(options: ConvertOptions): Promise<ConversionSummary> {
@@ -166,12 +205,14 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
  * @param options How to do it.
  * @param start When the work began, by `performance.now()`.
  * @returns What was converted.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export async function runConversion(
   conversion: Conversion,
   options: ConvertOptions,
   start: number = performance.now(),
 ): Promise<ConversionSummary> {
+  checkOptions(options, rules);
   trimMemory();
   const { complete, reused, cloned, files, overflows } = await writeOutput(
     conversion.plan,

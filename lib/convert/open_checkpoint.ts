@@ -6,6 +6,7 @@
 
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
+import { checkOptions, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
@@ -30,6 +31,9 @@ export interface OpenOptions {
   readonly step?: number;
 }
 
+/** What the options may be. */
+export const openRules: Rules<OpenOptions> = { step: wholeNumber(0) };
+
 /**
  * Opens a checkpoint: reads its tables of contents, never its tensors.
  *
@@ -43,6 +47,7 @@ export interface OpenOptions {
  * @throws {OptionError} If the step isn't there.
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  checkOptions(options, openRules);
   if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
   const found = isModelFile(path) ? await openModelFile(path) : await openDirectory(listDirectory(path));
   if (found !== undefined) {

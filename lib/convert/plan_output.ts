@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { CastType } from "../bytes/view.ts";
+import { type CastType, castTypes } from "../bytes/view.ts";
 import { OptionError } from "../error.ts";
+import { oneOf, type Rules, text, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { fairseq2Files } from "../layouts/fairseq2/write.ts";
 import { huggingFaceFiles } from "../layouts/huggingface/write.ts";
@@ -39,6 +40,19 @@ export interface OutputOptions {
   /** Which of fairseq2's layouts: `"legacy"` (0.2 to 0.4), the default, or `"native"` (0.5 and later). */
   readonly layout?: "legacy" | "native";
 }
+
+/** The most tensor-parallel shards; the largest published models have 16. */
+export const MAX_SHARDS = 4096;
+
+/** What the options may be. */
+export const outputRules: Rules<OutputOptions> = {
+  to: oneOf(targets),
+  shards: wholeNumber(1, MAX_SHARDS),
+  dtype: oneOf(castTypes),
+  maxShardSize: wholeNumber(1),
+  tokenizer: text,
+  layout: oneOf(["legacy", "native"]),
+};
 
 /** The options that only some layouts have. */
 const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to">, readonly Target[]>> = {

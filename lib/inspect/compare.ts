@@ -9,6 +9,7 @@ import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { SourceFile } from "../copy/plan.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
+import { callback, checkOptions, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { openByName, openComparable } from "./comparable.ts";
@@ -32,6 +33,12 @@ export interface CompareOptions {
   /** Cancels the comparison. */
   readonly signal?: AbortSignal;
 }
+
+const rules: Rules<CompareOptions> = {
+  tolerance: { what: "a number from 0", allows: (value) => typeof value === "number" },
+  onProgress: callback,
+  signal,
+};
 
 /** A tensor's dtype and shape. */
 export interface TensorForm {
@@ -110,6 +117,7 @@ export async function compareCheckpoints(
   b: string,
   options: CompareOptions = {},
 ): Promise<Comparison> {
+  checkOptions(options, rules);
   const { tolerance } = options;
   if (tolerance !== undefined && !(tolerance >= 0)) {
     throw new OptionError(`Can't compare with a tolerance of ${tolerance}: it must be a number from 0`);

@@ -6,9 +6,10 @@
 
 import { fileURLToPath } from "node:url";
 import { crc32 } from "../copy/crc32.ts";
-import { type HttpOptions, openHttpSource } from "../bytes/http_source.ts";
+import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
+import { checkOptions } from "../options.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import { openArchive } from "../torch/archive.ts";
 import { isLegacyFile, LEGACY_PICKLES, readLegacyTable } from "../torch/legacy_file.ts";
@@ -69,6 +70,7 @@ export async function inspectGlobals(
   path: string | URL,
   options: HttpOptions = {},
 ): Promise<GlobalsInspection> {
+  checkOptions(options, httpRules);
   const found = new Found();
   const url = toUrl(path);
   let problem: string | undefined;

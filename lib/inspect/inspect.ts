@@ -5,10 +5,11 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { type HttpOptions, openHttpSource } from "../bytes/http_source.ts";
+import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError } from "../error.ts";
+import { checkOptions } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { Naming } from "../models/family.ts";
 import { findParameter } from "../models/families.ts";
@@ -90,6 +91,7 @@ export interface Inspection {
  * @throws {FormatError} If a file is damaged, or is neither torch's nor a safetensors file.
  */
 export async function inspect(path: string | URL, options: HttpOptions = {}): Promise<Inspection> {
+  checkOptions(options, httpRules);
   const url = toUrl(path);
   if (url !== undefined) {
     const listing = await listFile(await openHttpSource(url, options));

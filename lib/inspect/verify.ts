@@ -5,6 +5,7 @@
  */
 
 import { CheckpointError, FileError, OptionError } from "../error.ts";
+import { callback, checkOptions, jobs, type Rules, signal } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
@@ -25,6 +26,8 @@ export interface VerifyOptions {
   /** Told of the bytes read so far, and of those to read in all. */
   readonly onProgress?: (bytes: number, totalBytes: number) => void;
 }
+
+const rules: Rules<VerifyOptions> = { jobs, signal, onFile: callback, onProgress: callback };
 
 /** What came of checking the model in a checkpoint. */
 export interface ModelVerification {
@@ -64,6 +67,7 @@ export interface Verification {
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
+  checkOptions(options, rules);
   const { onFile, onProgress, ...rest } = options;
   const paths = isDirectory(path) ? findWeightFiles(path, CHECKPOINT_DEPTH) : [path];
   if (paths.length === 0) {

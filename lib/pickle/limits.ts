@@ -12,6 +12,8 @@
  * @module
  */
 
+import { OptionError } from "../error.ts";
+
 /** Limits on what a pickle may demand. Each names the most that is allowed. */
 export interface PickleLimits {
   /** Opcodes in one pickle. */
@@ -93,17 +95,17 @@ export const DEFAULT_PICKLE_LIMITS: PickleLimits = Object.freeze({
  *
  * @param limits The limits to change.
  * @returns All limits.
- * @throws {RangeError} If a limit isn't a non-negative integer, or `opcodes` is above {@linkcode MAX_OPCODES}.
+ * @throws {OptionError} If a limit isn't a non-negative integer, or `opcodes` is above {@linkcode MAX_OPCODES}.
  */
 export function completeLimits(limits: Partial<PickleLimits>): PickleLimits {
   const all = { ...DEFAULT_PICKLE_LIMITS, ...limits };
   for (const [name, value] of Object.entries(all)) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError(`Cannot use limit ${name}: ${value} is not a non-negative integer`);
+      throw new OptionError(`Cannot use limit ${name}: ${value} is not a non-negative integer`);
     }
   }
   if (all.opcodes > MAX_OPCODES) {
-    throw new RangeError(`Cannot use limit opcodes: ${all.opcodes} is more than ${MAX_OPCODES}`);
+    throw new OptionError(`Cannot use limit opcodes: ${all.opcodes} is more than ${MAX_OPCODES}`);
   }
   return all;
 }

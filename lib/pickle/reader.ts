@@ -4,6 +4,7 @@
  * @module
  */
 
+import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { PickleMachine } from "./_machine.ts";
 import { PickleError } from "./error.ts";
 import { completeLimits, type PickleLimits } from "./limits.ts";
@@ -21,6 +22,11 @@ export interface ReadPickleOptions {
   /** Limits that differ from {@linkcode DEFAULT_PICKLE_LIMITS}. */
   readonly limits?: Partial<PickleLimits>;
 }
+
+const rules: Rules<ReadPickleOptions> = {
+  onGlobal: callback,
+  limits: { what: "an object", allows: (value) => typeof value === "object" && value !== null },
+};
 
 /** A pickle that was read from the middle of a file. */
 export interface PickleRead {
@@ -60,7 +66,7 @@ export interface PickleRead {
  * @param options How to read it.
  * @returns What the pickle describes.
  * @throws {PickleError} If the pickle is malformed, past a limit, or uses an opcode that is refused.
- * @throws {RangeError} If a limit in the options is out of range.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export function readPickle(bytes: Uint8Array, options: ReadPickleOptions = {}): PickleValue {
   return readPickleFrom(bytes, 0, options).value;
@@ -75,7 +81,8 @@ export function readPickle(bytes: Uint8Array, options: ReadPickleOptions = {}): 
  * @param options How to read it.
  * @returns What the pickle describes, and where it ends.
  * @throws {PickleError} If the pickle is malformed, past a limit, or uses an opcode that is refused.
- * @throws {RangeError} If the offset is outside the bytes, or a limit in the options is out of range.
+ * @throws {RangeError} If the offset is outside the bytes.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export function readPickleFrom(
   bytes: Uint8Array,
@@ -112,12 +119,14 @@ export interface GlobalList {
  * @param bytes The bytes that hold the pickle.
  * @param options Where the pickle starts, in bytes (0), and limits that differ from the defaults.
  * @returns The globals and how far the pickle was read.
- * @throws {RangeError} If the offset is outside the bytes, or a limit in the options is out of range.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export function listGlobals(
   bytes: Uint8Array,
   options: { readonly offset?: number; readonly limits?: Partial<PickleLimits> } = {},
 ): GlobalList {
+  checkBytes(bytes);
+  checkOptions(options, { offset: wholeNumber(0, bytes.length), limits: rules.limits });
   const globals: NamedGlobal[] = [];
   const onGlobal = (global: Global, offset: number) => void globals.push({ global, offset });
   const machine = startMachine(bytes, options.offset ?? 0, { limits: options.limits, onGlobal });
@@ -131,10 +140,15 @@ export function listGlobals(
   return { globals, end: machine.position, error };
 }
 
-function startMachine(bytes: Uint8Array, offset: number, options: ReadPickleOptions): PickleMachine {
+function checkBytes(bytes: Uint8Array): void {
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError("Cannot read pickle: its bytes are not a Uint8Array");
   }
+}
+
+function startMachine(bytes: Uint8Array, offset: number, options: ReadPickleOptions): PickleMachine {
+  checkBytes(bytes);
+  checkOptions(options, rules);
   if (!Number.isInteger(offset) || offset < 0 || offset > bytes.length) {
     throw new RangeError(`Cannot read pickle: offset ${offset} is outside its ${bytes.length} bytes`);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions, flag } from "../options.ts";
 import { Pickler } from "./_pickler.ts";
 import type { PickleValue } from "./value.ts";
 
@@ -37,7 +38,9 @@ export interface WritePickleOptions {
  * @returns The pickle.
  * @throws {TypeError} If a value has no form in a pickle, or none in protocol 2.
  * @throws {RangeError} If values are nested too deep.
+ * @throws {OptionError} If an option can't be what it is.
  */
 export function writePickle(value: PickleValue, options: WritePickleOptions = {}): Uint8Array {
+  checkOptions(options, { fixImports: flag });
   return new Pickler(options.fixImports ?? true).write(value);
 }

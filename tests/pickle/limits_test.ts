@@ -1,5 +1,6 @@
 import { assertThrows } from "@std/assert";
 import { DEFAULT_PICKLE_LIMITS, PickleError, type PickleLimits, readPickle } from "../../lib/pickle/mod.ts";
+import { OptionError } from "../../lib/error.ts";
 import { entries, realPickles } from "./corpus.ts";
 
 /** The largest that occurs in the fixtures: what the comments in lib/pickle/limits.ts call seen. */
@@ -35,17 +36,17 @@ Deno.test("readPickle() refuses limits that are no limits", () => {
   const none = new Uint8Array();
   assertThrows(
     () => readPickle(none, { limits: { stack: -1 } }),
-    RangeError,
+    OptionError,
     "Cannot use limit stack: -1 is not a non-negative integer",
   );
   assertThrows(
     () => readPickle(none, { limits: { digits: NaN } }),
-    RangeError,
+    OptionError,
     "Cannot use limit digits: NaN is not a non-negative integer",
   );
   assertThrows(
     () => readPickle(none, { limits: { opcodes: DEFAULT_PICKLE_LIMITS.opcodes + 1 } }),
-    RangeError,
+    OptionError,
     "Cannot use limit opcodes: 16777217 is more than 16777216",
   );
 });

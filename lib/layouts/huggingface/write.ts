@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { CastType } from "../../bytes/view.ts";
-import { cast } from "../../bytes/view.ts";
+import { cast, type CastType, castTypes } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import { OptionError } from "../../error.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../safetensors/layout.ts";
@@ -42,7 +41,6 @@ export interface HuggingFaceOptions {
 }
 
 /** The dtypes that weights are converted between. */
-const CAST_TYPES: readonly CastType[] = ["float32", "float16", "bfloat16"];
 
 /** The parts of a layer in their order in transformers; what they hold is in the same order as in fairseq2. */
 const LAYER_ORDER = [/\.self_attn\.\w+_proj\./, /\.self_attn\./, /\.mlp\./, /./];
@@ -129,12 +127,12 @@ function huggingFaceTensor(
 }
 
 function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
-  const from = CAST_TYPES.find((type) => type === tensor.dtype.name);
+  const from = castTypes.find((type) => type === tensor.dtype.name);
   if (from === to) return tensor;
   if (from === undefined) {
     throw new OptionError(
       `Can't convert the weights to ${to}: ${name} is ${tensor.dtype.name}, and only ${
-        CAST_TYPES.join(", ")
+        castTypes.join(", ")
       } can be converted`,
     );
   }
