@@ -4,7 +4,8 @@
 
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
-import { expectedParameters, formatName, type Parameter, shapeOf } from "../lib/models/llama/parameter.ts";
+import { llama } from "../lib/models/llama/family.ts";
+import { expectedParameters, formatName, type Parameter, shapeOf } from "../lib/models/parameter.ts";
 import { dtypeOf } from "../lib/tensor/dtype.ts";
 import { commandLine, CONVERT } from "./_ckpt.ts";
 import { fsdpSizes, pathOf, readState, saveState } from "./_native.ts";
@@ -15,11 +16,20 @@ const FILES = 512;
 const LIMIT = 128;
 
 /** Big enough for workers where what is verified counts, too. */
-const model = { dim: 64, layers: 1, heads: 4, kvHeads: 4, intermediateSize: 192, vocabSize: 100_000 };
+const model = {
+  ...llama.architectures[0]!,
+  dim: 64,
+  layers: 1,
+  heads: 4,
+  kvHeads: 4,
+  headDim: 16,
+  intermediateSize: 192,
+  vocabSize: 100_000,
+};
 
 /** Makes a checkpoint of FSDP pieces; returns its tensors by their names in the reference layout. */
 function makePieces(directory: string): Map<string, Values> {
-  const whole = expectedParameters(model).map((parameter): [Parameter, Values] => {
+  const whole = expectedParameters(llama, model).map((parameter): [Parameter, Values] => {
     const shape = shapeOf(parameter, model);
     const bytes = new Uint8Array(shape.reduce((product, size) => product * size, 4));
     for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));

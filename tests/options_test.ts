@@ -24,8 +24,6 @@ import {
   runConversion,
   verifyCheckpoint,
   type VerifyOptions,
-  writePickle,
-  type WritePickleOptions,
 } from "../mod.ts";
 import { TempDir } from "./_temp.ts";
 import { CHECKPOINTS } from "./_torch_files.ts";
@@ -109,10 +107,6 @@ function functions(output: string): Record<string, [(options: never) => unknown,
     listGlobals: [
       (options: object) => listGlobals(PICKLE, options),
       { offset: [...noNumbers, 3], limits: reading.limits },
-    ],
-    writePickle: [
-      (options: WritePickleOptions) => writePickle(null, options),
-      { fixImports: noFlags } satisfies Nonsense<WritePickleOptions>,
     ],
   };
 }

@@ -4,10 +4,11 @@ import { PickleOutput } from "./_output.ts";
 import { encodeUtf8 } from "./_utf8.ts";
 import type { Global } from "./value.ts";
 
-const NEWLINE = 0x0a;
-
 // deno-lint-ignore no-control-regex
-const NAME = /^[\x00-\x09\x0b-\x7f]+$/;
+const MODULE = /^[\x00-\x09\x0b-\x7f]+$/;
+/** A name without dots: CPython looks a nested one up by a call, up to protocol 3. */
+// deno-lint-ignore no-control-regex
+const NAME = /^[\x00-\x09\x0b-\x2d\x2f-\x7f]+$/;
 
 /** Writes opcodes of protocol 2 with their operands, each in the form that CPython chooses. */
 export class PickleEmitter {
@@ -58,15 +59,13 @@ export class PickleEmitter {
 
   /** Adds GLOBAL. */
   global(global: Global): void {
-    this.#output.uint8(OP.GLOBAL);
-    for (const name of [global.module, global.name]) {
-      if (!NAME.test(name)) {
-        const text = JSON.stringify(`${global}`);
-        throw new TypeError(`Cannot write pickle: protocol 2 has no form for the global ${text}`);
-      }
-      this.#output.bytes(encodeUtf8(name));
-      this.#output.uint8(NEWLINE);
+    const { module, name } = global;
+    if (!MODULE.test(module) || !NAME.test(name)) {
+      const text = JSON.stringify(`${global}`);
+      throw new TypeError(`Cannot write pickle: protocol 2 has no form for the global ${text}`);
     }
+    this.#output.uint8(OP.GLOBAL);
+    this.#output.bytes(encodeUtf8(`${module}\n${name}\n`));
   }
 
   /** Adds BINPUT or LONG_BINPUT. */

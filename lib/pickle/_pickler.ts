@@ -1,18 +1,7 @@
 import { describe } from "./_describe.ts";
 import { PickleEmitter } from "./_emitter.ts";
 import { OPCODES as OP } from "./opcodes.ts";
-import { python2Global } from "./_python2_names.ts";
-import { decodeLatin1 } from "./_utf8.ts";
-import {
-  ByteArray,
-  FrozenSet,
-  Global,
-  PersistentId,
-  PickleFloat,
-  type PickleValue,
-  Reduction,
-  Tuple,
-} from "./value.ts";
+import { Global, PersistentId, PickleFloat, type PickleValue, Reduction, Tuple } from "./value.ts";
 
 const PROTOCOL = 2;
 
@@ -25,28 +14,17 @@ const BATCH = 1000;
  */
 const MAX_DEPTH = 1000;
 
-const CODECS_ENCODE = new Global("_codecs", "encode");
-const GETATTR = new Global("builtins", "getattr");
-const BYTES = new Global("builtins", "bytes");
-const BYTEARRAY = new Global("builtins", "bytearray");
-const SET = new Global("builtins", "set");
-const FROZENSET = new Global("builtins", "frozenset");
+type Pair = readonly [key: PickleValue, value: PickleValue];
 
 /** Writes one pickle of protocol 2. The functions of CPython that a method follows are in Modules/_pickle.c. */
 export class Pickler {
   readonly #emit = new PickleEmitter();
-  readonly #fixImports: boolean;
-  /** Memo indices: of objects by identity, of strings by value, of globals and tiny bytes by a description. */
+  /** Memo indices: of objects by identity, of strings by value, of globals by name. */
   readonly #objects = new Map<object, number>();
   readonly #strings = new Map<string, number>();
-  readonly #named = new Map<string, number>();
+  readonly #globals = new Map<string, number>();
   #memoSize = 0;
   #depth = 0;
-
-  /** Makes a pickler that writes Python 2's names for globals, or doesn't. */
-  constructor(fixImports: boolean) {
-    this.#fixImports = fixImports;
-  }
 
   /** Writes a pickle; once for each pickler. */
   write(value: PickleValue): Uint8Array {
@@ -68,20 +46,21 @@ export class Pickler {
     else if (value instanceof PickleFloat) this.#emit.float(value.value);
     else if (value instanceof PersistentId) this.#savePersistentId(value);
     else if (value instanceof Global) this.#saveGlobal(value);
-    else if (value instanceof Uint8Array) this.#saveBytes(value);
     else if (!this.#recall(this.#objects.get(value))) this.#saveObject(value);
     this.#depth--;
   }
 
   #saveObject(value: object): void {
-    if (value instanceof Tuple) this.#saveTuple(value);
-    else if (Array.isArray(value)) this.#saveList(value);
-    else if (value instanceof Map) this.#saveDict(value);
-    else if (value instanceof Reduction) this.#saveReduction(value);
-    else if (value instanceof ByteArray) this.#saveByteArray(value);
-    else if (value instanceof Set) this.#saveMembers(value, SET, value);
-    else if (value instanceof FrozenSet) this.#saveMembers(value, FROZENSET, value.items);
-    else throw new TypeError(`Cannot write pickle: a ${describe(value)} stands for no Python value`);
+    if (value instanceof Tuple) return this.#saveTuple(value);
+    if (Array.isArray(value)) return this.#saveList(value);
+    if (value instanceof Map) return this.#saveDict(value);
+    if (value instanceof Reduction) return this.#saveReduction(value);
+    const what = describe(value);
+    throw new TypeError(
+      what.startsWith("JavaScript")
+        ? `Cannot write pickle: a ${what} stands for no Python value`
+        : `Cannot write pickle: protocol 2 has no opcode for ${what}; write the call that makes it, a Reduction`,
+    );
   }
 
   #saveNumber(value: number): void {
@@ -97,153 +76,70 @@ export class Pickler {
     this.#strings.set(text, this.#memoize());
   }
 
-  #saveBytes(bytes: Uint8Array): void {
-    // CPython has each bytes object of no or one byte just once.
-    const tiny = bytes.length > 1 ? undefined : `bytes:${bytes}`;
-    if (this.#recall(tiny === undefined ? this.#objects.get(bytes) : this.#named.get(tiny))) return;
-    const index = this.#writeBytes(bytes);
-    if (tiny === undefined) this.#objects.set(bytes, index);
-    else this.#named.set(tiny, index);
-  }
-
-  /** `_codecs.encode(text, "latin1")`, or `bytes()`; CPython 3.11 save_bytes. Gives the memo index. */
-  #writeBytes(bytes: Uint8Array): number {
-    if (bytes.length === 0) {
-      this.#save(BYTES);
-      this.#emit.opcode(OP.EMPTY_TUPLE);
-    } else {
-      this.#save(CODECS_ENCODE);
-      // The text is an object that nothing else refers to, so it is never found in the memo and never found
-      // again, but it takes an index. Of one character there is just one string.
-      const text = decodeLatin1(bytes);
-      if (text.length === 1) this.#saveString(text);
-      else this.#emit.text(text), this.#memoize();
-      this.#saveString("latin1");
-      this.#emit.opcode(OP.TUPLE2);
-      this.#memoize();
-    }
-    this.#emit.opcode(OP.REDUCE);
-    return this.#memoize();
-  }
-
-  /** `bytearray(bytes)`; CPython 3.11 save_bytearray. */
-  #saveByteArray(value: ByteArray): void {
-    this.#save(BYTEARRAY);
-    if (value.bytes.length === 0) {
-      this.#emit.opcode(OP.EMPTY_TUPLE);
-    } else {
-      // The bytes are an object that nothing else refers to, even if it is a single one.
-      this.#writeBytes(value.bytes);
-      this.#emit.opcode(OP.TUPLE1);
-      this.#memoize();
-    }
-    this.#emit.opcode(OP.REDUCE);
-    this.#objects.set(value, this.#memoize());
-  }
-
-  /** `set([…])` and `frozenset([…])`; CPython 3.11 save_set, save_frozenset. */
-  #saveMembers(value: object, type: Global, members: ReadonlySet<PickleValue>): void {
-    this.#save(type);
-    this.#saveList([...members]);
-    this.#emit.opcode(OP.TUPLE1);
-    this.#memoize();
-    this.#emit.opcode(OP.REDUCE);
-    this.#finishObject(value);
-  }
-
   /** CPython 3.11 save_tuple. */
   #saveTuple(tuple: Tuple): void {
-    const items = tuple.items;
+    const { items } = tuple;
     if (items.length === 0) return this.#emit.opcode(OP.EMPTY_TUPLE);
     const long = items.length > 3;
     if (long) this.#emit.opcode(OP.MARK);
     for (const item of items) this.#save(item);
-    const known = this.#objects.get(tuple);
-    if (known === undefined) {
-      this.#emit.opcode([OP.TUPLE, OP.TUPLE1, OP.TUPLE2, OP.TUPLE3][long ? 0 : items.length]!);
-      this.#objects.set(tuple, this.#memoize());
-      return;
-    }
-    // The tuple holds itself and was written on the way.
-    if (long) this.#emit.opcode(OP.POP_MARK);
-    else for (let i = 0; i < items.length; i++) this.#emit.opcode(OP.POP);
-    this.#recall(known);
+    this.#emit.opcode([OP.TUPLE, OP.TUPLE1, OP.TUPLE2, OP.TUPLE3][long ? 0 : items.length]!);
+    this.#memoizeObject(tuple);
   }
 
   /** CPython 3.11 save_list, batch_list_exact: the last item of many has a batch of its own. */
   #saveList(list: PickleValue[]): void {
     this.#emit.opcode(OP.EMPTY_LIST);
-    this.#objects.set(list, this.#memoize());
-    if (list.length === 1) {
-      this.#save(list[0]!);
-      this.#emit.opcode(OP.APPEND);
-      return;
-    }
-    for (let start = 0; start < list.length; start += BATCH) {
-      this.#emit.opcode(OP.MARK);
-      for (const item of list.slice(start, start + BATCH)) this.#save(item);
-      this.#emit.opcode(OP.APPENDS);
-    }
+    this.#memoizeObject(list);
+    this.#saveBatches(list, (item) => this.#save(item), OP.APPEND, OP.APPENDS, list.length === 1);
   }
 
   /** CPython 3.11 save_dict, batch_dict_exact: after a full batch there is another one, if need be empty. */
   #saveDict(dict: Map<PickleValue, PickleValue>): void {
     this.#emit.opcode(OP.EMPTY_DICT);
-    this.#objects.set(dict, this.#memoize());
-    if (dict.size === 0) return;
-    const items = [...dict];
-    if (items.length === 1) {
-      this.#savePairs(items);
-      this.#emit.opcode(OP.SETITEM);
-      return;
-    }
-    for (let start = 0; start <= items.length; start += BATCH) {
+    this.#memoizeObject(dict);
+    this.#saveBatches([...dict], (pair) => this.#savePair(pair), OP.SETITEM, OP.SETITEMS, dict.size === 1);
+    if (dict.size > 0 && dict.size % BATCH === 0) {
       this.#emit.opcode(OP.MARK);
-      this.#savePairs(items.slice(start, start + BATCH));
       this.#emit.opcode(OP.SETITEMS);
     }
   }
 
-  /** CPython 3.11 save_reduce. */
+  /** CPython 3.11 save_reduce, batch_list, batch_dict: a single last item has no batch, and there is no empty one. */
   #saveReduction(value: Reduction): void {
     if (value.kind === "new_ex") throw new TypeError("Cannot write pickle: protocol 2 has no NEWOBJ_EX");
     if (value.setItems !== undefined) throw new TypeError("Cannot write pickle: protocol 2 has no ADDITEMS");
     this.#save(value.callable);
     this.#save(value.args);
     this.#emit.opcode(value.kind === "new" ? OP.NEWOBJ : OP.REDUCE);
-    if (!this.#finishObject(value)) return;
-    this.#saveListItems(value.listItems);
-    this.#saveDictItems([...value.dictItems]);
+    this.#memoizeObject(value);
+    this.#saveBatches(value.listItems, (item) => this.#save(item), OP.APPEND, OP.APPENDS, true);
+    this.#saveBatches([...value.dictItems], (pair) => this.#savePair(pair), OP.SETITEM, OP.SETITEMS, true);
     if (value.state === undefined) return;
     this.#save(value.state);
     this.#emit.opcode(OP.BUILD);
   }
 
-  /** CPython 3.11 batch_list: a single last item has no batch. */
-  #saveListItems(items: PickleValue[]): void {
+  /** Saves items a batch at a time; `lone` says whether a batch of one is written as a single item. */
+  #saveBatches<T>(
+    items: readonly T[],
+    save: (item: T) => void,
+    single: number,
+    several: number,
+    lone: boolean,
+  ): void {
     for (let start = 0; start < items.length; start += BATCH) {
       const batch = items.slice(start, start + BATCH);
-      if (batch.length > 1) this.#emit.opcode(OP.MARK);
-      for (const item of batch) this.#save(item);
-      this.#emit.opcode(batch.length > 1 ? OP.APPENDS : OP.APPEND);
+      const isSingle = lone && batch.length === 1;
+      if (!isSingle) this.#emit.opcode(OP.MARK);
+      batch.forEach(save);
+      this.#emit.opcode(isSingle ? single : several);
     }
   }
 
-  /** CPython 3.11 batch_dict: a single last item has no batch, and there is no empty one. */
-  #saveDictItems(items: [PickleValue, PickleValue][]): void {
-    for (let start = 0; start < items.length; start += BATCH) {
-      const batch = items.slice(start, start + BATCH);
-      if (batch.length > 1) this.#emit.opcode(OP.MARK);
-      this.#savePairs(batch);
-      this.#emit.opcode(batch.length > 1 ? OP.SETITEMS : OP.SETITEM);
-    }
-  }
-
-  #savePairs(items: [PickleValue, PickleValue][]): void {
-    for (const [key, value] of items) {
-      this.#save(key);
-      this.#save(value);
-    }
+  #savePair([key, value]: Pair): void {
+    this.#save(key);
+    this.#save(value);
   }
 
   /** CPython 3.11 save_pers: the id is never itself replaced by a persistent id, and the whole isn't memoized. */
@@ -252,37 +148,19 @@ export class Pickler {
     this.#emit.opcode(OP.BINPERSID);
   }
 
-  /** CPython 3.11 save_global: a nested name is looked up in what holds it. */
+  /** CPython 3.11 save_global. */
   #saveGlobal(global: Global): void {
-    const written = this.#fixImports ? python2Global(global) : global;
-    // Some classes of Python 3 become one and the same in Python 2's module; they are still several objects.
-    const named = written.module === "exceptions" ? global : written;
-    const key = `${named.module}\n${named.name}`;
-    if (this.#recall(this.#named.get(key))) return;
-    const dot = global.name.lastIndexOf(".");
-    if (dot > 0) {
-      this.#save(GETATTR);
-      this.#save(new Global(global.module, global.name.slice(0, dot)));
-      this.#saveString(global.name.slice(dot + 1));
-      this.#emit.opcode(OP.TUPLE2);
-      this.#memoize();
-      this.#emit.opcode(OP.REDUCE);
-    } else {
-      this.#emit.global(written);
-    }
-    this.#named.set(key, this.#memoize());
+    const key = `${global.module}\n${global.name}`;
+    if (this.#recall(this.#globals.get(key))) return;
+    this.#emit.global(global);
+    this.#globals.set(key, this.#memoize());
   }
 
-  /** Memoizes an object; or, if it holds itself and was written on the way, refers to that and gives false. */
-  #finishObject(value: object): boolean {
-    const known = this.#objects.get(value);
-    if (known === undefined) {
-      this.#objects.set(value, this.#memoize());
-      return true;
+  #memoizeObject(value: object): void {
+    if (this.#objects.has(value)) {
+      throw new TypeError(`Cannot write pickle: a ${describe(value)} holds itself`);
     }
-    this.#emit.opcode(OP.POP);
-    this.#recall(known);
-    return false;
+    this.#objects.set(value, this.#memoize());
   }
 
   /** Gives what is on top of the stack the next memo index (CPython 3.11 memo_put). */

@@ -27,4 +27,4 @@ export {
   type ReductionKind,
   Tuple,
 } from "./value.ts";
-export { writePickle, type WritePickleOptions } from "./writer.ts";
+export { writePickle } from "./writer.ts";

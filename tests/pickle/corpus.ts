@@ -10,8 +10,6 @@ export interface Entry {
   value: Description;
   /** Whether the value alone says what a pickle of protocol 2 has to be. */
   rewrites: boolean;
-  /** The value as it was before CPython replaced what protocol 2 has no form for; `null` where that is lost. */
-  native: Description;
   pickles: { protocol: number; by: string; bytes: Uint8Array }[];
 }
 

@@ -1,19 +1,22 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { readPickle, writePickle } from "../../lib/pickle/mod.ts";
 import { entries, realPickles } from "./corpus.ts";
 import { build } from "./described.ts";
 
-for (const { name, value, native, rewrites, pickles } of entries) {
+/** What CPython writes, and ckpt doesn't: tuples that hold themselves, one of them as a call's arguments. */
+const REFUSED = new Set([...[1, 2, 3, 4].map((length) => `cyclic tuple ${length}`), "cyclic reduction"]);
+
+for (const { name, value, rewrites, pickles } of entries) {
   const pickle = pickles.find(({ protocol, by }) => protocol === 2 && by === "c");
-  if (pickle === undefined) continue;
-  if (native !== null || value === null) {
+  if (pickle === undefined || !rewrites) continue;
+  if (!REFUSED.has(name)) {
     Deno.test(`writePickle() writes what CPython writes at protocol 2: ${name}`, () => {
-      assertEquals(writePickle(build(native)).toHex(), pickle.bytes.toHex());
-    });
-  }
-  if (rewrites) {
-    Deno.test(`writePickle() writes what CPython writes at protocol 2, from what that describes: ${name}`, () => {
       assertEquals(writePickle(build(value)).toHex(), pickle.bytes.toHex());
+    });
+  } else {
+    Deno.test(`writePickle() refuses what holds itself: ${name}`, () => {
+      const error = assertThrows(() => writePickle(build(value)), TypeError);
+      assertEquals(error.message, "Cannot write pickle: a tuple holds itself");
     });
   }
 }

@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import {
+  ByteArray,
   FrozenSet,
   Global,
   PickleFloat,
@@ -33,20 +34,10 @@ Deno.test("writePickle() refers back to equal strings and globals", () => {
 });
 
 Deno.test("writePickle() tells globals apart whose full names are equal", () => {
-  const nested = new Reduction(
-    new Global("__builtin__", "getattr"),
-    new Tuple(new Global("a", "b"), "c"),
+  const read = readPickle(
+    writePickle([new Global("a.b", "c"), new Global("a", "bc"), new Global("ab", "c")]),
   );
-  const written = writePickle([new Global("a.b", "c"), new Global("a", "b.c")]);
-  assertEquals(readPickle(written), [new Global("a.b", "c"), nested]);
-});
-
-Deno.test("writePickle() takes bytes of one byte or none for one object if they are equal", () => {
-  for (const bytes of [Uint8Array.of(), Uint8Array.of(0xff)]) {
-    assertEquals(writePickle([bytes, bytes.slice()]), writePickle([bytes, bytes]));
-  }
-  const two = Uint8Array.of(1, 2);
-  assert(writePickle([two, two.slice()]).length > writePickle([two, two]).length);
+  assertEquals(read, [new Global("a.b", "c"), new Global("a", "bc"), new Global("ab", "c")]);
 });
 
 Deno.test("writePickle() writes a state of None where there is one", () => {
@@ -62,24 +53,10 @@ Deno.test("writePickle() tells equal objects apart", () => {
   assertEquals(new Set(value).size, 4);
 });
 
-Deno.test("writePickle() leaves names as they are where it is told to", () => {
-  const name = (fixImports: boolean) => writePickle(new Global("builtins", "set"), { fixImports }).toHex();
-  assertEquals(
-    name(true),
-    pickle("PROTO", 2, "GLOBAL", ascii("__builtin__\nset\n"), "BINPUT", 0, "STOP").toHex(),
-  );
-  assertEquals(
-    name(false),
-    pickle("PROTO", 2, "GLOBAL", ascii("builtins\nset\n"), "BINPUT", 0, "STOP").toHex(),
-  );
-});
-
-Deno.test("writePickle() refers to one global by its names in Python 2 and 3", () => {
-  assertWrites(
-    new Tuple(new Global("__builtin__", "set"), new Global("builtins", "set")),
-    ...["GLOBAL" as const, ascii("__builtin__\nset\n"), "BINPUT" as const, 0, "BINGET" as const, 0],
-    ...["TUPLE2" as const, "BINPUT" as const, 1],
-  );
+Deno.test("writePickle() writes the names of globals as they are given", () => {
+  for (const module of ["builtins", "__builtin__"]) {
+    assertWrites(new Global(module, "set"), "GLOBAL", ascii(`${module}\nset\n`), "BINPUT", 0);
+  }
 });
 
 Deno.test("writePickle() writes 1000 levels of nesting and no more", () => {
@@ -128,6 +105,17 @@ const REFUSED: [string, unknown, string][] = [
     Object.assign(new Reduction(new Global("m", "C"), new Tuple()), { setItems: new Set([1]) }),
     "protocol 2 has no ADDITEMS",
   ],
+  ...[
+    ["bytes", Uint8Array.of(1), "bytes"] as const,
+    ["a bytearray", new ByteArray(Uint8Array.of(1)), "bytearray"] as const,
+    ["a set", new Set([1]), "set"] as const,
+    ["a frozenset", new FrozenSet([1]), "frozenset"] as const,
+  ].map(([name, value, what]): [string, unknown, string] => [
+    name,
+    value,
+    `protocol 2 has no opcode for ${what}; write the call that makes it, a Reduction`,
+  ]),
+  ["a nested name", new Global("m", "C.D"), 'protocol 2 has no form for the global "m.C.D"'],
   ["an empty name", new Global("m", ""), 'protocol 2 has no form for the global "m."'],
   ["an empty module", new Global("", "C"), 'protocol 2 has no form for the global ".C"'],
   ["a name of two lines", new Global("m", "C\nD"), 'protocol 2 has no form for the global "m.C\\nD"'],
@@ -142,7 +130,6 @@ for (const [name, value, message] of REFUSED) {
 }
 
 Deno.test("writePickle() writes what readPickle() reads of every kind of key", () => {
-  const frozen = new FrozenSet([1, "two", new Tuple(3)]);
   const keys: PickleValue[] = [
     null,
     true,
@@ -151,13 +138,12 @@ Deno.test("writePickle() writes what readPickle() reads of every kind of key", (
     "text",
     new PickleFloat(0.5),
     new Tuple(1, "x"),
-    frozen,
   ];
   const read = readPickle(writePickle(new Map(keys.map((key) => [key, key])))) as Map<
     PickleValue,
     PickleValue
   >;
-  assertEquals([...read.keys()].slice(0, 7), keys.slice(0, 7));
+  assertEquals([...read.keys()], keys);
 });
 
 Deno.test("writePickle() doesn't change what it writes", () => {
