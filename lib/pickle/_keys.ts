@@ -22,7 +22,6 @@ type Container = Map<PickleValue, PickleValue> | Set<PickleValue>;
  */
 export class KeyRules {
   readonly #step: Step;
-  readonly #maxWideKeys: number;
   readonly #indices = new WeakMap<Container, Map<Identity, PickleValue>>();
   #indexed = false;
   /** The identities of objects whose identity takes time to find, so that a shared one takes it once. */
@@ -32,12 +31,10 @@ export class KeyRules {
   /** A number for each identity that is part of another one. */
   readonly #numbers = new Map<Identity, number>();
   readonly #guard = new KeyGuard();
-  #wideKeys = 0;
 
   /** Errors are about `step`. */
-  constructor(step: Step, maxWideKeys: number) {
+  constructor(step: Step) {
     this.#step = step;
-    this.#maxWideKeys = maxWideKeys;
   }
 
   /** `map[key] = value` */
@@ -74,13 +71,7 @@ export class KeyRules {
 
   /** Refuses keys that are about to be looked for, where they might be chosen to collide. */
   #admit(container: Map<unknown, unknown> | Set<unknown>, key: Identity): void {
-    if (!this.#guard.allows(container, key)) {
-      throw this.#step.error("too many integer keys have one hash");
-    }
-    const isWide = typeof key === "bigint" || (typeof key === "number" && (key | 0) !== key);
-    if (isWide && !container.has(key) && ++this.#wideKeys > this.#maxWideKeys) {
-      throw this.#step.error(`more than ${this.#maxWideKeys} keys are integers beyond 2^31`);
-    }
+    if (!this.#guard.allows(container, key)) throw this.#step.error("too many keys have one hash");
   }
 
   #identify(key: PickleValue): Identity {
@@ -136,6 +127,7 @@ export class KeyRules {
   }
 
   #token(description: string): object {
+    this.#admit(this.#tokens, description);
     let token = this.#tokens.get(description);
     if (token === undefined) this.#tokens.set(description, token = {});
     return token;

@@ -36,7 +36,7 @@ export class PickleObjects {
   constructor(step: Step, stack: PickleStack, limits: PickleLimits, onGlobal: GlobalListener | undefined) {
     this.#step = step;
     this.#stack = stack;
-    this.#keys = new KeyRules(step, limits.wideKeys);
+    this.#keys = new KeyRules(step);
     this.#maxObjects = limits.objects;
     this.#onGlobal = onGlobal;
   }

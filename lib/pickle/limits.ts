@@ -34,8 +34,6 @@ export interface PickleLimits {
   readonly integerBytes: number;
   /** The digits of a number that is written as text (INT, LONG, FLOAT, GET, PUT). */
   readonly digits: number;
-  /** Dict keys and set members, in one pickle, that are integers beyond 2^31. */
-  readonly wideKeys: number;
 }
 
 /**
@@ -69,13 +67,6 @@ const MAX_INTEGER_BYTES = 2 ** 16;
 /** Digits. Seen: 4,300, which is CPython's own limit, since the time to convert them grows with their square. */
 const MAX_DIGITS = 4300;
 
-/**
- * Integers beyond 2^31 as keys. Seen: 2. Headroom: 8,192 times. V8 hashes them without a seed, and bigints by their
- * lowest 64 bits alone, so a pickle can bring as many as it likes that collide, and the time to add those grows
- * with their square: 0.4 s for this many.
- */
-const MAX_WIDE_KEYS = 2 ** 14;
-
 /** The limits that hold where none are given. */
 export const DEFAULT_PICKLE_LIMITS: PickleLimits = Object.freeze({
   opcodes: MAX_OPCODES,
@@ -87,7 +78,6 @@ export const DEFAULT_PICKLE_LIMITS: PickleLimits = Object.freeze({
   textBytes: MAX_TEXT_BYTES,
   integerBytes: MAX_INTEGER_BYTES,
   digits: MAX_DIGITS,
-  wideKeys: MAX_WIDE_KEYS,
 });
 
 /**

@@ -83,8 +83,6 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
   const ends = checkPlaces(source, entries);
   const limits = new Map<ArchiveRecord, number>();
   const records = new Map<string, ArchiveRecord>();
-  // Others look storages up by the last part of their names alone.
-  const keys = new Set<string>();
   const guard = new KeyGuard(MAX_KEY_STEPS);
   const folded = new Set<string>();
   for (const entry of entries) {
@@ -94,9 +92,9 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
       );
     }
     const name = entry.name.slice(stem.length + 1);
-    const key = name.slice(name.indexOf("/") + 1);
     const lower = toLowerCase(name);
-    if (!guard.allows(records, name) || !guard.allows(keys, key) || !guard.allows(folded, lower)) {
+    // Others look storages up by the last part of their names alone.
+    if (!guard.allows(records, name.slice(name.indexOf("/") + 1))) {
       throw new FormatError(`${path}: too many names of its records have one hash, so torch didn't write it`);
     }
     const problem = records.has(name)
@@ -110,7 +108,6 @@ function tableOfContents(source: ByteSource, entries: readonly ArchiveRecord[]):
     folded.add(lower);
     const record = { ...entry, name };
     records.set(name, record);
-    keys.add(key);
     limits.set(record, ends.get(entry)!);
   }
   return {

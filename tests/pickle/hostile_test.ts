@@ -438,9 +438,7 @@ Deno.test("readPickle() refuses integer keys that are chosen to collide", () => 
     }
     return pickle("EMPTY_DICT", "MARK", bytes, "SETITEMS", "STOP");
   };
-  for (
-    const harmless of [() => true, (key: number) => key % 4096 === 0, (key: number) => hash(key) % 8 === 0]
-  ) {
+  for (const harmless of [() => true, (key: number) => hash(key) % 8 === 0]) {
     assertEquals((readPickle(keys(harmless)) as Map<unknown, unknown>).size, 20_000);
   }
   const again = pickle(
@@ -451,31 +449,8 @@ Deno.test("readPickle() refuses integer keys that are chosen to collide", () => 
   assertEquals((readPickle(again) as Map<unknown, unknown>).size, 20_001);
   assertRefused(
     keys((key) => hash(key) % 4096 === 5),
-    "Cannot read SETITEMS: too many integer keys have one hash (at byte 120002 of the pickle)",
+    "Cannot read SETITEMS: too many keys have one hash (at byte 120002 of the pickle)",
   );
-});
-
-Deno.test("readPickle() takes as many wide integer keys as are allowed and no more", () => {
-  const limits = { wideKeys: 3 };
-  const long = (high: number) => pickle("LONG1", 9, ...new Array(8).fill(0), high);
-  const keys = ["EMPTY_DICT" as const, "MARK" as const];
-  for (const key of [long, (high: number) => pickle("LONG1", 5, 0, 0, 0, 0, high)]) {
-    const pairs = [1, 2, 3, 3, 2, 1].map((high) => pickle(key(high), "NONE"));
-    assertEquals(
-      (readPickle(pickle(...keys, ...pairs, "SETITEMS", "STOP"), { limits }) as Map<0, 0>).size,
-      3,
-    );
-    const bytes = pickle(...keys, ...pairs, key(4), "NONE", "SETITEMS", "STOP");
-    assertRefused(
-      bytes,
-      `Cannot read SETITEMS: more than 3 keys are integers beyond 2^31 (at byte ${
-        bytes.length - 2
-      } of the pickle)`,
-      limits,
-    );
-  }
-  const tuples = [1, 2, 3, 4].map((high) => pickle(long(high), "TUPLE1", "NONE"));
-  assertThrows(() => readPickle(pickle(...keys, ...tuples, "SETITEMS", "STOP"), { limits }), PickleError);
 });
 
 Deno.test("readPickle() takes no key that can change", () => {

@@ -14,7 +14,6 @@ const SEEN: PickleLimits = {
   textBytes: 30000,
   integerBytes: 257,
   digits: 4300,
-  wideKeys: 2,
 };
 
 const pickles = [...entries.flatMap((entry) => entry.pickles), ...realPickles];
