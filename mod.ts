@@ -60,7 +60,6 @@ export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";
 export type { Storage, Tensor } from "./lib/tensor/tensor.ts";
 export { readTensorBytes, readTensorValues, type TensorValues } from "./lib/tensor/read_values.ts";
 export {
-  type LastTable,
   openTorchFile,
   type StoredStorage,
   type StoredTensors,

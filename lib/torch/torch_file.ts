@@ -56,15 +56,9 @@ export interface TorchFile extends StoredTensors {
   tensor(value: PickleValue, name: string): Tensor | undefined;
 }
 
-/**
- * The pickle that was read last, and what it says. The tensor-parallel shards of a model mostly have the very same one,
- * which then need not be read again: values are never changed. To be passed along while the files of one checkpoint are
- * opened.
- */
-export interface LastTable {
-  /** The pickle. */
+/** The pickle that was read last, and what it says. */
+interface LastTable {
   pickle?: Uint8Array | undefined;
-  /** What it says. */
   root?: PickleValue;
 }
 
@@ -72,11 +66,23 @@ export interface LastTable {
  * Opens a file that torch saved, in today's format or in that before 1.6.
  *
  * @param source The file.
- * @param last What was read last; this file's takes its place.
  * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, is damaged, or names a global that torch's `weights_only=True` refuses.
  */
-export async function openTorchFile(source: ByteSource, last: LastTable = {}): Promise<TorchFile> {
+export function openTorchFile(source: ByteSource): Promise<TorchFile> {
+  return openAfter(source, {});
+}
+
+/**
+ * Gives an {@linkcode openTorchFile} for the files of one checkpoint. The tensor-parallel shards of a model mostly have
+ * the very same pickle, which then is read once: values are never changed.
+ */
+export function torchFileOpener(): typeof openTorchFile {
+  const last: LastTable = {};
+  return (source) => openAfter(source, last);
+}
+
+async function openAfter(source: ByteSource, last: LastTable): Promise<TorchFile> {
   const { path } = source;
   if (await isLegacyFile(source)) {
     const table = await readLegacyTable(source, refuseGlobals(path));
@@ -129,7 +135,7 @@ export interface TorchTable {
  *
  * @param source The file.
  * @param onGlobal Told of every global that the pickle names, unless it is the same as the last one.
- * @param last What was read last; this file's takes its place.
+ * @param last The table that was read last; this file's takes its place.
  * @returns The archive and what was saved.
  * @throws {FormatError} If it is no such archive, or is damaged.
  */

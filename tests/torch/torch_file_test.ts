@@ -1,5 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { tensorView } from "../../lib/tensor/tensor.ts";
+import { openTorchFile, torchFileOpener } from "../../lib/torch/torch_file.ts";
+import { memorySource, torchFile } from "./_zip.ts";
 import { casesOf, fixturePath, readView, stateOf, versions, withTorchFile } from "./_fixtures.ts";
 
 for (const version of versions) {
@@ -54,4 +56,15 @@ Deno.test("openTorchFile() lists storages in the order of the file, with what th
       }
     });
   }
+});
+
+Deno.test("torchFileOpener() reads a pickle once that the file before has, too, and no other", async () => {
+  const open = torchFileOpener();
+  const rootOf = async (value: string, openFile = open) =>
+    (await openFile(memorySource(torchFile([value], { "0": new Uint8Array(value.length) })))).root;
+  const first = await rootOf("a");
+  assertStrictEquals(await rootOf("a"), first);
+  assertEquals(await rootOf("b"), ["b"]);
+  assertEquals(await rootOf("a"), ["a"]);
+  assertEquals(await rootOf("a", openTorchFile) === await rootOf("a", openTorchFile), false);
 });

@@ -12,7 +12,7 @@ import { trimMemory } from "../../copy/memory.ts";
 import type { SourceFile } from "../../copy/plan.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
-import { type LastTable, openTorchFile } from "../../torch/torch_file.ts";
+import { torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type TensorParallelShard } from "../checkpoint.ts";
 import type { Listing } from "../directory.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
@@ -59,12 +59,12 @@ export function findModelFiles({ path, files }: Listing): string[] | undefined {
 export async function openFairseq2(listing: Listing, names: readonly string[]): Promise<Checkpoint> {
   const sources: SourceFile[] = [];
   const shards: TensorParallelShard[] = [];
-  const last: LastTable = {};
+  const openTorchFile = torchFileOpener();
   let dialect: TorchDialect | undefined;
   for (const name of names) {
     using source = FileSource.open(join(listing.path, name));
     sources.push(source.identity);
-    const file = await openTorchFile(source, last);
+    const file = await openTorchFile(source);
     dialect ??= await dialectOf(file);
     const { archive, storages } = file;
     shards.push({ parameters: readModelState(file), path: source.path, file: { archive, storages } });

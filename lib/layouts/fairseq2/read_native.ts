@@ -17,7 +17,7 @@ import { TensorJoiner } from "../../tensor/join.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
-import { type LastTable, openTorchFile, type StoredTensors, type TorchFile } from "../../torch/torch_file.ts";
+import { type StoredTensors, type TorchFile, torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { haveSameBytes } from "../same_values.ts";
 import { listDirectory, type Listing } from "../directory.ts";
@@ -66,7 +66,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
   const sources: SourceFile[] = [];
   const files: StoredTensors[] = [];
   const stages: TensorParallelShard[][] = [];
-  const last: LastTable = {};
+  const openTorchFile = torchFileOpener();
   let dialect: TorchDialect | undefined;
   const joiner = new TensorJoiner();
   for (const ranks of grid) {
@@ -75,7 +75,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
       const fsdpShards: FsdpShard[] = [];
       for (const each of paths) {
         using source = FileSource.open(each);
-        const file = await openTorchFile(source, last);
+        const file = await openTorchFile(source);
         dialect ??= await namedDialect(file);
         const { archive, storages } = file;
         const parameters = readModelState(file, paths.length > 1);

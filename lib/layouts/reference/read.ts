@@ -14,7 +14,7 @@ import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
 import { dictOf } from "../../torch/pickled_dict.ts";
-import { type LastTable, openTorchFile, type TorchFile } from "../../torch/torch_file.ts";
+import { type TorchFile, torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { describeReference } from "./describe_reference.ts";
 import { observeShape } from "../observe.ts";
@@ -74,12 +74,12 @@ export async function openReference(listing: Listing, names: readonly string[]):
   const { path, files } = listing;
   const sources: SourceFile[] = [];
   const shards: TensorParallelShard[] = [];
-  const last: LastTable = {};
+  const openTorchFile = torchFileOpener();
   let dialect: TorchDialect | undefined;
   for (const name of names) {
     using source = FileSource.open(join(path, name));
     sources.push(source.identity);
-    const file = await openTorchFile(source, last);
+    const file = await openTorchFile(source);
     dialect ??= await dialectOf(file);
     const { archive, storages } = file;
     shards.push({ parameters: readReferenceState(file), path: source.path, file: { archive, storages } });
