@@ -31,7 +31,12 @@ export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.
 export { type OutputOptions, type Target, targets } from "./lib/convert/plan_output.ts";
 export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
-export type { ModelDescription, ModelShape, RopeScaling } from "./lib/models/model_description.ts";
+export type {
+  ModelDescription,
+  ModelShape,
+  RopeScaling,
+  SpecialTokens,
+} from "./lib/models/model_description.ts";
 export { architectures, findArchitecture, findModelCard, type ModelCard } from "./lib/models/model_cards.ts";
 export type { Architecture, Naming } from "./lib/models/family.ts";
 export { ConfigError } from "./lib/models/config_error.ts";

@@ -11,16 +11,15 @@ import { familyOf } from "../models/families.ts";
 import type { Architecture } from "../models/family.ts";
 import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { fitArchitectures, haveSameParams, likelyFits } from "../models/fit_architecture.ts";
+import {
+  fitArchitectures,
+  haveSameParams,
+  likelyFits,
+  type ObservedShape,
+} from "../models/fit_architecture.ts";
 import { kvDim, type ModelDescription } from "../models/model_description.ts";
 import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
-import {
-  checkShardsAgree,
-  describeDifferences,
-  type Observation,
-  observeShape,
-  shapeDifferences,
-} from "../layouts/observe.ts";
+import { checkShardsAgree, describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
 
 /** A checkpoint's model. */
 export interface ResolvedModel {
@@ -79,7 +78,7 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
  */
 function asTrained(
   checkpoint: Checkpoint,
-  observed: Observation,
+  observed: ObservedShape,
   named: ModelDescription,
   notes: string[],
 ): ModelDescription {
@@ -103,7 +102,7 @@ function asTrained(
 /** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
 function fittingYaml(
   { modelYaml }: Checkpoint,
-  observed: Observation,
+  observed: ObservedShape,
   notes: string[],
 ): ModelConfig | undefined {
   if (modelYaml === undefined) return undefined;
@@ -190,7 +189,7 @@ function isSameModel(architecture: Architecture, config: ModelDescription): bool
 function checkShardCount(
   { path, shards }: Checkpoint,
   config: ModelConfig,
-  observed: Observation,
+  observed: ObservedShape,
   yaml: string,
 ): void {
   const { numShards } = config;
@@ -203,7 +202,7 @@ function checkShardCount(
 }
 
 /** How many shards such as these make up the whole model. From 0.5 on, no model.yaml says their number. */
-function shardsOfThisSize(config: ModelConfig, observed: Observation, count: number): number {
+function shardsOfThisSize(config: ModelConfig, observed: ObservedShape, count: number): number {
   const needed = kvDim(config) * count / observed.kvDim;
   return Number.isInteger(needed) && config.dim === observed.dim &&
       observed.intermediateSize * needed === config.intermediateSize * count
@@ -214,7 +213,7 @@ function shardsOfThisSize(config: ModelConfig, observed: Observation, count: num
 /** Compares what a model.yaml says with the weights, so that a message can name the field. */
 function checkFields(
   config: ModelConfig,
-  observed: Observation,
+  observed: ObservedShape,
   layersAllowed: readonly number[],
   path: string,
 ): void {
@@ -247,7 +246,7 @@ function checkFields(
 }
 
 /** Which architectures would fit, for a message. */
-function fitting(observed: Observation, claimed: string | undefined): string {
+function fitting(observed: ObservedShape, claimed: string | undefined): string {
   const names = fitArchitectures(observed).map(({ architecture }) => architecture.name)
     .filter((name) => name !== claimed);
   return names.length > 0
@@ -257,7 +256,7 @@ function fitting(observed: Observation, claimed: string | undefined): string {
 
 function check(
   checkpoint: Checkpoint,
-  observed: Observation,
+  observed: ObservedShape,
   description: ModelDescription,
   layersAllowed: readonly number[],
   claimed: string,

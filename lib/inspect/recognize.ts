@@ -113,5 +113,13 @@ function observe(
   if (dim === undefined || kvDim === undefined || intermediateSize === undefined || vocabSize === undefined) {
     return undefined;
   }
-  return { families, dim, layers: countLayers(parameters.keys()), kvDim, intermediateSize, vocabSize };
+  return {
+    families,
+    dim,
+    layers: countLayers(parameters.keys()),
+    kvDim,
+    intermediateSize,
+    vocabSize,
+    embeddingShardDim: undefined,
+  };
 }

@@ -20,12 +20,6 @@ import {
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint, TensorParallelShard } from "./checkpoint.ts";
 
-/** What a checkpoint's weights say, summed over its shards. */
-export interface Observation extends ObservedShape {
-  /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
-  readonly embeddingShardDim: 0 | 1 | undefined;
-}
-
 /**
  * Observes the names and the shapes of a checkpoint's weights.
  *
@@ -35,7 +29,7 @@ export interface Observation extends ObservedShape {
  * @throws {MismatchError} If there is a parameter that the family hasn't got, or those are missing that would have to
  * say it.
  */
-export function observeShape({ shards }: Pick<Checkpoint, "shards">, family?: Family): Observation {
+export function observeShape({ shards }: Pick<Checkpoint, "shards">, family?: Family): ObservedShape {
   const possible = familiesOf({ shards }, family && [family]);
   const first = shards[0]!;
   const size = (shard: TensorParallelShard, name: string, dimension: number) =>

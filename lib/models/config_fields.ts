@@ -115,6 +115,18 @@ export class ConfigFields {
     return new ConfigFields(this.file, this.pathOf(name), this.get(name, mapping));
   }
 
+  /**
+   * Refuses fields of other names.
+   *
+   * @throws {ConfigError} If there is one.
+   */
+  refuseOthers(known: Iterable<string>): void {
+    const names = new Set(known);
+    for (const [name, value] of this.values) {
+      if (!names.has(name)) throw this.error(name, `unknown field with the value ${show(value)}`);
+    }
+  }
+
   /** An error about a field. */
   error(name: string, problem: string): ConfigError {
     return new ConfigError(this.file, this.pathOf(name), problem);

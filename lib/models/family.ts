@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { ModelDescription } from "./model_description.ts";
+import type { PythonJsonValue } from "../python/python_json.ts";
+import type { YamlMapping } from "../python/yaml_printer.ts";
+import type { ConfigFields } from "./config_fields.ts";
+import type { ObservedShape } from "./fit_architecture.ts";
+import type { ModelDescription, SpecialTokens } from "./model_description.ts";
 
 /** Whose names tensors have. */
 export type Naming = "fairseq2" | "reference" | "huggingface";
@@ -46,6 +50,131 @@ export interface Architecture extends ModelDescription {
   readonly alternativeLayers: readonly number[];
 }
 
+/** What a family's configuration says of a model: all but the family. */
+export type FamilyModel = Omit<ModelDescription, "family">;
+
+/**
+ * The versions of fairseq2 that share one form of `model.yaml`.
+ *
+ * `0.2-0.3` nests the vocabulary and has no numbers for scaled RoPE; `0.4` puts all under `_set_` and adds
+ * `rope_scaling` and `ffn_inner_dim_multiplier`; `0.5+`, checked up to 0.8.1, renamed most of what it added to.
+ */
+export type Generation = "0.2-0.3" | "0.4" | "0.5+";
+
+/** The generations, oldest first. */
+export const generations: readonly Generation[] = ["0.2-0.3", "0.4", "0.5+"];
+
+/**
+ * The versions of fairseq2 that a `model.yaml` is for. `"0.2-0.4"` is a form that all of them read; where LLaMA's RoPE is
+ * scaled, it can't say how: 0.4 then takes LLaMA 3.1's numbers, and 0.2 and 0.3 their own as always.
+ */
+export type ModelYamlForm = Generation | "0.2-0.4";
+
+/** A mapping of a fairseq2 configuration, with a `Map` for each mapping in it. */
+export type ConfigTree = ReadonlyMap<string, unknown>;
+
+/** What a `model.yaml` says besides what a {@linkcode ModelDescription} does. */
+export interface ModelYamlFields {
+  /** The versions that it is for. */
+  readonly form: ModelYamlForm;
+  /** Whether the output projection is the embedding; forms until 0.4 can't say so and needn't. */
+  readonly tied: boolean;
+  /** The special tokens. */
+  readonly tokens: SpecialTokens;
+}
+
+/** How `model_config` in fairseq2's `model.yaml` says a model. */
+export interface ModelYamlCodec {
+  /** The versions that have the family, oldest first. */
+  readonly generations: readonly Generation[];
+  /** The name of the architecture whose fields a configuration has where nothing is said: the dataclass's defaults. */
+  readonly defaultArchitecture: string;
+  /** The name of the architecture that a configuration changes where it names none; the defaults without it. */
+  readonly unnamed?: (generation: Generation) => string | undefined;
+  /**
+   * Reads a configuration.
+   *
+   * @param fields The fields: those of the generation, all of them.
+   * @param generation The versions that it is of.
+   * @throws {ConfigError} If a field isn't what it must be.
+   */
+  readonly read: (fields: ConfigFields, generation: Generation) => FamilyModel;
+  /** Writes a configuration: all fields, in the order of the dataclass. */
+  readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;
+  /** The form for 0.2 to 0.4 that says most of a model; none where these versions haven't got the family. */
+  readonly legacyForm?: (model: ModelDescription) => Exclude<ModelYamlForm, "0.5+">;
+  /** What a user should be told: what a form can't say of a model. A form was chosen, or is that of `legacyForm`. */
+  readonly notes?: (model: ModelDescription, form: ModelYamlForm, isChosen: boolean) => string[];
+}
+
+/** What a `config.json` says besides what a {@linkcode ModelDescription} does. */
+export interface ConfigJsonOptions {
+  /** The dtype of the weights, by torch's name. */
+  readonly dtype: string;
+  /** Whether `lm_head` is the embedding once more, and not in the files. */
+  readonly tied: boolean;
+  /** The special tokens. */
+  readonly tokens: SpecialTokens;
+}
+
+/** How Hugging Face's `config.json` says a model. */
+export interface ConfigJsonCodec {
+  /** The values of `model_type`, each with the names of the class in `architectures`. */
+  readonly types: ReadonlyMap<string, readonly string[]>;
+  /**
+   * Reads the fields.
+   *
+   * @param fields The fields; `model_type` is one of `types`.
+   * @param notes Takes what a user should be told.
+   * @throws {ConfigError} If a field isn't what it must be, or the model can't be converted.
+   */
+  readonly read: (fields: ConfigFields, notes: string[]) => FamilyModel;
+  /** Writes the fields, in any order. */
+  readonly write: (model: ModelDescription, options: ConfigJsonOptions) => Record<string, PythonJsonValue>;
+}
+
+/** Whose form a `params.json` has: the reference layout's, or that of Meta's own loader. */
+export type ParamsJsonForm = "reference" | "meta";
+
+/** What lies beside a `params.json`, and how it was read. */
+export interface ReferenceFiles {
+  /** Whether the fields were nested under `model`, as fairseq2's converter does it. */
+  readonly isNested: boolean;
+  /** The number of shards that there are. */
+  readonly shards: number;
+  /** What the weights say. */
+  readonly observed: ObservedShape;
+}
+
+/** What a `params.json` and weights describe. */
+export interface DescribedReference {
+  /** The model; `undefined` where published models that compute differently fit. */
+  readonly model?: FamilyModel;
+  /** What a user should be told: what was taken where nothing is said. */
+  readonly notes: readonly string[];
+}
+
+/** How the `params.json` of the reference layout says a model. */
+export interface ParamsJsonCodec {
+  /** Whether a `params.json` is of this family. */
+  readonly isOwn: (fields: ConfigFields) => boolean;
+  /**
+   * Describes the model that it and the weights beside it are of.
+   *
+   * @throws {ConfigError} If a field isn't what it must be.
+   * @throws {MismatchError} If shards are missing.
+   */
+  readonly describe: (fields: ConfigFields, files: ReferenceFiles) => DescribedReference;
+  /**
+   * Writes the fields, in their order; `undefined` where the family has no such form.
+   *
+   * @throws {MismatchError} If they can't say the model's sizes.
+   */
+  readonly write: (model: ModelDescription, form: ParamsJsonForm) => PythonJsonValue | undefined;
+  /** What a user should be told: what a form can't say of a model. */
+  readonly notes?: (model: ModelDescription, form: ParamsJsonForm) => string[];
+}
+
 /** A model family. */
 export interface Family {
   /** fairseq2's name for it: `model_family` in `model.yaml`. */
@@ -61,6 +190,14 @@ export interface Family {
   readonly architectures: readonly Architecture[];
   /** The token that ends a sequence in the models of a card, where it isn't its architecture's. */
   readonly endOfTurn?: (card: string) => number | undefined;
+  /** The special tokens of a model whose configuration and name say none. */
+  readonly usualTokens: (model: ModelDescription) => SpecialTokens;
+  /** Its configuration in fairseq2. */
+  readonly modelYaml: ModelYamlCodec;
+  /** Its configuration in Hugging Face's layout. */
+  readonly configJson: ConfigJsonCodec;
+  /** Its configuration in the reference layout; none where it has no such layout. */
+  readonly paramsJson?: ParamsJsonCodec;
 }
 
 /** The canonical name of the embedding. */

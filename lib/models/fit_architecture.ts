@@ -13,6 +13,8 @@ export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "inte
   readonly families: readonly Family[];
   /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
   readonly kvDim: number;
+  /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
+  readonly embeddingShardDim: 0 | 1 | undefined;
 }
 
 /** An architecture that weights have, but perhaps for the vocabulary. */

@@ -34,8 +34,18 @@ export interface ModelShape {
   readonly vocabSize: number;
 }
 
+/** Tokens of a vocabulary that have a role of their own, where they are known. */
+export interface SpecialTokens {
+  /** The token that begins a sequence. */
+  readonly bosId?: number;
+  /** The token that ends a sequence. */
+  readonly eosId?: number;
+  /** The token that pads a sequence. */
+  readonly padId?: number;
+}
+
 /** The sizes of a model, and all else that a configuration file of any layout says of it. */
-export interface ModelDescription extends ModelShape {
+export interface ModelDescription extends ModelShape, SpecialTokens {
   /** The name of its family. */
   readonly family: string;
   /** What the feed-forward width is rounded up to a multiple of. */
@@ -52,12 +62,6 @@ export interface ModelDescription extends ModelShape {
   readonly embeddingShardDim: 0 | 1;
   /** Whether the embedding and the output projection are one matrix. */
   readonly tied: boolean;
-  /** The token that begins a sequence, where it is known. */
-  readonly bosId?: number;
-  /** The token that ends a sequence, where it is known. */
-  readonly eosId?: number;
-  /** The token that pads a sequence, where there is one. */
-  readonly padId?: number;
 }
 
 /** The rows of q. */

@@ -12,7 +12,7 @@ import {
   type ResolvedModel,
   resolveModel,
 } from "../../mod.ts";
-import { referenceParamsJson } from "../../lib/layouts/reference/params_json.ts";
+import { paramsJson } from "../../lib/layouts/reference/params_json.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { TempDir } from "../_temp.ts";
 import { assertError } from "./_assert_error.ts";
@@ -172,7 +172,7 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
     const { checkpoint, resolved: { model } } = conversion;
     const check = (resolved: ResolvedModel, architecture: string) => {
       assertEquals([resolved.architecture, resolved.notes], [architecture, []]);
-      assertEquals(referenceParamsJson(resolved.model), referenceParamsJson(model));
+      assertEquals(paramsJson(resolved.model, "reference"), paramsJson(model, "reference"));
     };
     for (const name of names) check(resolveModel(checkpoint, name), names[0]!);
     check(resolveModel(checkpoint, temp.at("model.yaml")), names[0]!);

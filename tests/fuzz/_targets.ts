@@ -10,7 +10,7 @@
 import { families } from "../../lib/models/families.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { parseConfigJson } from "../../lib/layouts/huggingface/parse_config_json.ts";
-import { describeReference } from "../../lib/layouts/reference/describe_reference.ts";
+import { describeReference } from "../../lib/layouts/reference/params_json.ts";
 import { parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
 import { convertTokenizer } from "../../lib/tokenizers/convert_tokenizer.ts";
 import { listGlobals, type PickleValue, readPickle, writePickle } from "../../lib/pickle/mod.ts";

@@ -4,58 +4,24 @@
 
 import type { ConfigError } from "../../models/config_error.ts";
 import type { ConfigFields } from "../../models/config_fields.ts";
-
-/**
- * The versions of fairseq2 that share one form of `model.yaml`.
- *
- * `0.2-0.3` nests the vocabulary and has no numbers for scaled RoPE; `0.4` puts all under `_set_` and adds
- * `rope_scaling` and `ffn_inner_dim_multiplier`; `0.5+`, checked up to 0.8.1, renamed most of what it added to.
- */
-export type Generation = "0.2-0.3" | "0.4" | "0.5+";
-
-/** The generations, oldest first. */
-export const generations: readonly Generation[] = ["0.2-0.3", "0.4", "0.5+"];
-
-const UNTIL_0_3: readonly Generation[] = ["0.2-0.3"];
-const UNTIL_0_4: readonly Generation[] = ["0.2-0.3", "0.4"];
-const ONLY_0_4: readonly Generation[] = ["0.4"];
-const FROM_0_4: readonly Generation[] = ["0.4", "0.5+"];
-const FROM_0_5: readonly Generation[] = ["0.5+"];
-
-/** Fields of the configuration that not all generations have (the dataclass `LLaMAConfig` of each). */
-const configFields: ReadonlyMap<string, readonly Generation[]> = new Map([
-  ["vocab_info", UNTIL_0_4],
-  ["ffn_inner_dim_to_multiple", UNTIL_0_4],
-  ["ffn_inner_dim_multiplier", FROM_0_4],
-  ["rope_scaling", ONLY_0_4],
-  ["vocab_size", FROM_0_5],
-  ["pad_idx", FROM_0_5],
-  ["tied_embeddings", FROM_0_5],
-  ["ffn_inner_dim_multiple_of", FROM_0_5],
-  ["rope_scale", FROM_0_5],
-  ["init_std", FROM_0_5],
-  ["init_std_scale", FROM_0_5],
-  ["shard_embed_dim", FROM_0_5],
-]);
-
-/** The same for `vocab_info`. */
-const vocabularyFields: ReadonlyMap<string, readonly Generation[]> = new Map([
-  ["boh_idx", ONLY_0_4],
-  ["eoh_idx", ONLY_0_4],
-]);
+import { type ConfigTree, type Family, type Generation, generations } from "../../models/family.ts";
+import { defaultConfig } from "./config_tree.ts";
 
 /** The name that 0.3 gives to the tokenizer of each checkpoint. */
 const TOKENIZER_OF_0_3 = "checkpoint_tokenizer";
+
+const UNTIL_0_3: readonly Generation[] = ["0.2-0.3"];
 
 /** All can read this directive, but only 0.4 writes it, in its checkpoints and in its cards. */
 const HABIT_OF_0_4 = "_set_";
 
 /**
- * The generation of a `model.yaml`: the only one that has all of its fields; where several have, the one that the
+ * The generation of a `model.yaml`: the only one whose configuration has all of its fields; where several have, the one that the
  * caller knows of by other means, else 0.4 if it looks like that, else the oldest.
  *
  * @param top The fields of the file.
  * @param config The fields of its configuration, where it has one.
+ * @param family The family that it is of.
  * @param hint The generation that wrote the checkpoint, if the caller knows.
  * @returns The generation.
  * @throws {ConfigError} If no generation has all of the fields.
@@ -63,10 +29,14 @@ const HABIT_OF_0_4 = "_set_";
 export function detectGeneration(
   top: ConfigFields,
   config: ConfigFields | undefined,
+  family: Family,
   hint?: Generation,
 ): Generation {
+  const having = family.modelYaml.generations;
   // The last field that ruled each generation out, to name the two that contradict each other.
-  const ruledOut = new Map<Generation, string>();
+  const ruledOut = new Map<Generation, string>(
+    generations.filter((each) => !having.includes(each)).map((each) => [each, "model_family"]),
+  );
   const rule = (field: string, allowed: readonly Generation[]) => {
     for (const generation of generations) {
       if (!allowed.includes(generation) && !ruledOut.has(generation)) ruledOut.set(generation, field);
@@ -75,12 +45,15 @@ export function detectGeneration(
   };
 
   if (top.values.get("tokenizer_ref") === TOKENIZER_OF_0_3) rule("tokenizer_ref", UNTIL_0_3);
-  const found = config === undefined ? [] : levels(config);
+  const found = config === undefined ? [] : levels(config.values);
+  const known = having.map((generation) => [generation, defaultConfig(family, generation)] as const);
   for (const [path, fields] of found) {
-    const rules = path === "vocab_info." ? vocabularyFields : configFields;
     for (const field of fields.keys()) {
-      const allowed = rules.get(field);
-      if (allowed !== undefined) rule(`${config!.path}.${path}${field}`, allowed);
+      // A field that no generation has tells nothing; whoever reads it refuses it.
+      const allowed = known.filter(([, tree]) => hasField(tree, path, field)).map(([generation]) =>
+        generation
+      );
+      if (allowed.length > 0) rule([config!.path, ...path, field].join("."), allowed);
     }
   }
   const possible = generations.filter((generation) => !ruledOut.has(generation));
@@ -89,19 +62,21 @@ export function detectGeneration(
   return likely !== undefined && possible.includes(likely) ? likely : possible[0]!;
 }
 
-/** The mappings of a configuration that have telling fields, by their paths. */
-function levels(config: ConfigFields): [string, ReadonlyMap<string, unknown>][] {
-  const found: [string, ReadonlyMap<string, unknown>][] = [["", config.values]];
-  for (const directive of ["_set_", "_add_"]) {
-    const nested = config.values.get(directive);
-    if (nested instanceof Map) found.push(["", nested]);
-  }
-  const vocabulary = found.map(([, fields]) => fields.get("vocab_info")).find((value) =>
-    value instanceof Map
-  );
-  return vocabulary === undefined
-    ? found
-    : [...found, ["vocab_info.", vocabulary as ReadonlyMap<string, unknown>]];
+/** The mappings of a configuration, each with what it lies in; a directive is no level of its own. */
+function levels(fields: ConfigTree, path: readonly string[] = []): [path: readonly string[], ConfigTree][] {
+  return [
+    [path, fields],
+    ...[...fields].flatMap(([name, value]) => {
+      if (!(value instanceof Map)) return [];
+      return levels(value, name === "_set_" || name === "_add_" ? path : [...path, name]);
+    }),
+  ];
+}
+
+function hasField(tree: ConfigTree, path: readonly string[], field: string): boolean {
+  let found: unknown = tree;
+  for (const name of path) found = found instanceof Map ? found.get(name) : undefined;
+  return found instanceof Map && found.has(field);
 }
 
 /** A field that only generations have which an earlier field ruled out. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { OptionError } from "../../error.ts";
 import { trimMemory } from "../../copy/memory.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import type { PickleValue } from "../../pickle/mod.ts";
@@ -13,10 +14,10 @@ import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState } from "../../torch/save_state.ts";
 import { findArchitecture } from "../../models/model_cards.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
-import type { ModelDescription, RopeScaling } from "../../models/model_description.ts";
-import { modelYaml, type ModelYamlForm } from "./model_yaml_writer.ts";
+import type { ModelDescription } from "../../models/model_description.ts";
+import { modelYaml } from "./model_yaml_writer.ts";
 import { familyOf } from "../../models/families.ts";
-import { EMBEDDING, PROJECTION } from "../../models/family.ts";
+import { EMBEDDING, type ModelYamlForm, PROJECTION } from "../../models/family.ts";
 import { expectedParameters, formatName } from "../../models/parameter.ts";
 import { specialTokens } from "../huggingface/special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
@@ -26,7 +27,7 @@ import { textFile } from "../text_file.ts";
 
 /** How to write a fairseq2 checkpoint. */
 export interface Fairseq2Options {
-  /** `"legacy"`, the default, for 0.2 to 0.4; `"native"` for 0.5 and later. */
+  /** `"legacy"` for 0.2 to 0.4, the default where these have the family; `"native"` for 0.5 and later. */
   readonly layout?: "legacy" | "native";
   /** The number of tensor-parallel shards; the checkpoint's own by default. */
   readonly shards?: number;
@@ -44,25 +45,6 @@ export interface Fairseq2Options {
 /** The step that the checkpoint is said to be of. */
 const STEP = "step_1";
 
-/** What fairseq2 0.4 scales RoPE by if it isn't told (0.4.5 `LLaMARopeScalingConfig`). */
-const SCALING_OF_0_4: RopeScaling = {
-  factor: 8,
-  lowFreqFactor: 1,
-  highFreqFactor: 4,
-  originalContextLength: 8192,
-};
-
-/** What fairseq2 0.2 and 0.3 scale RoPE by, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
-const SCALING_UNTIL_0_3: RopeScaling = {
-  factor: 8,
-  lowFreqFactor: 1,
-  highFreqFactor: 5,
-  originalContextLength: 8192,
-};
-
-/** The epsilon of fairseq2's `RMSNorm` in all versions; no configuration has it. */
-const NORM_EPS = 1e-5;
-
 /**
  * The files of a fairseq2 checkpoint.
  *
@@ -70,20 +52,27 @@ const NORM_EPS = 1e-5;
  * @param model The model, as the weights are.
  * @param options How to write it.
  * @returns The files.
- * @throws {OptionError} If the model can't be split into that many shards.
+ * @throws {OptionError} If the model can't be split into that many shards, or the versions haven't got its family.
  */
 export function fairseq2Files(
   checkpoint: Checkpoint,
   model: ModelDescription,
   options: Fairseq2Options,
 ): PlannedOutput {
-  const isNative = options.layout === "native";
+  const { modelYaml: codec, title } = familyOf(model);
+  const { legacyForm } = codec;
+  const isNative = (options.layout ?? (legacyForm === undefined ? "native" : "legacy")) === "native";
   const count = options.shards ?? checkpoint.shards.length;
   const { dialect = currentDialect } = checkpoint;
   const { tied } = options;
   const embeddingShardDim = embeddingDim(model, isNative, tied);
   const shards = reshardedShards(checkpoint, model, count, embeddingShardDim);
-  const form = isNative ? "0.5+" : legacyForm(model, options.versions);
+  const form = isNative ? "0.5+" : options.versions ?? legacyForm?.(model);
+  if (form === undefined) {
+    throw new OptionError(
+      `fairseq2 0.2 to 0.4 have no ${title}; write the layout of 0.5 and later (--layout native)`,
+    );
+  }
   const wrap = isNative ? {} : { wrap: wrapperOf(form) };
   const last: LastPickle = {};
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
@@ -105,13 +94,7 @@ export function fairseq2Files(
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
-  const notes = scalingNotes(model.ropeScaling, form, options.versions !== undefined);
-  if (model.normEps !== NORM_EPS) {
-    notes.push(
-      `fairseq2 can't set the epsilon of its norms: it takes ${NORM_EPS}, where the model has ${model.normEps}`,
-    );
-  }
-  return { files, notes };
+  return { files, notes: codec.notes?.(model, form, options.versions !== undefined) ?? [] };
 }
 
 /**
@@ -130,15 +113,6 @@ function embeddingDim(
 function fileName(isNative: boolean, rank: number, count: number): string {
   if (isNative) return `${STEP}/model/pp_00/tp_${String(rank).padStart(2, "0")}/sdp_00.pt`;
   return `${STEP}/${count === 1 ? "model.pt" : `model.${rank}.pt`}`;
-}
-
-function legacyForm(
-  { ropeScaling }: ModelDescription,
-  versions: Fairseq2Options["versions"],
-): Exclude<ModelYamlForm, "0.5+"> {
-  if (versions !== undefined) return versions;
-  if (ropeScaling === undefined || isSameScaling(ropeScaling, SCALING_OF_0_4)) return "0.2-0.4";
-  return isSameScaling(ropeScaling, SCALING_UNTIL_0_3) ? "0.2-0.3" : "0.4";
 }
 
 /** What stands around the state dict. Without `fs2`, 0.4 takes a file for one of Meta's. */
@@ -161,25 +135,4 @@ function stateInOrder(parameters: Parameters, model: ModelDescription, tie: bool
     state.set(name, parameters.get(tie && name === PROJECTION ? EMBEDDING : name)!);
   }
   return state;
-}
-
-function isSameScaling(a: RopeScaling, b: RopeScaling): boolean {
-  return a.factor === b.factor && a.lowFreqFactor === b.lowFreqFactor &&
-    a.highFreqFactor === b.highFreqFactor &&
-    a.originalContextLength === b.originalContextLength;
-}
-
-/** Which versions can't scale RoPE as the model does. */
-function scalingNotes(scaling: RopeScaling | undefined, form: ModelYamlForm, isChosen: boolean): string[] {
-  if (scaling === undefined || form === "0.5+") return [];
-  const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = scaling;
-  const numbers = `factor ${factor}, low ${lowFreqFactor}, high ${highFreqFactor}, original length ` +
-    `${originalContextLength}`;
-  if (form !== "0.4" && !isSameScaling(scaling, SCALING_UNTIL_0_3)) {
-    return [
-      `fairseq2 0.2 and 0.3 can't scale RoPE as the model does (${numbers}): they take 8, 1, 5 and 8192`,
-    ];
-  }
-  if (isChosen) return [];
-  return [`model.yaml is for fairseq2 ${form}, which alone can scale RoPE as the model does (${numbers})`];
 }

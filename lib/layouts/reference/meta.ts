@@ -5,9 +5,10 @@
  */
 
 import { currentDialect } from "../../torch/save_state.ts";
+import { familyOf } from "../../models/families.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
-import { isMetaScaling, metaParamsJson } from "./params_json.ts";
+import { paramsJson } from "./params_json.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { consolidatedFiles } from "./write.ts";
 import { reshardedShards } from "../resharded.ts";
@@ -40,16 +41,7 @@ export function metaFiles(
   const { dialect = currentDialect } = checkpoint;
   const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
   const files = consolidatedFiles(shards, model, dialect);
-  files.push(textFile("params.json", metaParamsJson(model)));
+  files.push(textFile("params.json", paramsJson(model, "meta")));
 
-  const notes: string[] = [];
-  const { ropeScaling } = model;
-  if (ropeScaling !== undefined && !isMetaScaling(ropeScaling)) {
-    const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = ropeScaling;
-    notes.push(
-      `Meta's params.json can't say how RoPE is scaled (factor ${factor}, low ${lowFreqFactor}, high ` +
-        `${highFreqFactor}, original length ${originalContextLength}): Meta's code takes 8, 1, 4 and 8192`,
-    );
-  }
-  return { files, notes };
+  return { files, notes: familyOf(model).paramsJson!.notes?.(model, "meta") ?? [] };
 }

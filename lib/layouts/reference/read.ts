@@ -16,7 +16,7 @@ import type { TorchDialect } from "../../torch/save_state.ts";
 import { dictOf } from "../../torch/pickled_dict.ts";
 import { type TorchFile, torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
-import { describeReference } from "./describe_reference.ts";
+import { describeReference } from "./params_json.ts";
 import { observeShape } from "../observe.ts";
 import { findParameter } from "../../models/families.ts";
 import { formatName, isRotaryBuffer } from "../../models/parameter.ts";

@@ -13,7 +13,7 @@ import type { TensorParallelShard } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { familyOf } from "../../models/families.ts";
 import { formatName, parseName } from "../../models/parameter.ts";
-import { referenceParamsJson } from "./params_json.ts";
+import { paramsJson } from "./params_json.ts";
 import { textFile } from "../text_file.ts";
 
 /** The name of a shard's file (fairseq2 0.3.0 `convert_checkpoint.py`: two digits, more where they are needed). */
@@ -47,7 +47,10 @@ export function referenceFiles(
   model: ModelDescription,
   dialect: TorchDialect = currentDialect,
 ): OutputFile[] {
-  return [...consolidatedFiles(shards, model, dialect), textFile("params.json", referenceParamsJson(model))];
+  return [
+    ...consolidatedFiles(shards, model, dialect),
+    textFile("params.json", paramsJson(model, "reference")),
+  ];
 }
 
 /** The `consolidated.NN.pth` files of a model's shards. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
-import type { Generation } from "../../../lib/layouts/fairseq2/generation.ts";
+import type { Generation } from "../../../lib/models/family.ts";
 import { type ModelConfig, parseModelYaml } from "../../../lib/layouts/fairseq2/model_yaml.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
@@ -71,9 +71,6 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
     headDim: config.model_dim / config.num_attn_heads,
     vocabSize: config.vocab_size ?? config.vocab_info?.size,
     intermediateSize: ffn_width,
-    ffnInnerDim: config.ffn_inner_dim,
-    ffnInnerDimScale: config.ffn_inner_dim_scale,
-    ffnInnerDimMultiplier: config.ffn_inner_dim_multiplier ?? 1,
     multipleOf: config.ffn_inner_dim_multiple_of ?? config.ffn_inner_dim_to_multiple,
     ropeTheta: config.rope_theta,
     normEps: 1e-5,
@@ -139,7 +136,6 @@ const llama3 = {
   vocabSize: 50,
   intermediateSize: 128,
   multipleOf: 8,
-  ffnInnerDimScale: 2 / 3,
   ropeTheta: 500000,
   normEps: 1e-5,
   maxSeqLen: 131072,
@@ -150,8 +146,6 @@ const published = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalCont
 const llama3_030 = {
   ...llama3,
   generation: "0.2-0.3",
-  ffnInnerDim: 192,
-  ffnInnerDimMultiplier: 1,
   ropeScaling: { ...published, highFreqFactor: 5 },
   bosId: 48,
   eosId: 49,
@@ -162,8 +156,6 @@ const llama2_030 = {
   kvHeads: 4,
   vocabSize: 40,
   intermediateSize: 88,
-  ffnInnerDim: 128,
-  ffnInnerDimMultiplier: 1,
   ropeTheta: 10000,
   maxSeqLen: 4096,
   embeddingShardDim: 1,
@@ -173,8 +165,6 @@ const llama2_030 = {
 const llama3_045 = {
   ...llama3,
   generation: "0.4",
-  ffnInnerDim: 128,
-  ffnInnerDimMultiplier: 1.5,
   ropeScaling: published,
   bosId: 48,
   eosId: 49,

@@ -62,7 +62,7 @@ for (const name of cases) {
         const { bosId: _bos, eosId: _eos, tied: _tied, embeddingShardDim: _dim, ...model } = back.model;
         const exact = choice.versions !== "0.2-0.3" || name.startsWith("fairseq2-0.3.0");
         for (const [field, value] of Object.entries(model)) {
-          if (!(field in opened.model) || /^(?:generation|ffnInner|numShards)/.test(field)) continue;
+          if (!(field in opened.model) || /^(?:generation|numShards)/.test(field)) continue;
           // Only 0.2 and 0.3 can't say how RoPE is scaled.
           if (field === "ropeScaling" && !exact) continue;
           assertEquals<unknown>(

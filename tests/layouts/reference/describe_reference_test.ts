@@ -9,15 +9,15 @@ import type { LlamaArchitecture } from "../../../lib/models/llama/architectures.
 import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import {
-  type DescribedReference,
+  type DescribedModel,
   describeReference,
-} from "../../../lib/layouts/reference/describe_reference.ts";
+  paramsJson,
+} from "../../../lib/layouts/reference/params_json.ts";
 import { kvDim, type ModelDescription } from "../../../lib/models/model_description.ts";
-import type { Observation } from "../../../lib/layouts/observe.ts";
-import { metaParamsJson, referenceParamsJson } from "../../../lib/layouts/reference/params_json.ts";
+import type { ObservedShape } from "../../../lib/models/fit_architecture.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
-function observe(model: ModelDescription, changes: Partial<Observation> = {}): Observation {
+function observe(model: ModelDescription, changes: Partial<ObservedShape> = {}): ObservedShape {
   const { dim, layers, intermediateSize, vocabSize } = model;
   return {
     families: [familyOf(model)],
@@ -34,9 +34,9 @@ function observe(model: ModelDescription, changes: Partial<Observation> = {}): O
 function describe(
   text: string,
   model: ModelDescription,
-  changes: Partial<Observation> = {},
+  changes: Partial<ObservedShape> = {},
   shards = 1,
-): DescribedReference {
+): DescribedModel {
   return describeReference(text, "params.json", shards, observe(model, changes));
 }
 
@@ -57,8 +57,8 @@ for (const name of certain) {
       `${ropeScaling?.factor}, low 1, high 4)`;
     // Flat, it says that RoPE is scaled, which stands for a factor of 8.
     const [nested, flat] = [ropeScaling !== undefined, ropeScaling?.factor === 32];
-    assertEquals(describe(referenceParamsJson(model), model), { model, notes: nested ? [note] : [] });
-    assertEquals(describe(metaParamsJson(model), model), { model, notes: flat ? [note] : [] });
+    assertEquals(describe(paramsJson(model, "reference"), model), { model, notes: nested ? [note] : [] });
+    assertEquals(describe(paramsJson(model, "meta"), model), { model, notes: flat ? [note] : [] });
   });
 }
 
@@ -71,16 +71,16 @@ for (const [plain, scaled] of ambiguous) {
   Deno.test(`describeReference() tells ${plain} from ${scaled} by Meta's params.json alone`, () => {
     for (const name of [plain, scaled]) {
       const model = untied(name);
-      assertEquals(describe(metaParamsJson(model), model), { model, notes: [] });
+      assertEquals(describe(paramsJson(model, "meta"), model), { model, notes: [] });
       // Nested, the two are the same text, and they compute differently.
-      assertEquals(describe(referenceParamsJson(model), model), { notes: [] });
+      assertEquals(describe(paramsJson(model, "reference"), model), { notes: [] });
     }
   });
 }
 
 for (const [older, newer] of [["7b", "llama2_7b"], ["13b", "llama2_13b"]] as const) {
   Deno.test(`describeReference() takes ${newer} for ${older}, which differs in the context length, and says so`, () => {
-    const text = referenceParamsJson(untied(newer));
+    const text = paramsJson(untied(newer), "reference");
     assertEquals(describe(text, untied(newer)), {
       model: untied(older),
       notes: [
@@ -93,25 +93,25 @@ for (const [older, newer] of [["7b", "llama2_7b"], ["13b", "llama2_13b"]] as con
 
 Deno.test("describeReference() takes fairseq2's 13B of 32 layers for one", () => {
   const model: ModelDescription = { ...untied("13b"), layers: 32 };
-  assertEquals(describe(referenceParamsJson(model), model).model, model);
+  assertEquals(describe(paramsJson(model, "reference"), model).model, model);
 });
 
 Deno.test("describeReference() takes the vocabulary of the weights, and says where params.json has another", () => {
   const model = untied("33b");
   const changes = { vocabSize: 32100 };
   const expected = { ...model, ...changes };
-  assertEquals(describe(metaParamsJson(model), model, changes), {
+  assertEquals(describe(paramsJson(model, "meta"), model, changes), {
     model: expected,
     notes: ["a vocabulary of 32100, where params.json has 32000"],
   });
-  assertEquals(describe(referenceParamsJson(model), model, changes), { model: expected, notes: [] });
+  assertEquals(describe(paramsJson(model, "reference"), model, changes), { model: expected, notes: [] });
 });
 
 Deno.test("describeReference() takes the weights' word for how the embedding is split", () => {
   for (const embeddingShardDim of [0, 1] as const) {
     for (const name of ["llama3_2_1b", "33b"]) {
       const model = untied(name);
-      const described = describe(referenceParamsJson(model), model, { embeddingShardDim }, 2);
+      const described = describe(paramsJson(model, "reference"), model, { embeddingShardDim }, 2);
       assertEquals(described.model, { ...model, embeddingShardDim });
     }
   }
@@ -138,21 +138,21 @@ const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalCo
 Deno.test("describeReference() describes sizes of their own as transformers' script does, and says what it took", () => {
   const length = (taken: number) => `params.json says no context length; ${taken} is taken`;
   const unscaled = "params.json doesn't say whether RoPE is scaled; it is taken as not scaled";
-  assertEquals(describe(referenceParamsJson(own), own), { model: own, notes: [length(8192), unscaled] });
-  assertEquals(describe(metaParamsJson(own), own), { model: own, notes: [length(8192)] });
+  assertEquals(describe(paramsJson(own, "reference"), own), { model: own, notes: [length(8192), unscaled] });
+  assertEquals(describe(paramsJson(own, "meta"), own), { model: own, notes: [length(8192)] });
 
   const scaled: ModelDescription = { ...own, ropeScaling, maxSeqLen: 131072 };
-  assertEquals(describe(metaParamsJson(scaled), own), { model: scaled, notes: [length(131072)] });
+  assertEquals(describe(paramsJson(scaled, "meta"), own), { model: scaled, notes: [length(131072)] });
 
   const code: ModelDescription = { ...own, ropeTheta: 1e6, maxSeqLen: 16384, embeddingShardDim: 1 };
-  assertEquals(describe(metaParamsJson(code), own), { model: code, notes: [length(16384)] });
+  assertEquals(describe(paramsJson(code, "meta"), own), { model: code, notes: [length(16384)] });
 
   const llama2: ModelDescription = { ...own, ropeTheta: 10000, maxSeqLen: 4096, embeddingShardDim: 1 };
-  assertEquals(describe(referenceParamsJson(llama2), own), { model: llama2, notes: [length(4096)] });
+  assertEquals(describe(paramsJson(llama2, "reference"), own), { model: llama2, notes: [length(4096)] });
 });
 
 Deno.test("describeReference() finds shards missing at the end", () => {
-  const text = referenceParamsJson(own);
+  const text = paramsJson(own, "reference");
   assertError(
     () =>
       describe(text, own, { kvDim: 8, intermediateSize: 64, vocabSize: 25, embeddingShardDim: undefined }),
@@ -166,12 +166,12 @@ Deno.test("describeReference() finds shards missing at the end", () => {
 Deno.test("describeReference() refuses a params.json that is none, or says a thing twice", () => {
   const of = (text: string) => () => describe(text, own);
   assertError(of("[]"), ConfigError, "params.json: expected a mapping, got a sequence");
-  const twice = metaParamsJson(own).replace("{", '{"dim": 32,');
+  const twice = paramsJson(own, "meta").replace("{", '{"dim": 32,');
   assertError(of(twice), ConfigError, "params.json: dim: is there twice");
 });
 
 Deno.test("describeReference() carries no field of the architecture's table along", () => {
-  const model = describe(referenceParamsJson(untied("33b")), untied("33b")).model as Partial<
+  const model = describe(paramsJson(untied("33b"), "reference"), untied("33b")).model as Partial<
     LlamaArchitecture
   >;
   assertEquals(

@@ -5,11 +5,11 @@ import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import {
   isMetaScaling,
-  metaParamsJson,
-  parseParamsJson,
-  referenceParamsJson,
-  type ReferenceWeights,
-} from "../../../lib/layouts/reference/params_json.ts";
+  readLlamaParams,
+  type ReferenceParams,
+} from "../../../lib/models/llama/params_json.ts";
+import type { ModelDescription } from "../../../lib/models/model_description.ts";
+import { paramsJson, parseParams } from "../../../lib/layouts/reference/params_json.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 const fixtures = new URL("../../../fixtures/", import.meta.url);
@@ -37,7 +37,17 @@ function onOneLine(text: string): string {
   return text.trim().replace(/\n */g, " ").replaceAll("{ ", "{").replaceAll(" }", "}");
 }
 
-const tiny: ReferenceWeights = {
+/** What the text of a params.json says. */
+function readText(text: string, file = "params.json"): ReferenceParams {
+  return readLlamaParams(parseParams(text, file).fields);
+}
+
+/** A model of some sizes. */
+function modelOf(sizes: Partial<ModelDescription>): ModelDescription {
+  return { ...findArchitecture("7b"), ...sizes };
+}
+
+const tiny = {
   dim: 32,
   layers: 2,
   heads: 4,
@@ -48,17 +58,17 @@ const tiny: ReferenceWeights = {
   normEps: 1e-5,
 };
 
-Deno.test("referenceParamsJson() writes the params.json of every real checkpoint, digit by digit", () => {
+Deno.test("paramsJson() writes the params.json of every real checkpoint, digit by digit", () => {
   for (const path of expectedParams) {
     const isLlama2 = path.includes("llama2");
     const weights = isLlama2 ? { ...tiny, kvHeads: 4, intermediateSize: 88, ropeTheta: 10000 } : tiny;
-    assertEquals(onOneLine(referenceParamsJson(weights)), read(path), path);
+    assertEquals(onOneLine(paramsJson(modelOf(weights), "reference")), read(path), path);
   }
 });
 
-Deno.test("referenceParamsJson() indents and ends with a newline", () => {
+Deno.test("paramsJson() indents and ends with a newline", () => {
   assertEquals(
-    referenceParamsJson(findArchitecture("llama3_2_1b")),
+    paramsJson(findArchitecture("llama3_2_1b"), "reference"),
     `{
   "model": {
     "dim": 2048,
@@ -75,17 +85,17 @@ Deno.test("referenceParamsJson() indents and ends with a newline", () => {
   );
 });
 
-Deno.test("referenceParamsJson() leaves out what is as by default", () => {
+Deno.test("paramsJson() leaves out what is as by default", () => {
   assertEquals(
-    onOneLine(referenceParamsJson(findArchitecture("7b"))),
+    onOneLine(paramsJson(findArchitecture("7b"), "reference")),
     '{"model": {"dim": 4096, "n_layers": 32, "n_heads": 32, "multiple_of": 256, "rope_theta": 10000.0, "norm_eps": 1e-05}}',
   );
-  assert(!referenceParamsJson(findArchitecture("llama3_2_3b")).includes("ffn_dim_multiplier"));
+  assert(!paramsJson(findArchitecture("llama3_2_3b"), "reference").includes("ffn_dim_multiplier"));
 });
 
-Deno.test("referenceParamsJson() reads back as what it was made from, for every architecture", () => {
+Deno.test("paramsJson() reads back as what it was made from, for every architecture", () => {
   for (const architecture of llamaArchitectures) {
-    const params = parseParamsJson(referenceParamsJson(architecture));
+    const params = readText(paramsJson(architecture, "reference"));
     const {
       dim,
       layers,
@@ -113,24 +123,24 @@ Deno.test("referenceParamsJson() reads back as what it was made from, for every 
   }
 });
 
-Deno.test("referenceParamsJson() refuses a width that the formula can't give", () => {
+Deno.test("paramsJson() refuses a width that the formula can't give", () => {
   assertError(
-    () => referenceParamsJson({ ...tiny, intermediateSize: 100 }),
+    () => paramsJson(modelOf({ ...tiny, intermediateSize: 100 }), "reference"),
     MismatchError,
     "Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of 100 with dim 32 and multiple_of 8",
   );
 });
 
-Deno.test("referenceParamsJson() refuses what doesn't read back", () => {
+Deno.test("paramsJson() refuses what doesn't read back", () => {
   assertError(
-    () => referenceParamsJson({ ...tiny, heads: 5, kvHeads: 5 }),
+    () => paramsJson(modelOf({ ...tiny, heads: 5, kvHeads: 5 }), "reference"),
     ConfigError,
     "params.json: model.n_heads: 5 heads don't divide a dimension of 32",
   );
-  assertThrows(() => referenceParamsJson({ ...tiny, layers: 1.5 }), TypeError);
+  assertThrows(() => paramsJson(modelOf({ ...tiny, layers: 1.5 }), "reference"), ConfigError);
 });
 
-Deno.test("metaParamsJson() writes what Meta's package lists for its models", () => {
+Deno.test("paramsJson() for Meta writes what Meta's package lists for its models", () => {
   const golden: Record<string, Record<string, unknown>> = JSON.parse(read("llama/meta_arch_args.json"));
   const names = {
     "Llama-3-70B": "llama3_70b",
@@ -140,16 +150,16 @@ Deno.test("metaParamsJson() writes what Meta's package lists for its models", ()
   for (const [meta, name] of Object.entries(names)) {
     const expected = { ...golden[meta] };
     if (expected.use_scaled_rope === false) delete expected.use_scaled_rope;
-    const written = metaParamsJson(findArchitecture(name));
+    const written = paramsJson(findArchitecture(name), "meta");
     assertEquals(JSON.parse(written), expected);
     assertEquals(Object.keys(JSON.parse(written)), Object.keys(expected));
     assert(written.includes('"norm_eps": 1e-05,\n  "rope_theta": 500000.0') && written.endsWith("\n}\n"));
   }
 });
 
-Deno.test("metaParamsJson() leaves a multiplier of 1 out and says the vocabulary of LLaMA 2", () => {
+Deno.test("paramsJson() for Meta leaves a multiplier of 1 out and says the vocabulary of LLaMA 2", () => {
   assertEquals(
-    onOneLine(metaParamsJson(findArchitecture("llama2_7b"))),
+    onOneLine(paramsJson(findArchitecture("llama2_7b"), "meta")),
     '{"dim": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 32, "vocab_size": 32000, "multiple_of": 256, ' +
       '"norm_eps": 1e-05, "rope_theta": 10000.0}',
   );
@@ -167,10 +177,10 @@ Deno.test("isMetaScaling() is true for the numbers in Meta's code alone", () => 
   }
 });
 
-Deno.test("parseParamsJson() reads those of every real checkpoint", () => {
+Deno.test("readLlamaParams() reads those of every real checkpoint", () => {
   for (const path of expectedParams) {
     const isLlama2 = path.includes("llama2");
-    assertEquals(parseParamsJson(read(path)), {
+    assertEquals(readText(read(path)), {
       ...tiny,
       headDim: 8,
       ffnDimMultiplier: 1.5,
@@ -179,9 +189,9 @@ Deno.test("parseParamsJson() reads those of every real checkpoint", () => {
   }
 });
 
-Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () => {
+Deno.test("readLlamaParams() reads Meta's flat ones, from LLaMA 1 to 3.1", () => {
   assertEquals(
-    parseParamsJson(
+    readText(
       '{"dim": 4096, "multiple_of": 256, "n_heads": 32, "n_layers": 32, "norm_eps": 1e-06, "vocab_size": -1}',
     ),
     {
@@ -198,7 +208,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
     },
   );
   assertEquals(
-    parseParamsJson(
+    readText(
       '{"dim": 8192, "multiple_of": 4096, "ffn_dim_multiplier": 1.3, "n_heads": 64, "n_kv_heads": 8, ' +
         '"n_layers": 80, "norm_eps": 1e-05, "vocab_size": -1}',
     ),
@@ -216,7 +226,7 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
     },
   );
   const golden: Record<string, unknown> = JSON.parse(read("llama/meta_arch_args.json"));
-  assertEquals(parseParamsJson(JSON.stringify(golden["Llama3.1-405B:bf16-mp8"])), {
+  assertEquals(readText(JSON.stringify(golden["Llama3.1-405B:bf16-mp8"])), {
     dim: 16384,
     layers: 126,
     heads: 128,
@@ -232,8 +242,8 @@ Deno.test("parseParamsJson() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
   });
 });
 
-Deno.test("parseParamsJson() takes null for what may be missing, and ignores what it doesn't know", () => {
-  const params = parseParamsJson(
+Deno.test("readLlamaParams() takes null for what may be missing, and ignores what it doesn't know", () => {
+  const params = readText(
     '{"dim": 32, "n_layers": 2, "n_heads": 4, "norm_eps": 1e-5, "n_kv_heads": null, "ffn_dim_multiplier": null, ' +
       '"rope_theta": null, "multiple_of": null, "vocab_size": null, "use_scaled_rope": null, "head_dim": 8, ' +
       '"quantization_args": null, "vision_chunk_size": -1, "use_qk_norm": false, "max_batch_size": 32, "__proto__": 1}',
@@ -265,9 +275,9 @@ const foreign: [field: string, value: unknown, what: string][] = [
   ["attention_chunk_size", 8192, "a LLaMA 4 model"],
 ];
 
-Deno.test("parseParamsJson() takes feed-forward widths up to the limits", () => {
+Deno.test("readLlamaParams() takes feed-forward widths up to the limits", () => {
   const width = (multiple_of: number, ffn_dim_multiplier: number) =>
-    parseParamsJson(JSON.stringify({ ...base, multiple_of, ffn_dim_multiplier })).intermediateSize;
+    readText(JSON.stringify({ ...base, multiple_of, ffn_dim_multiplier })).intermediateSize;
   assertEquals(width(1, 0.0118), 1); // int(0.0118 · 85)
   assertEquals(width(2 ** 24, 1), 2 ** 24);
   assertError(
@@ -277,7 +287,7 @@ Deno.test("parseParamsJson() takes feed-forward widths up to the limits", () => 
   );
 });
 
-Deno.test("parseParamsJson() names the field that is at fault", () => {
+Deno.test("readLlamaParams() names the field that is at fault", () => {
   const cases: [Record<string, unknown>, field: string, problem: string][] = [
     [{ dim: undefined }, "dim", "missing, expected a positive integer"],
     [{ n_layers: undefined }, "n_layers", "missing, expected a positive integer"],
@@ -320,38 +330,38 @@ Deno.test("parseParamsJson() names the field that is at fault", () => {
     for (const path of ["", "model."]) {
       const params = { ...base, ...change };
       const text = JSON.stringify(path === "" ? params : { model: params });
-      const error: ConfigError = assertThrows(() => parseParamsJson(text, "dir/params.json"), ConfigError);
+      const error: ConfigError = assertThrows(() => readText(text, "dir/params.json"), ConfigError);
       assertEquals(error.message, `dir/params.json: ${path}${field}: ${problem}`);
       assertEquals(error.field, `${path}${field}`);
     }
   }
 });
 
-Deno.test("parseParamsJson() refuses what is no JSON object", () => {
-  assertError(() => parseParamsJson("[1]"), ConfigError, "params.json: expected a mapping, got a sequence");
-  assertError(() => parseParamsJson("null"), ConfigError, "params.json: expected a mapping, got null");
+Deno.test("readLlamaParams() refuses what is no JSON object", () => {
+  assertError(() => readText("[1]"), ConfigError, "params.json: expected a mapping, got a sequence");
+  assertError(() => readText("null"), ConfigError, "params.json: expected a mapping, got null");
   assertError(
-    () => parseParamsJson('{"model": 3}'),
+    () => readText('{"model": 3}'),
     ConfigError,
     "params.json: model: expected a mapping, got 3",
   );
   assertError(
-    () => parseParamsJson(""),
+    () => readText(""),
     ConfigError,
-    "params.json: is no JSON: Unexpected end of JSON input",
+    "params.json: is no JSON: ends too early",
   );
   for (const text of ["{", "{'dim': 1}", '{"dim": NaN}', '{"dim": "\n\x1b[31m', "{}\n\n}"]) {
-    const error: ConfigError = assertThrows(() => parseParamsJson(text), ConfigError);
+    const error: ConfigError = assertThrows(() => readText(text), ConfigError);
     assertEquals(error.field, "");
     assert(/^params\.json: is no JSON: [ -~]+$/.test(error.message), error.message);
   }
 });
 
-Deno.test("parseParamsJson() limits the text", () => {
+Deno.test("readLlamaParams() limits the text", () => {
   const padded = JSON.stringify(base).padEnd(65536);
-  assertEquals(parseParamsJson(padded).dim, 32);
+  assertEquals(readText(padded).dim, 32);
   assertError(
-    () => parseParamsJson(`${padded} `),
+    () => readText(`${padded} `),
     ConfigError,
     "params.json: expected at most 65536 characters, got 65537",
   );

@@ -6,22 +6,12 @@
  */
 
 import { MismatchError } from "../../error.ts";
-import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
-import type { Architecture } from "../../models/family.ts";
-import { ConfigError } from "../../models/config_error.ts";
-import { fitArchitectures } from "../../models/fit_architecture.ts";
-import { inferEmbeddingShardDim } from "../../models/llama/infer_fields.ts";
-import { kvDim, type ModelDescription } from "../../models/model_description.ts";
-import type { Observation } from "../observe.ts";
-import { isMetaScaling, parseParamsJson, type ReferenceParams } from "./params_json.ts";
-
-/** What a `params.json` and weights describe. */
-export interface DescribedReference {
-  /** The model; `undefined` where published models that compute differently fit. */
-  readonly model?: ModelDescription;
-  /** What a user should be told: what was taken where nothing is said. */
-  readonly notes: readonly string[];
-}
+import type { ConfigFields } from "../config_fields.ts";
+import type { Architecture, DescribedReference, FamilyModel, ReferenceFiles } from "../family.ts";
+import { fitArchitectures, type ObservedShape } from "../fit_architecture.ts";
+import { kvDim, type SpecialTokens } from "../model_description.ts";
+import { inferEmbeddingShardDim } from "./infer_fields.ts";
+import { isMetaScaling, readLlamaParams, type ReferenceParams } from "./params_json.ts";
 
 /**
  * Describes the model of a reference directory.
@@ -29,24 +19,21 @@ export interface DescribedReference {
  * The vocabulary is that of the weights. What `params.json` can't say is what the published model has that it fits;
  * for sizes of their own it is what transformers' conversion script takes (4.46.3 `convert_llama_weights_to_hf.py`).
  *
- * @param text The text of `params.json`.
- * @param file The file, as errors name it.
- * @param shards The number of shards that there are.
- * @param observed What the shapes of the weights say.
+ * @param fields The fields of `params.json`.
+ * @param files What else there is.
  * @returns The model, and notes.
- * @throws {ConfigError} If the file isn't what it must be.
+ * @throws {ConfigError} If a field isn't what it must be.
  * @throws {MismatchError} If shards are missing.
  */
-export function describeReference(
-  text: string,
-  file: string,
-  shards: number,
-  observed: Observation,
+export function describeLlamaParams(
+  fields: ConfigFields,
+  { isNested, shards, observed }: ReferenceFiles,
 ): DescribedReference {
-  const params = parseParamsJson(text, file);
+  const { file } = fields;
+  const params = readLlamaParams(fields);
   checkShards(params, file, shards, observed);
   // fairseq2's converter never writes whether RoPE is scaled; in Meta's own file, no word means no.
-  const saysScaling = !isNested(text, file);
+  const saysScaling = !isNested;
   const fits = fitArchitectures(observed).map(({ architecture }) => architecture)
     .filter((each) => fitsParams(each, params))
     .filter((each) =>
@@ -77,8 +64,7 @@ export function describeReference(
   }
   const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
   const { dim, layers, heads, kvHeads, headDim, intermediateSize, multipleOf, ropeTheta, normEps } = params;
-  const model: ModelDescription = {
-    family: "llama",
+  const model: FamilyModel = {
     dim,
     layers,
     heads,
@@ -99,9 +85,7 @@ export function describeReference(
   return { model, notes };
 }
 
-function tokensOf(
-  { bosId, eosId, padId }: Architecture,
-): Pick<ModelDescription, "bosId" | "eosId" | "padId"> {
+function tokensOf({ bosId, eosId, padId }: Architecture): SpecialTokens {
   return {
     ...(bosId !== undefined && { bosId }),
     ...(eosId !== undefined && { eosId }),
@@ -118,28 +102,13 @@ function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[
 }
 
 /** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */
-function checkShards(params: ReferenceParams, file: string, shards: number, observed: Observation): void {
+function checkShards(params: ReferenceParams, file: string, shards: number, observed: ObservedShape): void {
   const whole = kvDim(params);
   const needed = whole / observed.kvDim * shards;
   if (observed.kvDim >= whole || !Number.isInteger(needed) || observed.dim !== params.dim) return;
   throw new MismatchError(
     `${file}: speaks of a model in ${needed} shards of this size, but there are ${shards}; all shards are needed`,
   );
-}
-
-/** Whether the fields are nested as fairseq2's converter writes them. */
-function isNested(text: string, file: string): boolean {
-  try {
-    const value = parseStrictJson(text);
-    return value instanceof Map && value.has("model");
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new ConfigError(
-      file,
-      error.duplicate ?? "",
-      error.duplicate === undefined ? error.message : "is there twice",
-    );
-  }
 }
 
 function fitsParams(architecture: Architecture, params: ReferenceParams): boolean {

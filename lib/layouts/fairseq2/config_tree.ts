@@ -1,0 +1,80 @@
+/**
+ * fairseq2's configurations as trees of fields: what each generation starts from, and how a `model.yaml` changes it.
+ *
+ * A mapping is a `Map`. The names of fields are those of the generation.
+ */
+
+import { type ConfigFields, mapping } from "../../models/config_fields.ts";
+import type { Architecture, ConfigTree, Family, Generation } from "../../models/family.ts";
+import { plainValue } from "../../python/plain_value.ts";
+
+/**
+ * The configuration that fairseq2 has for an architecture. It has the layers that fairseq2 gives it, which may be others
+ * than the published ones, and, from 0.5 on, none of the tokens but the one for padding.
+ *
+ * @param family The family.
+ * @param architecture Its architecture.
+ * @param generation The generation.
+ * @param eosId The token that ends a sequence, which a model card may change.
+ */
+export function architectureConfig(
+  { modelYaml }: Family,
+  architecture: Architecture,
+  generation: Generation,
+  eosId: number | undefined = architecture.eosId,
+): ConfigTree {
+  const { bosId, padId, tied, alternativeLayers: [layers = architecture.layers] } = architecture;
+  const tokens = generation === "0.5+" ? { padId } : { bosId, eosId };
+  const fields = { form: generation, tied, tokens };
+  return plainValue(modelYaml.write({ ...architecture, layers }, fields)) as ConfigTree;
+}
+
+/** The configuration that a family has where nothing is said. */
+export function defaultConfig(family: Family, generation: Generation): ConfigTree {
+  const { architectures, modelYaml } = family;
+  return architectureConfig(
+    family,
+    architectures.find(({ name }) => name === modelYaml.defaultArchitecture)!,
+    generation,
+  );
+}
+
+/**
+ * A configuration with the changes that a `model.yaml` makes (0.3.0 `utils/structured.py` `merge_unstructured`, 0.4.5
+ * `utils/merge.py`, 0.8.1 `utils/config.py`): `_del_` drops fields, so that they get their defaults, `_add_` and
+ * `_set_` replace them, and a mapping in the place of a mapping changes it field by field.
+ *
+ * It takes all that any generation takes. Fields that the generation hasn't got are for the caller to find.
+ *
+ * @param target The configuration.
+ * @param changes The changes.
+ * @returns The configuration with the changes.
+ * @throws {ConfigError} If a directive isn't of the kind that it must be.
+ */
+export function mergeConfig(target: ConfigTree, changes: ConfigFields): ConfigTree {
+  const merged = new Map(target);
+  for (const name of changes.get("_del_", sequenceOfTexts, [])) merged.delete(name);
+  for (const directive of ["_add_", "_set_"]) {
+    for (const [name, value] of changes.get(directive, mapping, new Map())) merged.set(name, value);
+  }
+  for (const [name, value] of changes.values) {
+    if (directives.has(name)) continue;
+    const old = merged.get(name);
+    merged.set(
+      name,
+      value instanceof Map ? mergeConfig(old instanceof Map ? old : new Map(), changes.nested(name)) : value,
+    );
+  }
+  return merged;
+}
+
+/** What is no field; `_type_` is a remnant that 0.3 skips. */
+const directives: ReadonlySet<string> = new Set(["_del_", "_add_", "_set_", "_type_"]);
+
+const sequenceOfTexts = {
+  expectation: (value: unknown) =>
+    Array.isArray(value) && value.every((item) => typeof item === "string")
+      ? undefined
+      : "a sequence of texts",
+  type: [] as readonly string[],
+};

@@ -1,0 +1,34 @@
+import { ConfigError } from "../models/config_error.ts";
+import { ConfigFields, mapping, show } from "../models/config_fields.ts";
+import { MAX_CONFIG_CHARACTERS } from "../models/limits.ts";
+import { JsonError, parseStrictJson } from "../safetensors/json.ts";
+
+/**
+ * Parses a text that is one JSON object.
+ *
+ * @param text The text, of 65536 characters at most.
+ * @param file The file, as errors name it.
+ * @returns The fields, with a `Map` for each object in it.
+ * @throws {ConfigError} If it is too long, no JSON, no object, or says a field twice.
+ */
+export function parseJsonFields(text: string, file: string): ConfigFields {
+  if (text.length > MAX_CONFIG_CHARACTERS) {
+    throw new ConfigError(
+      file,
+      "",
+      `expected at most ${MAX_CONFIG_CHARACTERS} characters, got ${text.length}`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = parseStrictJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw error.duplicate === undefined
+      ? new ConfigError(file, "", `is no JSON: ${error.message}`)
+      : new ConfigError(file, error.duplicate, "is there twice");
+  }
+  const expected = mapping.expectation(value);
+  if (expected !== undefined) throw new ConfigError(file, "", `expected ${expected}, got ${show(value)}`);
+  return new ConfigFields(file, "", value as ReadonlyMap<string, unknown>);
+}

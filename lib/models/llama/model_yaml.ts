@@ -1,0 +1,156 @@
+/**
+ * LLaMA's configurations in fairseq2's `model.yaml`, as they are read.
+ *
+ * @module
+ */
+
+import {
+  anyNumber,
+  boolean,
+  type ConfigFields,
+  nonNegativeInteger,
+  nullable,
+  positiveInteger,
+  positiveNumber,
+  positivePair,
+  text as textKind,
+} from "../config_fields.ts";
+import type { FamilyModel, Generation } from "../family.ts";
+import {
+  MAX_DIM,
+  MAX_HEADS,
+  MAX_INTERMEDIATE_SIZE,
+  MAX_LAYERS,
+  MAX_SEQUENCE_LENGTH,
+  MAX_VOCABULARY,
+} from "../limits.ts";
+import { headsProblem, type RopeScaling } from "../model_description.ts";
+import { fairseq2IntermediateSize } from "./intermediate_size.ts";
+
+/** What fairseq2 0.2 and 0.3 compute scaled RoPE with, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
+export const SCALING_UNTIL_0_3: RopeScaling = {
+  factor: 8,
+  lowFreqFactor: 1,
+  highFreqFactor: 5,
+  originalContextLength: 8192,
+};
+
+/** The epsilon of fairseq2's `RMSNorm`, in all versions. No configuration has it. */
+export const NORM_EPS = 1e-5;
+
+/**
+ * Reads a configuration.
+ *
+ * @param read The fields.
+ * @param generation The versions of fairseq2 that it is of.
+ * @returns The model.
+ * @throws {ConfigError} If a field isn't what it must be.
+ */
+export function readLlamaConfig(read: ConfigFields, generation: Generation): FamilyModel {
+  const shape = {
+    dim: read.get("model_dim", positiveInteger(MAX_DIM)),
+    layers: read.get("num_layers", positiveInteger(MAX_LAYERS)),
+    heads: read.get("num_attn_heads", positiveInteger(MAX_HEADS)),
+    kvHeads: read.get("num_key_value_heads", positiveInteger(MAX_HEADS)),
+  };
+  const unfit = headsProblem(shape);
+  if (unfit !== undefined) {
+    throw read.error(unfit.field === "heads" ? "num_attn_heads" : "num_key_value_heads", unfit.problem);
+  }
+
+  const isNew = generation === "0.5+";
+  const multipleOf = read.get(
+    isNew ? "ffn_inner_dim_multiple_of" : "ffn_inner_dim_to_multiple",
+    positiveInteger(MAX_INTERMEDIATE_SIZE),
+  );
+  const intermediateSize = fairseq2IntermediateSize({
+    innerDim: read.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
+    innerDimScale: read.get("ffn_inner_dim_scale", positiveNumber),
+    innerDimMultiplier: generation === "0.2-0.3" ? 1 : read.get("ffn_inner_dim_multiplier", positiveNumber),
+    multipleOf,
+  });
+  if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
+    throw read.error(
+      "ffn_inner_dim",
+      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
+    );
+  }
+
+  const maxSeqLen = read.get("max_seq_len", positiveInteger(MAX_SEQUENCE_LENGTH));
+  const ropeTheta = read.get("rope_theta", positiveNumber);
+  const ropeScaling = readRopeScaling(read, generation);
+  checkTrainingFields(read, isNew);
+  return {
+    ...shape,
+    headDim: shape.dim / shape.heads,
+    ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"), generation)),
+    intermediateSize,
+    multipleOf,
+    ropeTheta,
+    ...(ropeScaling !== undefined && { ropeScaling }),
+    normEps: NORM_EPS,
+    maxSeqLen,
+    embeddingShardDim: shardsColumns(read, isNew, maxSeqLen) ? 1 : 0,
+    tied: isNew && read.get("tied_embeddings", boolean),
+  };
+}
+
+/** From 0.5 on the field says; before, the context length tells LLaMA 1 and 2 (0.3.0 `loader.py`, 0.4 `_handler.py`). */
+function shardsColumns(read: ConfigFields, isNew: boolean, maxSeqLen: number): boolean {
+  return isNew ? read.get("shard_embed_dim", boolean) : maxSeqLen < 8192;
+}
+
+function readRopeScaling(read: ConfigFields, generation: Generation): RopeScaling | undefined {
+  const isScaled = read.get("use_scaled_rope", boolean);
+  if (generation === "0.2-0.3") return isScaled ? SCALING_UNTIL_0_3 : undefined;
+  const fields = read.nested(generation === "0.4" ? "rope_scaling" : "rope_scale");
+  fields.refuseOthers(["factor", "frequency_factors", "original_context_length"]);
+  // The defaults of `LLaMARopeScalingConfig` of 0.4 and `LLaMARoPEScaleConfig` from 0.5 on.
+  const factor = fields.get("factor", positiveNumber, 8);
+  const [lowFreqFactor, highFreqFactor] = fields.get("frequency_factors", positivePair, [1, 4]);
+  const length = positiveInteger(MAX_SEQUENCE_LENGTH);
+  const originalContextLength = fields.get("original_context_length", length, 8192);
+  if (!isScaled) return undefined;
+  if (lowFreqFactor >= highFreqFactor) {
+    throw fields.error(
+      "frequency_factors",
+      `expected a low and a higher one, got ${lowFreqFactor} and ${highFreqFactor}`,
+    );
+  }
+  return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
+}
+
+/** `VocabularyInfo` of 0.2 to 0.4. */
+function readVocabularyInfo(
+  fields: ConfigFields,
+  generation: Generation,
+): Pick<FamilyModel, "vocabSize" | "bosId" | "eosId" | "padId"> {
+  const header = generation === "0.4" ? ["boh_idx", "eoh_idx"] : [];
+  fields.refuseOthers(["size", "unk_idx", "bos_idx", "eos_idx", "pad_idx", ...header]);
+  const id = nonNegativeInteger(MAX_VOCABULARY);
+  for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) fields.optional(name, id);
+  const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) => fields.optional(name, id));
+  return {
+    vocabSize: fields.get("size", positiveInteger(MAX_VOCABULARY)),
+    ...(bosId !== undefined && { bosId }),
+    ...(eosId !== undefined && { eosId }),
+    ...(padId !== undefined && { padId }),
+  };
+}
+
+/** From 0.5 on, the tokenizer alone knows how a sequence begins and ends. */
+function readVocabulary(fields: ConfigFields): Pick<FamilyModel, "vocabSize" | "padId"> {
+  const padId = fields.optional("pad_idx", nonNegativeInteger(MAX_VOCABULARY));
+  return {
+    vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
+    ...(padId !== undefined && { padId }),
+  };
+}
+
+/** What only training needs; a wrong type still means that the file is damaged. */
+function checkTrainingFields(read: ConfigFields, isNew: boolean): void {
+  read.get("dropout_p", anyNumber);
+  if (!isNew) return;
+  read.get("init_std", nullable(anyNumber));
+  read.get("init_std_scale", textKind);
+}
