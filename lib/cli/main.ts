@@ -5,6 +5,7 @@
  */
 
 import { processFacts } from "../bytes/process_facts.ts";
+import { collectWith } from "../copy/memory.ts";
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
 import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
@@ -90,6 +91,7 @@ async function dispatch(
     const parsed = parseArguments(command, rest);
     if (parsed !== "help") {
       onRun(command);
+      collectWith((await import("./collect_garbage.ts")).collectGarbage);
       return await command.run(parsed, { signal });
     }
     print(commandHelp(command, style));

@@ -4,9 +4,6 @@
  * @module
  */
 
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-
 /**
  * How much garbage may pile up, in bytes of heap. Left alone, V8 lets the heap grow past 140 MB while it opens the
  * eight shards of a 405B model, of which 20 MB are in use; each collection takes some 15 ms.
@@ -19,21 +16,23 @@ let collect: (() => void) | undefined;
 let inUse = 0;
 
 /**
- * Collects garbage if the heap has grown large. To be called after each table of contents, which leaves much
- * garbage and little else. The calls that make V8's collector callable need no permission.
+ * Says how garbage is collected. That is a program's to say: in another's process nothing is collected but by the
+ * engine's own choice.
+ *
+ * @param collector Collects all garbage.
+ */
+export function collectWith(collector: () => void): void {
+  collect = collector;
+}
+
+/**
+ * Collects garbage if the heap has grown large, and there is a collector. To be called after each table of contents,
+ * which leaves much garbage and little else.
  *
  * @param bytes By how much it must have grown.
  */
 export function trimMemory(bytes: number = HEAP_BYTES): void {
-  if (Deno.memoryUsage().heapUsed < inUse + bytes) return;
-  if (collect === undefined) {
-    try {
-      setFlagsFromString("--expose-gc");
-      collect = runInNewContext("gc") as () => void;
-    } catch {
-      collect = () => {}; // It is only a saving.
-    }
-  }
+  if (collect === undefined || Deno.memoryUsage().heapUsed < inUse + bytes) return;
   collect();
   inUse = Deno.memoryUsage().heapUsed;
 }

@@ -1,8 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { trimMemory } from "../../lib/copy/memory.ts";
+import { collectGarbage } from "../../lib/cli/collect_garbage.ts";
+import { collectWith, trimMemory } from "../../lib/copy/memory.ts";
 
-Deno.test("trimMemory() collects what is no longer in use", () => {
+Deno.test("trimMemory() collects what is no longer in use, once it is said how", () => {
   const heap = () => Deno.memoryUsage().heapUsed;
+  let calls = 0;
+  trimMemory(0);
+  collectWith(() => calls++);
+  trimMemory(0);
+  trimMemory(1e9);
+  assertEquals(calls, 1);
+  collectWith(collectGarbage);
   trimMemory();
   const before = heap();
   let garbage: number[][] = [];
@@ -12,4 +20,18 @@ Deno.test("trimMemory() collects what is no longer in use", () => {
   garbage = [];
   trimMemory();
   assertEquals(heap() - before < 40e6, true, `${heap() - before} of ${full - before}`);
+});
+
+Deno.test("the library sets no flag of V8's, however large the heap of its host is", async () => {
+  const at = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  const program = `
+    const held = Array.from({ length: 1e6 }, (_, i) => ({ i }));
+    const { inspect } = await import(${at("mod.ts")});
+    await inspect(new URL(${at("fixtures/torch/2.13.0/plain/model.pt")}).pathname);
+    const { runInNewContext } = await import("node:vm");
+    console.log(held.length, runInNewContext("typeof gc"));
+  `;
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--no-check", program] })
+    .output();
+  assertEquals(new TextDecoder().decode(stdout), "1000000 undefined\n");
 });

@@ -1,5 +1,5 @@
 /**
- * Opens a file, and prints what that took: `{"milliseconds", "bytes"}`, where the bytes are by how much the most that the
+ * Opens a file as the program does, and prints what that took: `{"milliseconds", "bytes"}`, where the bytes are by how much the most that the
  * process had in memory is above what it had before. Linux only.
  *
  * ```sh
@@ -8,6 +8,8 @@
  */
 
 import { FileSource } from "../../lib/bytes/source.ts";
+import { collectGarbage } from "../../lib/cli/collect_garbage.ts";
+import { collectWith } from "../../lib/copy/memory.ts";
 import { CheckpointError } from "../../lib/error.ts";
 import { readConfigText } from "../../lib/layouts/config_text.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
@@ -36,6 +38,7 @@ function status(field: string): number {
 }
 
 const [kind, path] = Deno.args as [string, string];
+collectWith(collectGarbage);
 // So that loading the program doesn't count.
 await open("torch", fixturePath("2.13.0/plain/model.pt"));
 await import("../../lib/torch/zip_directory.ts");
