@@ -74,7 +74,7 @@ export type { Archive, ArchiveRecord } from "./lib/torch/archive.ts";
 export type { TorchDialect } from "./lib/torch/save_state.ts";
 export { type ByteSource, FileSource } from "./lib/bytes/source.ts";
 
-export type { CopyOptions, CopyProgress, CopyResult } from "./lib/copy/copy_engine.ts";
+export type { CastLoss, CopyOptions, CopyProgress, CopyResult } from "./lib/copy/copy_engine.ts";
 export type { Task, WriteOptions, WriteResult } from "./lib/output/output_directory.ts";
 export type {
   Copy,

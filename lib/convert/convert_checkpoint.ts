@@ -5,7 +5,7 @@
  */
 
 import { checkOutput, outputPaths, type Task, writeOutput } from "../output/output_directory.ts";
-import type { CopyProgress } from "../copy/copy_engine.ts";
+import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
 import type { Plan } from "../copy/plan.ts";
 import { OptionError } from "../error.ts";
@@ -214,23 +214,42 @@ export async function runConversion(
 ): Promise<ConversionSummary> {
   checkOptions(options, rules);
   trimMemory();
-  const { complete, reused, cloned, files, overflows } = await writeOutput(
+  const { complete, reused, cloned, files, losses } = await writeOutput(
     conversion.plan,
     options.output,
     options,
   );
   const description = describeConversion(conversion, options.output, files);
-  const lost = overflows === 0
-    ? []
-    : [`${overflows} numbers in the files made now are too large for ${options.dtype} and became infinite`];
   return {
     ...description,
-    notes: [...description.notes, ...lost],
+    notes: [...description.notes, ...lossNotes(losses, options.dtype)],
     seconds: (performance.now() - start) / 1000,
     complete,
     reused,
     cloned,
   };
+}
+
+/** How many tensors a note names. */
+const NAMED_TENSORS = 3;
+
+/** What a user should be told of numbers that were cast: where they are, those tensors first that have most of them. */
+function lossNotes(losses: readonly CastLoss[], dtype = ""): string[] {
+  const note = (what: "infinities" | "nans", verdict: string) => {
+    const tensors = losses.filter((loss) => loss[what] > 0).sort((a, b) => b[what] - a[what]);
+    if (tensors.length === 0) return [];
+    const total = tensors.reduce((sum, loss) => sum + loss[what], 0);
+    const named = tensors.slice(0, NAMED_TENSORS).map((loss) => `${loss[what]} in ${loss.tensor}`);
+    const more = tensors.length - named.length;
+    const numbers = total === 1
+      ? "1 number in the files made now is"
+      : `${total} numbers in the files made now are`;
+    return [`${numbers} ${verdict}: ${named.join(", ")}${more > 0 ? ` and the rest in ${more} more` : ""}`];
+  };
+  return [
+    ...note("infinities", `too large for ${dtype} and became infinite`),
+    ...note("nans", "NaN, as in the input"),
+  ];
 }
 
 /**

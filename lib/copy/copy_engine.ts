@@ -73,12 +73,22 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a cast made of a tensor's numbers that somebody should know. */
+export interface CastLoss {
+  /** The tensor, as the output calls it. */
+  readonly tensor: string;
+  /** Finite numbers that became infinite in the other format. */
+  readonly infinities: number;
+  /** Numbers that were NaN before, and still are. */
+  readonly nans: number;
+}
+
 /** What was done. */
 export interface CopyResult {
   /** The names of the files that were made as clones. */
   readonly cloned: readonly string[];
-  /** Finite numbers that became infinite in a cast to a narrower format. */
-  readonly overflows: number;
+  /** Tensors of which a cast made infinities, or with NaN in them, by name. */
+  readonly losses: readonly CastLoss[];
 }
 
 /** A file of the plan, and where to build it. */
@@ -148,7 +158,7 @@ export async function copyFiles(
   const cancel = () => Atomics.store(shared.cancelled, 0, 1);
 
   let files = 0;
-  let overflows = 0;
+  const losses = new Map<string, CastLoss>();
   const report = (finished?: string) =>
     onProgress?.({
       bytes: Number(Atomics.load(shared.bytes, 0)),
@@ -185,7 +195,15 @@ export async function copyFiles(
         const bytes = chunk.rows * chunk.view.rowBytes;
         file.parts[chunk.copy]!.set(chunk.firstRow, { crc: result.crc, bytes });
         sourceCheck.add(result.reads);
-        overflows += result.overflows;
+        if (result.infinities + result.nans > 0) {
+          const tensor = file.layout.copies[chunk.copy]!.label;
+          const { infinities = 0, nans = 0 } = losses.get(tensor) ?? {};
+          losses.set(tensor, {
+            tensor,
+            infinities: infinities + result.infinities,
+            nans: nans + result.nans,
+          });
+        }
         if (--file.left === 0) await complete(file);
       }
     };
@@ -211,7 +229,7 @@ export async function copyFiles(
       }
     }));
     throwIfCancelled();
-    return { cloned, overflows };
+    return { cloned, losses: [...losses.values()].sort((a, b) => a.tensor < b.tensor ? -1 : 1) };
   } catch (error) {
     cancel();
     throw error;

@@ -64,7 +64,9 @@ export interface ChunkResult {
   /** What was read from sources for it. */
   readonly reads: readonly ReadRun[];
   /** How many finite numbers a cast turned into infinities. */
-  readonly overflows: number;
+  readonly infinities: number;
+  /** How many numbers that a cast took were NaN, and stayed so. */
+  readonly nans: number;
 }
 
 /** One dimension of items that lie apart: how many there are, and how far apart they lie and are to lie. */
@@ -107,7 +109,8 @@ export function createKernel(
   const scratch: Uint8Array[] = [];
   let reads: ReadRun[] = [];
   let lastRuns = new Map<string, ReadRun>();
-  let overflows = 0;
+  let infinities = 0;
+  let nans = 0;
   // Reading what lies between two items costs no more than another call. Measured: see docs/speed.md.
   const gapBytes = 8192;
   const castTables = new Map<string, { numbers: Uint16Array | Uint32Array; lost: Uint8Array }>();
@@ -260,7 +263,7 @@ export function createKernel(
         // whole numbers; a caller's buffer may lack it.
         const isAligned = into.byteOffset % (view.to === "float32" ? 4 : 2) === 0;
         const target = isAligned ? into : new Uint8Array(into.byteLength);
-        overflows += castNumbers(source, view.from, target, view.to);
+        castNumbers(source, view.from, target, view.to);
         if (!isAligned) into.set(target);
       }
     }
@@ -384,14 +387,14 @@ export function createKernel(
     }
   }
 
-  /** Converts numbers, rounding to nearest even; returns how many finite ones became infinite. */
+  /** Converts numbers, rounding to nearest even; counts finite ones that become infinite, and those that are NaN. */
   function castNumbers(
     from: Uint8Array,
     fromType: CastType,
     into: Uint8Array,
     toType: CastType,
     isTable = false,
-  ): number {
+  ): void {
     const count = from.byteLength / (fromType === "float32" ? 4 : 2);
     const words = fromType === "float32"
       ? new Uint32Array(from.buffer, from.byteOffset, count)
@@ -399,50 +402,53 @@ export function createKernel(
     const out = toType === "float32"
       ? new Uint32Array(into.buffer, into.byteOffset, count)
       : new Uint16Array(into.buffer, into.byteOffset, count);
-    let overflowed = 0;
+    let [infinite, nan] = [0, 0];
     if (fromType === "float32" && toType === "bfloat16") {
       for (let i = 0; i < count; i++) {
         const bits = words[i]!;
         if ((bits & 0x7fffffff) > 0x7f800000) {
           out[i] = (bits >>> 16) | 0x40; // NaN: keep it one, quiet.
+          nan++;
         } else {
           const rounded = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-          if ((rounded & 0x7fff) === 0x7f80 && (bits & 0x7f800000) !== 0x7f800000) overflowed++;
+          if ((rounded & 0x7fff) === 0x7f80 && (bits & 0x7f800000) !== 0x7f800000) infinite++;
           out[i] = rounded;
         }
       }
-      return overflowed;
-    }
-    if (fromType !== "float32" && count > 65536 && !isTable) {
+    } else if (fromType !== "float32" && count > 65536 && !isTable) {
       // There are only 65,536 numbers of 16 bits: convert each once, and look the rest up.
       const { numbers, lost } = castTable(fromType, toType);
       for (let i = 0; i < count; i++) {
         const bits = words[i]!;
         out[i] = numbers[bits]!;
-        overflowed += lost[bits]!;
+        if (lost[bits] === 0) continue;
+        if (lost[bits] === 1) infinite++;
+        else nan++;
       }
-      return overflowed;
-    }
-    for (let i = 0; i < count; i++) {
-      let bits = words[i]!; // Widen to float32 bits first.
-      if (fromType === "bfloat16") bits = (bits << 16) >>> 0;
-      else if (fromType === "float16") bits = halfToSingle(bits);
-      if (toType === "float32") {
-        out[i] = bits;
-      } else if (toType === "float16") {
-        const half = singleToHalf(bits);
-        if ((half & 0x7fff) === 0x7c00 && (bits & 0x7fffffff) < 0x7f800000) overflowed++;
-        out[i] = half;
-      } else if ((bits & 0x7fffffff) > 0x7f800000) {
-        out[i] = (bits >>> 16) | 0x40;
-      } else {
-        out[i] = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+    } else {
+      for (let i = 0; i < count; i++) {
+        let bits = words[i]!; // Widen to float32 bits first.
+        if (fromType === "bfloat16") bits = (bits << 16) >>> 0;
+        else if (fromType === "float16") bits = halfToSingle(bits);
+        if ((bits & 0x7fffffff) > 0x7f800000) nan++;
+        if (toType === "float32") {
+          out[i] = bits;
+        } else if (toType === "float16") {
+          const half = singleToHalf(bits);
+          if ((half & 0x7fff) === 0x7c00 && (bits & 0x7fffffff) < 0x7f800000) infinite++;
+          out[i] = half;
+        } else if ((bits & 0x7fffffff) > 0x7f800000) {
+          out[i] = (bits >>> 16) | 0x40;
+        } else {
+          out[i] = (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+        }
       }
     }
-    return overflowed;
+    infinities += infinite;
+    nans += nan;
   }
 
-  /** What every number of a 16-bit format becomes in another, and which finite ones become infinite (1, not 0). */
+  /** What every number of a 16-bit format becomes in another; 1 where it was finite and is infinite then, 2 for NaN. */
   function castTable(from: CastType, to: CastType): { numbers: Uint16Array | Uint32Array; lost: Uint8Array } {
     const key = from + to;
     let table = castTables.get(key);
@@ -451,10 +457,14 @@ export function createKernel(
       const numbers = to === "float32" ? new Uint32Array(65536) : new Uint16Array(65536);
       const lost = new Uint8Array(65536);
       const size = numbers.BYTES_PER_ELEMENT;
+      const counted = [infinities, nans] as const;
       for (let i = 0; i < 65536; i++) {
+        [infinities, nans] = [0, 0];
         const one = new Uint8Array(numbers.buffer, i * size, size);
-        lost[i] = castNumbers(new Uint8Array(all.buffer, i * 2, 2), from, one, to, true);
+        castNumbers(new Uint8Array(all.buffer, i * 2, 2), from, one, to, true);
+        lost[i] = infinities + 2 * nans;
       }
+      [infinities, nans] = counted;
       table = { numbers, lost };
       castTables.set(key, table);
     }
@@ -500,7 +510,7 @@ export function createKernel(
     const rowBytes = view.rowBytes;
     reads = [];
     lastRuns = new Map();
-    overflows = 0;
+    [infinities, nans] = [0, 0];
     let crc = 0;
     let blockRows = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
     if (blockRows > group) blockRows -= blockRows % group;
@@ -517,7 +527,7 @@ export function createKernel(
       if (path !== undefined) open(path, true).write(block, at + row * rowBytes);
       onBlock(block.byteLength);
     }
-    return { crc, reads, overflows };
+    return { crc, reads, infinities, nans };
   }
 
   return {

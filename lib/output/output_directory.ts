@@ -253,7 +253,7 @@ function removeLeftovers(output: string, partial: string, record: string, keepsR
 /** The result where another process has made the output. */
 function madeElsewhere(plan: Plan, output: string): WriteResult {
   const reused = plan.files.map(({ name }) => name);
-  return { complete: true, reused, written: [], cloned: [], overflows: 0, files: sizesIn(output, plan) };
+  return { complete: true, reused, written: [], cloned: [], losses: [], files: sizesIn(output, plan) };
 }
 
 async function makeFiles(

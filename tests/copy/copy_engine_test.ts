@@ -164,12 +164,18 @@ Deno.test("copyFiles() truncates what was at a destination before", async () => 
   assertEquals(Deno.readTextFileSync(temp.join("out")), "short");
 });
 
-Deno.test("copyFiles() counts overflows", async () => {
+Deno.test("copyFiles() counts the infinities that casts make and the NaNs that they meet, by tensor", async () => {
   using temp = new TempDirectory();
-  const path = temp.write("f32", new Uint8Array(Float32Array.of(1e9, -1e9, 1, Infinity).buffer));
-  const view = cast(bytes(path, 0, 2, 8), "float32", "float16");
-  const plan = planOf([outputFile("a", [{ label: "x", view }]), outputFile("b", [{ label: "x", view }])]);
-  assertEquals((await copyAll(plan, temp)).overflows, 4);
+  const path = temp.write("f32", new Uint8Array(Float32Array.of(1e9, -1e9, 1, Infinity, NaN, 5).buffer));
+  const view = (first: number, count: number) => cast(bytes(path, 4 * first, count, 4), "float32", "float16");
+  const plan = planOf([
+    outputFile("a", [{ label: "x", view: view(0, 6) }, { label: "y", view: view(2, 2) }]),
+    outputFile("b", [{ label: "z", view: view(4, 2) }, { label: "x", view: view(0, 1) }]),
+  ]);
+  assertEquals((await copyAll(plan, temp)).losses, [
+    { tensor: "x", infinities: 3, nans: 1 },
+    { tensor: "z", infinities: 0, nans: 1 },
+  ]);
 });
 
 Deno.test("copyFiles() names the record whose bytes are damaged", async () => {

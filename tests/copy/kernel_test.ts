@@ -165,31 +165,32 @@ Deno.test("createKernel() casts every number as torch does", async () => {
       const out = temp.write("out.bin", "");
       const size = castTypeBytes(from);
       const view = cast(bytes(path, 0, source.length / 64, 64 * size), from, to);
-      const { overflows } = kernel.run(
+      const { infinities, nans } = kernel.run(
         { view, path: out, at: 0, firstRow: 0, rows: view.rows, group: 1 },
         nothing,
       );
       const data = Deno.readFileSync(out).buffer;
       const found = to === "float32" ? new Uint32Array(data) : new Uint16Array(data);
       assertEquals(found.length, expected.length);
-      let expectedOverflows = 0;
+      let [expectedInfinities, expectedNaNs] = [0, 0];
       for (let i = 0; i < found.length; i++) {
         const wasNaN = magnitude(source[i]!, from) > infinity[from];
         const wasInfinite = magnitude(source[i]!, from) === infinity[from];
-        if (magnitude(expected[i]!, to) === infinity[to] && !wasInfinite) expectedOverflows++;
+        if (magnitude(expected[i]!, to) === infinity[to] && !wasInfinite) expectedInfinities++;
+        if (magnitude(expected[i]!, to) > infinity[to]) expectedNaNs++;
         if (wasNaN ? magnitude(found[i]!, to) <= infinity[to] : found[i] !== expected[i]) {
           throw new Error(`${from} ${source[i]!.toString(16)} became ${to} ${found[i]!.toString(16)}`);
         }
         // A NaN keeps its sign and stays quiet.
         if (wasNaN) assertEquals(found[i]! >>> (8 * castTypeBytes(to) - 1), source[i]! >>> (8 * size - 1));
       }
-      assertEquals(overflows, expectedOverflows, `${from} to ${to}`);
+      assertEquals([infinities, nans], [expectedInfinities, expectedNaNs], `${from} to ${to}`);
       kernel.close();
     }
   }
 });
 
-Deno.test("createKernel() counts overflows of each run anew", () => {
+Deno.test("createKernel() counts infinities and NaN of each run anew", () => {
   using temp = new TempDirectory();
   const path = temp.write(
     "f32.bin",
@@ -197,9 +198,15 @@ Deno.test("createKernel() counts overflows of each run anew", () => {
   );
   const kernel = createKernel(io, 8);
   const view = cast(bytes(path, 0, 6, 4), "float32", "float16");
-  const run = (firstRow: number, rows: number) =>
-    kernel.run({ view, path: undefined, at: 0, firstRow, rows, group: 1 }, nothing).overflows;
-  assertEquals([run(0, 6), run(0, 6), run(1, 5), run(2, 4)], [2, 2, 1, 0]);
+  const run = (firstRow: number, rows: number) => {
+    const chunk = { view, path: undefined, at: 0, firstRow, rows, group: 1 };
+    const { infinities, nans } = kernel.run(chunk, nothing);
+    return [infinities, nans];
+  };
+  assertEquals([run(0, 6), run(0, 6), run(1, 5), run(2, 4), run(5, 1)], [[2, 1], [2, 1], [1, 1], [0, 1], [
+    0,
+    0,
+  ]]);
   kernel.close();
 });
 
@@ -512,6 +519,6 @@ Deno.test("createKernel() copies nothing where there is nothing", () => {
   kernel.fill(none, 1, 0, new Uint8Array(0));
   const view = bytes("none", 0, 0, 4);
   const result = kernel.run({ view, path: undefined, at: 0, firstRow: 0, rows: 0, group: 1 }, nothing);
-  assertEquals(result, { crc: 0, reads: [], overflows: 0 });
+  assertEquals(result, { crc: 0, reads: [], infinities: 0, nans: 0 });
   kernel.close();
 });

@@ -65,7 +65,7 @@ Deno.test("writeOutput() makes the directory with all files", async () => {
     reused: [],
     written: names,
     cloned: [],
-    overflows: 0,
+    losses: [],
     files: [{ name: "a.bin", bytes: 2000 }, { name: "below/b.bin", bytes: 1500 }, {
       name: "c.json",
       bytes: 3,
