@@ -34,8 +34,9 @@ export async function openIfSafetensors(source: ByteSource): Promise<Safetensors
     if (isLegacy || (!path.endsWith(".safetensors") && start[8] !== 0x7b)) return undefined;
     throw error;
   }
+  // Whether more could be run than was read, only --globals has to know.
   const pickles = await listPickles(source);
-  if (isLegacy || pickles.globals.size > 0 || !pickles.isCertain) {
+  if (isLegacy || pickles.globals.size > 0) {
     throw new FormatError(
       `${path}: can be read as a safetensors file and as a pickle, which runs what it names; ` +
         "see what that is with ckpt inspect --globals",

@@ -77,7 +77,10 @@ export function listPicklesIn(
     for (const { global: { module, name } } of list.globals) globals.set(`${module}.${name}`, [module, name]);
     const { error } = list;
     if (error !== undefined) {
-      const isDead = error.problem === "malformed" || (error.problem === "ends" && bytes.length === length);
+      const isShort = bytes.length === length || (error.needs ?? 0) > length;
+      // An extension code stands for a global that was registered: by none of these readers, nor by what names none.
+      const isUnknown = globals.size === 0 && EXTENSIONS.has(bytes[end + error.offset]);
+      const isDead = error.problem === "malformed" || (error.problem === "ends" && isShort) || isUnknown;
       const isCertain = isDead && list.globals.length === 0;
       return { globals, count, end, bytesRead: bytes.length, error, isCertain };
     }
@@ -86,6 +89,8 @@ export function listPicklesIn(
   }
   return { globals, count, end, bytesRead: bytes.length, isCertain: end === length };
 }
+
+const EXTENSIONS: ReadonlySet<number | undefined> = new Set([OPCODES.EXT1, OPCODES.EXT2, OPCODES.EXT4]);
 
 /** The opcode that states the length of what follows, and the bytes of that length. */
 const FRAME = OPCODES.FRAME;

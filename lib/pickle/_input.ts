@@ -5,6 +5,13 @@ import { decodeLatin1, decodeUtf8, isAscii } from "./_utf8.ts";
 
 const NEWLINE = 0x0a;
 
+/** Whether a number can have this byte, in any of Python's forms: a letter, a digit, `_`, `+`, `-`, `.` or a space. */
+function isNumberByte(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (letter >= 0x61 && letter <= 0x7a) || byte === 0x5f ||
+    byte === 0x2b || byte === 0x2d || byte === 0x2e || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
 /** The bytes of a pickle, taken from front to back. Every length is checked before anything is allocated. */
 export class PickleInput {
   readonly #bytes: Uint8Array;
@@ -123,32 +130,49 @@ export class PickleInput {
     return this.view(length + 1).subarray(0, length);
   }
 
-  /** Takes a line that is a number. A final `L` is dropped where `suffix` says so, as in LONG. */
-  number(suffix: boolean): string {
-    const line = this.line();
+  /**
+   * Takes a line that `parse` reads as a number. A final `L` is dropped where `suffix` says so, as in LONG. Where the
+   * number alone is refused, `isUseless` says whether what is to be done with it can't be done in any case.
+   */
+  number<T>(
+    parse: (text: string) => T | undefined,
+    { suffix = false, isUseless = () => false }: { suffix?: boolean; isUseless?: (value: T) => boolean } = {},
+  ): T {
+    const start = this.#position;
+    const end = this.#bytes.indexOf(NEWLINE, start);
+    const rest = this.#bytes.subarray(start, end < 0 ? start + this.#limits.digits : end);
+    const nul = rest.indexOf(0);
+    const line = nul < 0 ? this.line() : rest.subarray(0, nul);
     const long = suffix && line.length > 0 && line[line.length - 1] === 0x4c;
     const text = long ? line.subarray(0, line.length - 1) : line;
     const signed = text[0] === 0x2b || text[0] === 0x2d;
     const digits = text.length - (signed ? 1 : 0);
     if (digits > this.#limits.digits) {
-      throw this.#step.error(`the number has ${digits} digits, more than ${this.#limits.digits}`);
+      throw this.#step.error(
+        `the number has ${digits} digits, more than ${this.#limits.digits}`,
+        text.some((byte) => !isNumberByte(byte)) ? "malformed" : "refused",
+      );
     }
-    // CPython takes it for the end of the number, and some of its versions for that of the line.
-    if (text.includes(0)) throw this.#step.error("the line is not a number");
-    return decodeLatin1(text);
+    const value = parse(decodeLatin1(text));
+    if (value === undefined) throw this.#step.error("the line is not a number", "malformed");
+    // For CPython's C unpickler the number ends there; for its Python one it is none.
+    if (nul >= 0) {
+      throw this.#step.error("the line is not a number", isUseless(value) ? "malformed" : "refused");
+    }
+    return value;
   }
 
   /** Takes a line that is a part of a global's name. */
   name(): string {
     const name = decodeUtf8(this.#nameLine(), false);
-    if (name === undefined) throw this.#step.error("the name is not UTF-8");
+    if (name === undefined) throw this.#step.error("the name is not UTF-8", "malformed");
     return name;
   }
 
   /** Takes a line that is a part of a global's name in ASCII, as in INST. */
   asciiName(): string {
     const line = this.#nameLine();
-    if (!isAscii(line)) throw this.#step.error("the name is not ASCII");
+    if (!isAscii(line)) throw this.#step.error("the name is not ASCII", "malformed");
     return decodeLatin1(line);
   }
 
@@ -172,6 +196,7 @@ export class PickleInput {
     return this.#step.error(
       `${length} bytes are needed, ${this.#bytes.length - this.#position} are left`,
       problem,
+      this.#position + Number(length),
     );
   }
 

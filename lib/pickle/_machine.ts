@@ -87,13 +87,13 @@ export class PickleMachine {
       case OP.LONG4:
         return this.#integer(input.int32());
       case OP.INT:
-        return this.#number(parseInt0(input.number(false)));
+        return stack.push(input.number(parseInt0));
       case OP.LONG:
-        return this.#number(parseLong(input.number(true)));
+        return stack.push(input.number(parseLong, { suffix: true }));
       case OP.BINFLOAT:
         return stack.push(new PickleFloat(input.float64()));
       case OP.FLOAT:
-        return stack.push(new PickleFloat(this.#parsed(parseFloatText(input.number(false)))));
+        return stack.push(new PickleFloat(input.number(parseFloatText)));
 
       case OP.SHORT_BINUNICODE:
         return stack.push(input.utf8(input.uint8()));
@@ -119,8 +119,12 @@ export class PickleMachine {
       case OP.BYTEARRAY8:
         return this.#objects.make(new ByteArray(input.copy(input.length64())));
       case OP.NEXT_BUFFER:
-      case OP.READONLY_BUFFER:
-        throw this.#step.error("there are no out-of-band buffers");
+        throw this.#step.error("there are no out-of-band buffers", "malformed");
+      case OP.READONLY_BUFFER: {
+        const top = stack.isEmpty ? null : stack.top();
+        const isObject = typeof top === "object" && top !== null;
+        throw this.#step.error("there are no out-of-band buffers", isObject ? "refused" : "malformed");
+      }
 
       case OP.EMPTY_TUPLE:
         return this.#objects.tuple([]);
@@ -166,7 +170,7 @@ export class PickleMachine {
         return stack.push(stack.top());
 
       case OP.PUT:
-        return this.#put(this.#parsed(parseDecimal(input.number(false))));
+        return this.#put(input.number(parseDecimal, { isUseless: () => stack.isEmpty }));
       case OP.BINPUT:
         return this.#put(input.uint8());
       case OP.LONG_BINPUT:
@@ -174,7 +178,9 @@ export class PickleMachine {
       case OP.MEMOIZE:
         return this.#put(this.#memo.size);
       case OP.GET:
-        return stack.push(this.#memo.get(this.#parsed(parseDecimal(input.number(false)))));
+        return stack.push(
+          this.#memo.get(input.number(parseDecimal, { isUseless: (index) => !this.#memo.has(index) })),
+        );
       case OP.BINGET:
         return stack.push(this.#memo.get(input.uint8()));
       case OP.LONG_BINGET:
@@ -228,15 +234,6 @@ export class PickleMachine {
       throw this.#step.error(`the integer has ${length} bytes, more than ${this.#limits.integerBytes}`);
     }
     this.#stack.push(decodeInteger(this.#input.view(length)));
-  }
-
-  #number(value: number | bigint | boolean | undefined): void {
-    this.#stack.push(this.#parsed(value));
-  }
-
-  #parsed<T>(value: T | undefined): T {
-    if (value === undefined) throw this.#step.error("the line is not a number", "malformed");
-    return value;
   }
 
   #unescaped<T>(text: T | undefined): T {

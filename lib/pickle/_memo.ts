@@ -44,10 +44,19 @@ export class PickleMemo {
     else this.#sparse.set(place, value);
   }
 
+  /** Whether there is an entry. */
+  has(index: number | bigint): boolean {
+    return this.#find(index) !== undefined;
+  }
+
+  #find(index: number | bigint): PickleValue | undefined {
+    const place = Number(index);
+    return place >= 0 && place < this.#dense.length ? this.#dense[place] : this.#sparse.get(place);
+  }
+
   /** Gives an entry. */
   get(index: number | bigint): PickleValue {
-    const place = Number(index);
-    const value = place >= 0 && place < this.#dense.length ? this.#dense[place] : this.#sparse.get(place);
+    const value = this.#find(index);
     if (value === undefined) throw this.#step.error(`the memo has no entry ${index}`, "malformed");
     return value;
   }

@@ -137,7 +137,7 @@ export class PickleObjects {
   /** OBJ. */
   obj(values: PickleValue[]): void {
     const callable = values.shift();
-    if (callable === undefined) throw this.#step.error("there is no class above the mark");
+    if (callable === undefined) throw this.#step.error("there is no class above the mark", "malformed");
     this.#checkCallable(callable);
     this.make(new Reduction(callable, Tuple.from(values)));
   }
@@ -171,7 +171,7 @@ export class PickleObjects {
 
   /** PERSID. */
   persistentId(line: Uint8Array): void {
-    if (!isAscii(line)) throw this.#step.error("the persistent id is not ASCII");
+    if (!isAscii(line)) throw this.#step.error("the persistent id is not ASCII", "malformed");
     this.make(new PersistentId(decodeLatin1(line)));
   }
 }

@@ -30,9 +30,14 @@ export class PickleStack {
     this.#values.push(value);
   }
 
+  /** Whether there is nothing on it that an opcode could take. */
+  get isEmpty(): boolean {
+    return this.#values.length <= this.#fence;
+  }
+
   /** Takes the top value. */
   pop(): PickleValue {
-    if (this.#values.length <= this.#fence) throw this.#underflow();
+    if (this.isEmpty) throw this.#underflow();
     return this.#values.pop()!;
   }
 
@@ -45,7 +50,7 @@ export class PickleStack {
 
   /** Looks at the top value. */
   top(): PickleValue {
-    if (this.#values.length <= this.#fence) throw this.#underflow();
+    if (this.isEmpty) throw this.#underflow();
     return this.#values[this.#values.length - 1]!;
   }
 

@@ -13,10 +13,11 @@ export class Step {
    *
    * @param reason The state that the opcode met.
    * @param problem What kind of problem it is.
+   * @param needs How many bytes the input would have to have, at least.
    * @returns The error, to be thrown.
    */
-  error(reason: string, problem: PickleProblem = "refused"): PickleError {
-    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, problem);
+  error(reason: string, problem: PickleProblem = "refused", needs?: number): PickleError {
+    return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, problem, needs);
   }
 
   /** Makes an error about the opcode that should stand here, where the input ends. */

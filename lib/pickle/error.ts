@@ -14,11 +14,15 @@ export class PickleError extends SyntaxError {
   /** What kind of problem it is. */
   readonly problem: PickleProblem;
 
+  /** How many bytes the input would have to have, at least, where it is known that it has too few. */
+  readonly needs: number | undefined;
+
   /** Makes an error about the opcode at `offset`. */
-  constructor(message: string, offset: number, problem: PickleProblem) {
+  constructor(message: string, offset: number, problem: PickleProblem, needs?: number) {
     super(`${message} (at byte ${offset} of the pickle)`);
     this.name = "PickleError";
     this.offset = offset;
     this.problem = problem;
+    this.needs = needs;
   }
 }

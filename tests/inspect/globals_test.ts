@@ -3,6 +3,7 @@ import { join, toFileUrl } from "../../lib/deps.ts";
 import { FileError, FormatError } from "../../lib/error.ts";
 import { inspectGlobals, type NamedByPickle } from "../../lib/inspect/globals.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
+import { fileOf } from "../safetensors/_files.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS, readRecords, writeRecords } from "../_torch_files.ts";
 import { golden } from "./_golden.ts";
@@ -178,6 +179,23 @@ Deno.test("inspectGlobals() says that safetensors holds no pickle", async () => 
       complete: true,
       notes: ["safetensors holds no pickle"],
     });
+  }
+});
+
+Deno.test("inspectGlobals() takes no header's length for a pickle", async () => {
+  using temp = new TempDir();
+  const header = (bytes: number) => {
+    const tensors: Record<string, unknown> = { __metadata__: { format: "pt" } };
+    for (let i = 0; JSON.stringify(tensors).length < bytes - 200; i++) {
+      tensors[`model.layers.${i}.mlp.down_proj.weight`] = { dtype: "BF16", shape: [0], data_offsets: [0, 0] };
+    }
+    return JSON.stringify(tensors).padEnd(bytes);
+  };
+  // Multiples of 8, as all that write safetensors make them. The first byte is an opcode again and again.
+  for (let bytes = 40; bytes < 6000; bytes += 8) {
+    Deno.writeFileSync(temp.at("x"), fileOf(header(bytes)));
+    const { globals, complete } = await inspectGlobals(temp.at("x"));
+    assertEquals([globals, complete], [[], true], String(bytes));
   }
 });
 

@@ -86,7 +86,14 @@ Deno.test("PickleError.problem says whether other readers could go on", () => {
   for (const line of ["Ix", "L1 2", "F1_0", "gx", "Sx", "S'\\x'", "V\\u"]) {
     assertProblem("malformed", ascii(`${line}\n`), "STOP");
   }
-  assertProblem("refused", ascii("I1\0\n"), "STOP");
+  for (const line of ["I1\0", "L1L\0", "F1.\0"]) {
+    assertProblem("refused", ascii(`${line}\n`), "STOP");
+  }
+  for (const line of ["p\0\0{", "I\x02\0\0", "I\0", "Lx\0L"]) assertProblem("malformed", ascii(line), "STOP");
+  assertProblem("malformed", "READONLY_BUFFER", "STOP");
+  assertProblem("refused", "SHORT_BINBYTES", 0, "READONLY_BUFFER", "STOP");
+  assertProblem("malformed", "PERSID", 0xe9, 0x0a, "STOP");
+  assertProblem("malformed", "GLOBAL", 0xff, 0x0a, 0x0a, "STOP");
   assertProblem("ends");
   assertProblem("ends", "NONE");
   assertProblem("ends", "BINUNICODE", 9, 0, 0, 0, 0);
@@ -98,7 +105,14 @@ Deno.test("PickleError.problem says whether other readers could go on", () => {
   assertProblem("refused", "EMPTY_LIST", "NONE", "BUILD", "STOP");
   assertProblem("refused", "EMPTY_LIST", "NONE", "APPEND", "BININT1", 0, "NONE", "SETITEM", "STOP");
   assertProblem("refused", "EXT1", 1, "STOP");
-  assertProblem("refused", "NEXT_BUFFER", "STOP");
+  assertProblem("malformed", "NEXT_BUFFER", "STOP");
+  assertProblem("malformed", "MARK", "OBJ");
+  assertProblem("malformed", ascii(`I${"{".repeat(9000)}\n`));
+  assertProblem("refused", ascii(`I${"1".repeat(9000)}\n`));
+  assertProblem("malformed", ascii("p1\0"));
+  assertProblem("refused", ascii("Np1\0"));
+  assertProblem("malformed", ascii("Np0\ng1\0"));
+  assertProblem("refused", ascii("Np0\ng0\0"));
   assertEquals(
     listGlobals(pickle("NONE", "STOP"), { limits: { opcodes: 1 } }).error!.problem,
     "refused",
