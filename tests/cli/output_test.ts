@@ -282,7 +282,7 @@ Deno.test({
     }).output();
     assertEquals(
       [code, new TextDecoder().decode(stderr)],
-      [1, "error: No space left on device (os error 28)\n"],
+      [1, "error: can't print to stdout: No space left on device (os error 28)\n"],
     );
   },
 });
