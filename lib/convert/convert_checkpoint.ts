@@ -22,6 +22,7 @@ import {
 } from "../options.ts";
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
@@ -268,7 +269,7 @@ export function describeConversion(
     input: checkpoint.path,
     output,
     architecture: resolved.architecture ?? null,
-    parameters: countParameters(checkpoint),
+    parameters: countParameters(checkpoint, resolved),
     dtypes: dtypesOf(plan),
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -276,13 +277,13 @@ export function describeConversion(
   };
 }
 
-/** The number of parameters of the whole model: a replicated vector counts once, and so does a tied matrix. */
-function countParameters({ shards }: Checkpoint): number {
+/** The number of parameters of the whole model: a replicated tensor counts once, and so does a tied matrix. */
+function countParameters({ shards }: Checkpoint, { model }: ResolvedModel): number {
   const seen = new Set<Storage>();
   let total = 0;
   shards.forEach(({ parameters }, rank) => {
-    for (const tensor of parameters.values()) {
-      if (rank > 0 && tensor.shape.length === 1) continue;
+    for (const [name, tensor] of parameters) {
+      if (rank > 0 && shardDimOfName(name, model) === undefined) continue;
       if (isWholeStorage(tensor)) {
         if (seen.has(tensor.storage)) continue;
         seen.add(tensor.storage);

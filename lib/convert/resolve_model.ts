@@ -17,9 +17,15 @@ import {
   likelyFits,
   type ObservedShape,
 } from "../models/fit_architecture.ts";
-import { kvDim, type ModelDescription } from "../models/model_description.ts";
+import { kvDim, type ModelDescription, qDim } from "../models/model_description.ts";
 import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
-import { checkShardsAgree, describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
+import {
+  checkShardsAgree,
+  describeDifferences,
+  familiesOf,
+  observeShape,
+  shapeDifferences,
+} from "../layouts/observe.ts";
 
 /** A checkpoint's model. */
 export interface ResolvedModel {
@@ -64,9 +70,10 @@ function isYamlPath(named: string): boolean {
 
 function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   const { architecture, eosId } = findModelCard(name);
-  const observed = observeShape(checkpoint, familyOf(architecture));
+  checkFamily(checkpoint, architecture, name);
+  const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];
-  const description = asTrained(checkpoint, observed, { ...architecture, eosId }, notes);
+  const description = asTrained(checkpoint, observed, { ...architecture, eosId }, name, notes);
   const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
   return { ...resolved, card: name, notes: [...resolved.notes, ...notes] };
 }
@@ -80,6 +87,7 @@ function asTrained(
   checkpoint: Checkpoint,
   observed: ObservedShape,
   named: ModelDescription,
+  name: string,
   notes: string[],
 ): ModelDescription {
   // A params.json doesn't say how RoPE is scaled, so there the name does.
@@ -87,6 +95,7 @@ function asTrained(
     ? checkpoint.model
     : fittingYaml(checkpoint, observed, notes);
   if (config === undefined) return named;
+  checkFamily(checkpoint, named, name, config.family);
   const { ropeScaling: _, ...rest } = named;
   const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
   return {
@@ -119,9 +128,25 @@ function fittingYaml(
   }
 }
 
+/** Compares the family of a model that was named with what other files beside the weights say. */
+function checkFamily(
+  { path, model, modelYaml }: Checkpoint,
+  { family }: Pick<ModelDescription, "family">,
+  named: string,
+  said: string | undefined = model?.family,
+): void {
+  if (said === undefined || said === family) return;
+  const titles = [said, family].map((name) => familyOf({ family: name }).title);
+  throw new MismatchError(
+    `${modelYaml ?? path}: says that the model is of the family ${titles[0]}, but ${named} is of ${
+      titles[1]
+    }`,
+  );
+}
+
 /** A model that other files beside the weights describe: a config.json or a params.json. */
 function fromDescription(checkpoint: Checkpoint, description: ModelDescription): ResolvedModel {
-  const observed = observeShape(checkpoint, familyOf(description));
+  const observed = observeShape(checkpoint.shards, familyOf(description));
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, description));
   return check(
     checkpoint,
@@ -134,11 +159,12 @@ function fromDescription(checkpoint: Checkpoint, description: ModelDescription):
 }
 
 function fromShapes(checkpoint: Checkpoint): ResolvedModel {
-  const observed = observeShape(checkpoint);
-  const fits = likelyFits(fitArchitectures(observed));
+  const { shards } = checkpoint;
+  const candidates = familiesOf(shards).map((family) => observeShape(shards, family));
+  const fits = likelyFits(candidates.flatMap(fitArchitectures));
   const [fit, ...others] = fits;
   if (fit === undefined) {
-    const { dim, layers, intermediateSize } = observed;
+    const { dim, layers, intermediateSize } = candidates[0]!;
     throw new OptionError(
       `${checkpoint.path}: no published architecture has these shapes (dim ${dim}, ${layers} layers, feed-forward ` +
         `width ${intermediateSize}) and there is no model.yaml; give one with --model <model.yaml>`,
@@ -152,6 +178,7 @@ function fromShapes(checkpoint: Checkpoint): ResolvedModel {
       } and there is no model.yaml; say which with --model`,
     );
   }
+  const observed = candidates.find(({ family }) => family.name === fit.architecture.family)!;
   const { name } = fit.architecture;
   return check(checkpoint, observed, fit.architecture, layersOf(fit.architecture), name, name);
 }
@@ -168,7 +195,8 @@ function layersOf({ layers, alternativeLayers }: Architecture): readonly number[
 
 function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   const config = parseModelYaml(readText(path), { file: path });
-  const observed = observeShape(checkpoint, familyOf(config));
+  checkFamily(checkpoint, config, path);
+  const observed = observeShape(checkpoint.shards, familyOf(config));
   // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
   const named = config.architecture === undefined ? [] : layersOf(config.architecture);
   const layers = named.includes(config.layers) ? named : [config.layers];
@@ -229,6 +257,13 @@ function checkFields(
   const layers = layersAllowed.includes(observed.layers) ? observed.layers : config.layers;
   compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
   compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
+  compare(
+    "num_attn_heads",
+    "a width of q",
+    qDim(config),
+    observed.qDim,
+    `${first}.self_attn.q_proj.weight`,
+  );
   compare(
     "num_key_value_heads",
     "a width of k and v",

@@ -6,8 +6,10 @@
 
 import { families } from "../models/families.ts";
 import { EMBEDDING, type Family, type Naming, PROJECTION } from "../models/family.ts";
-import { fitArchitectures, likelyFits, type ObservedShape } from "../models/fit_architecture.ts";
-import { countLayers, formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/parameter.ts";
+import { MismatchError } from "../error.ts";
+import { observeShape } from "../layouts/observe.ts";
+import { fitArchitectures, likelyFits } from "../models/fit_architecture.ts";
+import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/parameter.ts";
 import type { PickleValue } from "../pickle/mod.ts";
 import { dictOf } from "../torch/pickled_dict.ts";
 import type { FileListing, ListedTensor } from "./listing.ts";
@@ -94,32 +96,19 @@ export function fittingArchitectures(
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   families: readonly Family[],
 ): string | undefined {
-  const observed = observe(parameters, families);
-  if (observed === undefined) return undefined;
-  const names = likelyFits(fitArchitectures(observed)).map(({ architecture }) => architecture.name);
-  return names.length === 0 ? undefined : names.join(" or ");
-}
-
-function observe(
-  parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-  families: readonly Family[],
-): ObservedShape | undefined {
-  const size = (name: string) => parameters.get(name)?.shape[0];
-  const dim = size("decoder.layer_norm.weight");
-  const kvDim = size("decoder.layers.0.self_attn.k_proj.weight");
-  const intermediateSize = size("decoder.layers.0.ffn.gate_proj.weight");
   // A tied model may have the embedding alone.
-  const vocabSize = size(PROJECTION) ?? size(EMBEDDING);
-  if (dim === undefined || kvDim === undefined || intermediateSize === undefined || vocabSize === undefined) {
-    return undefined;
-  }
-  return {
-    families,
-    dim,
-    layers: countLayers(parameters.keys()),
-    kvDim,
-    intermediateSize,
-    vocabSize,
-    embeddingShardDim: undefined,
-  };
+  const embedding = parameters.get(EMBEDDING);
+  const all = embedding === undefined || parameters.has(PROJECTION)
+    ? parameters
+    : new Map([...parameters, [PROJECTION, embedding]]);
+  const fits = families.flatMap((family) => {
+    try {
+      return fitArchitectures(observeShape([{ path: "", parameters: all }], family));
+    } catch (error) {
+      if (error instanceof MismatchError) return []; // No whole model.
+      throw error;
+    }
+  });
+  const names = likelyFits(fits).map(({ architecture }) => architecture.name);
+  return names.length === 0 ? undefined : names.join(" or ");
 }

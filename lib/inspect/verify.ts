@@ -6,7 +6,8 @@
 
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, jobs, type Rules, signal } from "../options.ts";
-import type { Checkpoint } from "../layouts/checkpoint.ts";
+import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
+import type { ObservedShape } from "../models/fit_architecture.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
 import { findParameter } from "../models/families.ts";
@@ -119,7 +120,7 @@ async function verifyModel(
 }
 
 function checkModel(checkpoint: Checkpoint): ModelVerification {
-  const { parameters, resolved, problem, differingReplicas } = wholeModel(checkpoint);
+  const { parameters, families, resolved, problem, differingReplicas } = wholeModel(checkpoint);
   const notes = [...checkpoint.notes, ...(resolved?.notes ?? [])];
   for (const name of differingReplicas) {
     notes.push(`${name} differs between the shards, though each should have the same copy`);
@@ -130,27 +131,30 @@ function checkModel(checkpoint: Checkpoint): ModelVerification {
     return { ...found, architecture: null, problem: problem!.message, notes };
   }
   // Nothing says what model it is. It can be complete all the same.
-  const differences = shapeDifferences(checkpoint.shards, likeObserved(checkpoint));
+  const observed = observeShape(checkpoint.shards, families[0]!);
+  const differences = shapeDifferences(checkpoint.shards, likeObserved(parameters, observed), {
+    ...observed.family,
+    parameters: observed.family.parameters.filter(({ names, isPresent }) =>
+      isPresent === undefined || observed.kinds.has(names.fairseq2)
+    ).map(({ isPresent: _, ...spec }) => spec),
+  });
   if (differences.length > 0) {
     return { ...found, architecture: null, problem: describeDifferences(differences), notes };
   }
   return { ...found, architecture: null, notes: [...notes, "no configuration says what model it is"] };
 }
 
-/** A model of the shapes that the weights have, which don't show the number of heads. */
-function likeObserved(checkpoint: Checkpoint): ModelDescription {
-  const { families, dim, layers, kvDim, intermediateSize, vocabSize, embeddingShardDim = 0 } = observeShape(
-    checkpoint,
-  );
+/** A model of the shapes that the weights have, which show the size of a head at most where it has a norm. */
+function likeObserved(parameters: Parameters, observed: ObservedShape): ModelDescription {
+  const { family, qDim, kvDim, embeddingShardDim = 0, ...sizes } = observed;
+  const norm = parameters.get("decoder.layers.0.self_attn.q_norm.weight")?.shape[0] ?? 1;
+  const headDim = kvDim % norm === 0 ? norm : 1;
   return {
-    family: families[0]!.name,
-    dim,
-    layers,
-    heads: dim,
-    kvHeads: kvDim,
-    headDim: 1,
-    intermediateSize,
-    vocabSize,
+    ...sizes,
+    family: family.name,
+    heads: qDim / headDim,
+    kvHeads: kvDim / headDim,
+    headDim,
     multipleOf: 1,
     ropeTheta: 1,
     normEps: 1,

@@ -35,7 +35,7 @@ export interface WholeModel {
  */
 export async function openModel(path: string): Promise<Checkpoint> {
   const checkpoint = await openCheckpoint(path);
-  familiesOf(checkpoint);
+  familiesOf(checkpoint.shards);
   return checkpoint;
 }
 
@@ -49,7 +49,7 @@ export async function openModel(path: string): Promise<Checkpoint> {
 export function wholeModel(checkpoint: Checkpoint): WholeModel {
   const { shards } = checkpoint;
   checkShardsAgree(shards);
-  const families = familiesOf(checkpoint);
+  const families = familiesOf(shards);
   let resolved: ResolvedModel | undefined;
   let problem: CheckpointError | undefined;
   try {
@@ -62,7 +62,10 @@ export function wholeModel(checkpoint: Checkpoint): WholeModel {
     return { parameters: shards[0]!.parameters, families, resolved, problem, differingReplicas: [] };
   }
   const model: SplitModel = resolved?.model ??
-    { family: families[0]!.name, embeddingShardDim: observeShape(checkpoint).embeddingShardDim ?? 0 };
+    {
+      family: families[0]!.name,
+      embeddingShardDim: observeShape(shards, families[0]!).embeddingShardDim ?? 0,
+    };
   for (const [name, { shape }] of shards[0]!.parameters) {
     const dimension = shardDimOfName(name, model);
     if (dimension === undefined || shape.length === 2 || shape.length === 1 && dimension === 0) continue;

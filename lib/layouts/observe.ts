@@ -17,47 +17,70 @@ import {
   shapeOf,
   shardDimOf,
 } from "../models/parameter.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint, TensorParallelShard } from "./checkpoint.ts";
+import type { TensorParallelShard } from "./checkpoint.ts";
+
+/** Weights as far as they are observed: one shard or several, by canonical names. */
+export interface ObservedShard {
+  /** What it was read from, for messages. */
+  readonly path: string;
+  /** Its parameters. */
+  readonly parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+}
 
 /**
- * Observes the names and the shapes of a checkpoint's weights.
+ * Observes the names and the shapes of weights.
  *
- * @param checkpoint The checkpoint.
- * @param family The family that the model is said to be of; any by default.
+ * @param shards The shards.
+ * @param family The family that the model is of.
  * @returns What they say.
  * @throws {MismatchError} If there is a parameter that the family hasn't got, or those are missing that would have to
  * say it.
  */
-export function observeShape({ shards }: Pick<Checkpoint, "shards">, family?: Family): ObservedShape {
-  const possible = familiesOf({ shards }, family && [family]);
+export function observeShape(shards: readonly ObservedShard[], family: Family): ObservedShape {
+  familiesOf(shards, [family]);
   const first = shards[0]!;
-  const size = (shard: TensorParallelShard, name: string, dimension: number) =>
-    parameter(shard, name).shape[dimension] ?? 0;
-  const sum = (name: string) => shards.reduce((total, shard) => total + size(shard, name, 0), 0);
   const dim = size(first, "decoder.layer_norm.weight", 0);
-  const columns = size(first, EMBEDDING, 1);
+  const isWhole = shards.length === 1;
+  const embeddingShardDim = isWhole ? undefined : size(first, EMBEDDING, 1) === dim ? 0 : 1;
+  const kinds = new Set<string>();
+  for (const name of first.parameters.keys()) {
+    kinds.add(parseName(family, "fairseq2", name)!.spec.names.fairseq2);
+  }
+  const rows = (name: string): number => {
+    const split = shardDimOf(parseName(family, "fairseq2", name)!, embeddingShardDim ?? 0) === 0;
+    return (split ? shards : [first]).reduce((total, shard) => total + size(shard, name, 0), 0);
+  };
   return {
-    families: possible,
+    family,
+    kinds,
     dim,
     layers: countLayers(first.parameters.keys()),
-    kvDim: sum("decoder.layers.0.self_attn.k_proj.weight"),
-    intermediateSize: sum("decoder.layers.0.ffn.gate_proj.weight"),
-    vocabSize: sum(PROJECTION),
-    embeddingShardDim: shards.length === 1 ? undefined : columns === dim ? 0 : 1,
+    qDim: rows("decoder.layers.0.self_attn.q_proj.weight"),
+    kvDim: rows("decoder.layers.0.self_attn.k_proj.weight"),
+    intermediateSize: rows("decoder.layers.0.ffn.gate_proj.weight"),
+    vocabSize: rows(PROJECTION),
+    embeddingShardDim,
   };
 }
 
+function size({ path, parameters }: ObservedShard, name: string, dimension: number): number {
+  const tensor = parameters.get(name);
+  if (tensor === undefined) {
+    throw new MismatchError(`${path}: the model lacks ${name}; the checkpoint is incomplete`);
+  }
+  return tensor.shape[dimension] ?? 0;
+}
+
 /**
- * The families that have all of a checkpoint's parameters.
+ * The families that have all of some weights' parameters.
  *
- * @param checkpoint The checkpoint.
+ * @param shards The shards.
  * @param among The families that come into question; all by default.
  * @returns The families, at least one.
  * @throws {MismatchError} If there is none; the message has the first parameter at fault.
  */
 export function familiesOf(
-  { shards }: Pick<Checkpoint, "shards">,
+  shards: readonly ObservedShard[],
   among: readonly Family[] = families,
 ): readonly Family[] {
   const { path, parameters } = shards[0]!;
@@ -73,14 +96,6 @@ export function familiesOf(
     possible = having;
   }
   return possible;
-}
-
-function parameter(shard: TensorParallelShard, name: string): Tensor {
-  const tensor = shard.parameters.get(name);
-  if (tensor === undefined) {
-    throw new MismatchError(`${shard.path}: the model lacks ${name}; the checkpoint is incomplete`);
-  }
-  return tensor;
 }
 
 /** How many differing tensors a message names. */
@@ -138,15 +153,17 @@ export interface ShapeDifference {
  *
  * @param shards The shards.
  * @param model The model.
+ * @param family Its family; that of its name by default.
  * @returns All tensors that differ, in the model's order.
  */
 export function shapeDifferences(
   shards: readonly TensorParallelShard[],
   model: ModelDescription,
+  family: Family = familyOf(model),
 ): ShapeDifference[] {
   const differences: ShapeDifference[] = [];
   const expectedNames = new Set<string>();
-  for (const each of expectedParameters(familyOf(model), model)) {
+  for (const each of expectedParameters(family, model)) {
     const name = formatName("fairseq2", each);
     expectedNames.add(name);
     const whole = shapeOf(each, model);

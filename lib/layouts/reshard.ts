@@ -10,6 +10,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Parameters, TensorParallelShard } from "./checkpoint.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { familyOf } from "../models/families.ts";
+import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { parseName, shardDimOf } from "../models/parameter.ts";
 import { haveSameBytes } from "./same_values.ts";
 
@@ -25,15 +26,16 @@ import { haveSameBytes } from "./same_values.ts";
  * @throws {OptionError} If it can't; the message says which size doesn't divide.
  */
 export function checkShardCount(model: ModelDescription, count: number): void {
-  const sizes: readonly (readonly [number, string])[] = [
+  const matrices = [shardDimOfName(EMBEDDING, model), shardDimOfName(PROJECTION, model)];
+  const sizes: readonly (readonly [number, string, boolean?])[] = [
     [model.heads, "attention heads"],
     [model.kvHeads, "key and value heads"],
     [model.intermediateSize, "feed-forward rows"],
-    [model.vocabSize, "tokens of the vocabulary"],
-    ...(model.embeddingShardDim === 1 ? [[model.dim, "columns of the embedding"] as const] : []),
+    [model.vocabSize, "tokens of the vocabulary", matrices.includes(0)],
+    [model.dim, "columns of the embedding", matrices[0] === 1],
   ];
-  for (const [size, what] of sizes) {
-    if (size % count !== 0) {
+  for (const [size, what, isSplit = true] of sizes) {
+    if (isSplit && size % count !== 0) {
       throw new OptionError(
         `Can't split the model into ${count} shards: it has ${size} ${what}, which ${count} doesn't divide`,
       );

@@ -181,6 +181,8 @@ export interface Family {
   readonly name: string;
   /** Its name for people. */
   readonly title: string;
+  /** Whose code computes it, in words with a plural: what can't be converted is what these haven't got. */
+  readonly whose: string;
   /**
    * Its parameters in the order of fairseq2's state dicts: those before the layers, those of a layer, those after. The
    * embedding ({@link EMBEDDING}) and the output projection ({@link PROJECTION}) are among them in every family.

@@ -5,12 +5,16 @@
  */
 
 import type { Architecture, Family } from "./family.ts";
-import { kvDim, type ModelShape } from "./model_description.ts";
+import { kvDim, type ModelShape, qDim } from "./model_description.ts";
 
 /** What the names and the shapes of weights say, summed over their shards. */
 export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "intermediateSize" | "vocabSize"> {
-  /** The families that have parameters of all the names. */
-  readonly families: readonly Family[];
+  /** The family that has parameters of all the names. */
+  readonly family: Family;
+  /** The kinds of parameters that there are, by their canonical names with `{}` for the layer. */
+  readonly kinds: ReadonlySet<string>;
+  /** The rows of q. */
+  readonly qDim: number;
   /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
   readonly kvDim: number;
   /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
@@ -40,7 +44,7 @@ export interface ArchitectureFit {
  * @returns The fits; none where no architecture fits.
  */
 export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
-  const fits = observed.families.flatMap(({ architectures }) => architectures)
+  const fits = observed.family.architectures
     .filter((architecture) => fitsAllButVocabulary(architecture, observed))
     .map((architecture) => ({
       architecture,
@@ -79,7 +83,10 @@ export function haveSameParams(a: Architecture, b: Architecture): boolean {
 }
 
 function fitsAllButVocabulary(architecture: Architecture, observed: ObservedShape): boolean {
-  return architecture.dim === observed.dim && kvDim(architecture) === observed.kvDim &&
+  return observed.family.parameters.every(({ names, isPresent }) =>
+    (isPresent?.(architecture) ?? true) === observed.kinds.has(names.fairseq2)
+  ) && architecture.dim === observed.dim && qDim(architecture) === observed.qDim &&
+    kvDim(architecture) === observed.kvDim &&
     architecture.intermediateSize === observed.intermediateSize &&
     (architecture.layers === observed.layers || architecture.alternativeLayers.includes(observed.layers));
 }

@@ -48,7 +48,13 @@ export interface SpecialTokens {
 export interface ModelDescription extends ModelShape, SpecialTokens {
   /** The name of its family. */
   readonly family: string;
-  /** What the feed-forward width is rounded up to a multiple of. */
+  /** Whether q, k and v have biases, where the family leaves that open. */
+  readonly qkvBias?: boolean;
+  /** Whether q goes through a norm of its own, where the family leaves that open. */
+  readonly qNorm?: boolean;
+  /** The same for k. */
+  readonly kNorm?: boolean;
+  /** What the feed-forward width is rounded up to a multiple of; 1 where configurations state it as it is. */
   readonly multipleOf: number;
   /** The base of the rotary frequencies. */
   readonly ropeTheta: number;
@@ -75,21 +81,23 @@ export function kvDim({ kvHeads, headDim }: Pick<ModelShape, "kvHeads" | "headDi
 }
 
 /**
- * What is wrong with the heads of a model, or `undefined`. Attention needs heads that divide the dimension into
- * halves of equal pairs (RoPE turns pairs), and queries that divide among the key and value heads (fairseq2's
- * `StandardMultiheadAttention`, Meta's `ModelArgs`).
+ * What is wrong with the heads of a model, or `undefined`. Attention needs heads that divide the dimension, unless a
+ * head has a size of its own; heads of equal pairs (RoPE turns pairs); and queries that divide among the key and value
+ * heads (fairseq2's `StandardMultiheadAttention`, Meta's `ModelArgs`).
  *
- * @param shape The sizes.
- * @returns Which of the two numbers of heads is at fault, and the problem in words.
+ * @param shape The sizes; `headDim` where the configuration says one.
+ * @returns Which of the numbers is at fault, and the problem in words.
  */
 export function headsProblem(
-  { dim, heads, kvHeads }: Pick<ModelShape, "dim" | "heads" | "kvHeads">,
-): { readonly field: "heads" | "kvHeads"; readonly problem: string } | undefined {
-  if (dim % heads !== 0) {
+  { dim, heads, kvHeads, headDim }: Pick<ModelShape, "dim" | "heads" | "kvHeads"> & { headDim?: number },
+): { readonly field: "heads" | "kvHeads" | "headDim"; readonly problem: string } | undefined {
+  if (headDim === undefined && dim % heads !== 0) {
     return { field: "heads", problem: `${heads} heads don't divide a dimension of ${dim}` };
   }
-  if ((dim / heads) % 2 !== 0) {
-    return { field: "heads", problem: `heads of ${dim / heads} rows are odd, and RoPE needs pairs` };
+  const rows = headDim ?? dim / heads;
+  if (rows % 2 !== 0) {
+    const field = headDim === undefined ? "heads" : "headDim";
+    return { field, problem: `heads of ${rows} rows are odd, and RoPE needs pairs` };
   }
   if (heads % kvHeads !== 0) {
     return { field: "kvHeads", problem: `${kvHeads} key and value heads don't divide ${heads} heads` };

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { families } from "../../lib/models/families.ts";
+import { llama } from "../../lib/models/llama/family.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { parseConfigJson } from "../../lib/layouts/huggingface/parse_config_json.ts";
 import { describeReference } from "../../lib/layouts/reference/params_json.ts";
@@ -170,7 +170,9 @@ export function memoryTargets(): Target[] {
     .map(({ bytes }) => bytes).filter(({ length }) => length <= 4096);
   const tokenizers = fixtures(/\/tokenizer\/.*\.model$/);
   const observed = {
-    families,
+    family: llama,
+    kinds: new Set(llama.parameters.map(({ names }) => names.fairseq2)),
+    qDim: 32,
     dim: 32,
     layers: 2,
     kvDim: 16,
@@ -221,7 +223,7 @@ export function memoryTargets(): Target[] {
       5,
       bytesOf(/params\.json$/),
       JSON_WORDS,
-      (mutant) => void describeReference(decoder.decode(mutant), "params.json", 1, observed),
+      (mutant) => void describeReference(decoder.decode(mutant), "params.json", 1, () => observed),
     ),
     plain(
       "index.json",

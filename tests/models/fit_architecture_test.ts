@@ -8,17 +8,19 @@ import {
   likelyFits,
   type ObservedShape,
 } from "../../lib/models/fit_architecture.ts";
-import { kvDim } from "../../lib/models/model_description.ts";
+import { kvDim, qDim } from "../../lib/models/model_description.ts";
 import { paramsJson } from "../../lib/layouts/reference/params_json.ts";
 
 function observed(architecture: Architecture, changes: Partial<ObservedShape> = {}): ObservedShape {
   const { dim, layers, intermediateSize, vocabSize } = architecture;
   return {
-    families: [familyOf(architecture)],
+    family: familyOf(architecture),
+    kinds: new Set(familyOf(architecture).parameters.map(({ names }) => names.fairseq2)),
     dim,
     layers,
     intermediateSize,
     vocabSize,
+    qDim: qDim(architecture),
     kvDim: kvDim(architecture),
     embeddingShardDim: undefined,
     ...changes,
@@ -67,7 +69,7 @@ Deno.test("fitArchitectures() takes the 32 layers that fairseq2 gives 13B", () =
 
 Deno.test("fitArchitectures() finds nothing where any other size differs", () => {
   for (const architecture of architectures) {
-    for (const field of ["dim", "layers", "kvDim", "intermediateSize"] as const) {
+    for (const field of ["dim", "layers", "qDim", "kvDim", "intermediateSize"] as const) {
       for (const step of [-1, 1]) {
         const shape = observed(architecture);
         assertEquals(names({ ...shape, [field]: shape[field] + step }), [], `${architecture.name} ${field}`);

@@ -94,7 +94,14 @@ export function fairseq2Files(
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
-  return { files, notes: codec.notes?.(model, form, options.versions !== undefined) ?? [] };
+  const notes = codec.notes?.(model, form, options.versions !== undefined) ?? [];
+  if (isNative && tied && count > 1) {
+    // 0.8.1 `create_final_projection` of each family.
+    notes.push(
+      "fairseq2 can't load a model in several shards whose embedding is tied; write one with --shards 1",
+    );
+  }
+  return { files, notes };
 }
 
 /**

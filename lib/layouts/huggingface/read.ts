@@ -206,9 +206,12 @@ function checkTensor(
   if (parameter === undefined) {
     throw new MismatchError(
       name.endsWith(".bias")
-        ? `${path}: ${name}: is a bias, which fairseq2's and Meta's LLaMA haven't got`
+        ? `${path}: ${name}: is a bias, which ${family.whose} haven't got`
         : `${path}: ${name}: is no parameter of a ${family.title} model in the Hugging Face layout`,
     );
+  }
+  if (!(parameter.spec.isPresent?.(model) ?? true)) {
+    throw new MismatchError(`${path}: ${name}: is no parameter of a model such as ${CONFIG} describes`);
   }
   if (parameter.layer !== undefined && parameter.layer >= model.layers) {
     throw new MismatchError(

@@ -40,8 +40,8 @@ export function metaFiles(
 ): PlannedOutput {
   const { dialect = currentDialect } = checkpoint;
   const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
-  const files = consolidatedFiles(shards, model, dialect);
-  files.push(textFile("params.json", paramsJson(model, "meta")));
+  const params = textFile("params.json", paramsJson(model, "meta"));
+  const files = [...consolidatedFiles(shards, model, dialect), params];
 
   return { files, notes: familyOf(model).paramsJson!.notes?.(model, "meta") ?? [] };
 }

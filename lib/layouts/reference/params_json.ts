@@ -11,7 +11,7 @@ import { OptionError } from "../../error.ts";
 import { ConfigError } from "../../models/config_error.ts";
 import type { ConfigFields } from "../../models/config_fields.ts";
 import { families, familyOf } from "../../models/families.ts";
-import type { ParamsJsonForm } from "../../models/family.ts";
+import type { Family, ParamsJsonForm } from "../../models/family.ts";
 import type { ObservedShape } from "../../models/fit_architecture.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { pythonJson } from "../../python/python_json.ts";
@@ -66,7 +66,7 @@ export interface DescribedModel {
  * @param text The text of `params.json`, nested under `model` or flat, of 65536 characters at most.
  * @param file The file, as errors name it.
  * @param shards The number of shards that there are.
- * @param observed What the weights say.
+ * @param observe What the weights say, as those of a family.
  * @returns The model, and notes.
  * @throws {ConfigError} If the file isn't what it must be.
  * @throws {MismatchError} If shards are missing.
@@ -75,14 +75,13 @@ export function describeReference(
   text: string,
   file: string,
   shards: number,
-  observed: ObservedShape,
+  observe: (family: Family) => ObservedShape,
 ): DescribedModel {
   const { fields, isNested } = parseParams(text, file);
   for (const family of families) {
     const { name, paramsJson } = family;
     if (paramsJson === undefined || !paramsJson.isOwn(fields)) continue;
-    const seen = { ...observed, families: [family] };
-    const { model, notes } = paramsJson.describe(fields, { isNested, shards, observed: seen });
+    const { model, notes } = paramsJson.describe(fields, { isNested, shards, observed: observe(family) });
     return model === undefined ? { notes } : { model: { family: name, ...model }, notes };
   }
   throw new ConfigError(file, "", "is of no model that is known");

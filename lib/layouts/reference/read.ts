@@ -18,7 +18,7 @@ import { type TorchFile, torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
 import { describeReference } from "./params_json.ts";
 import { observeShape } from "../observe.ts";
-import { findParameter } from "../../models/families.ts";
+import { families, findParameter } from "../../models/families.ts";
 import { formatName, isRotaryBuffer } from "../../models/parameter.ts";
 import { readConfigText } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
@@ -91,7 +91,7 @@ export async function openReference(listing: Listing, names: readonly string[]):
       readConfigText(params, MAX_PARAMS_BYTES),
       params,
       shards.length,
-      observeShape({ shards }),
+      (family) => observeShape(shards, family),
     )
     : { notes: [] };
   return {
@@ -124,7 +124,11 @@ function readReferenceState(file: TorchFile): Parameters {
     if (tensor === undefined) throw new FormatError(`${path}: ${name}: is no tensor`);
     const parameter = findParameter("reference", name);
     if (parameter === undefined) {
-      throw new MismatchError(`${path}: ${name}: is no parameter of a LLaMA model in the reference layout`);
+      const having = families.filter(({ paramsJson }) => paramsJson !== undefined);
+      const titles = having.map(({ title }) => title).join(" or ");
+      throw new MismatchError(
+        `${path}: ${name}: is no parameter of a ${titles} model in the reference layout`,
+      );
     }
     if (isExpanded(tensor)) {
       throw new MismatchError(

@@ -47,10 +47,8 @@ export function referenceFiles(
   model: ModelDescription,
   dialect: TorchDialect = currentDialect,
 ): OutputFile[] {
-  return [
-    ...consolidatedFiles(shards, model, dialect),
-    textFile("params.json", paramsJson(model, "reference")),
-  ];
+  const params = textFile("params.json", paramsJson(model, "reference"));
+  return [...consolidatedFiles(shards, model, dialect), params];
 }
 
 /** The `consolidated.NN.pth` files of a model's shards. */

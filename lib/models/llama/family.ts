@@ -29,6 +29,7 @@ const LLAMA_3_TOKENS = { bosId: 128000, eosId: 128001 };
 export const llama: Family = {
   name: "llama",
   title: "LLaMA",
+  whose: "fairseq2's and Meta's LLaMA",
   parameters: llamaParameters,
   architectures: llamaArchitectures,
   // The distilled model alone is called "instruct" and derives from no instruct card in fairseq2.

@@ -13,14 +13,16 @@ import {
   describeReference,
   paramsJson,
 } from "../../../lib/layouts/reference/params_json.ts";
-import { kvDim, type ModelDescription } from "../../../lib/models/model_description.ts";
+import { kvDim, type ModelDescription, qDim } from "../../../lib/models/model_description.ts";
 import type { ObservedShape } from "../../../lib/models/fit_architecture.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 function observe(model: ModelDescription, changes: Partial<ObservedShape> = {}): ObservedShape {
   const { dim, layers, intermediateSize, vocabSize } = model;
   return {
-    families: [familyOf(model)],
+    family: familyOf(model),
+    kinds: new Set(familyOf(model).parameters.map(({ names }) => names.fairseq2)),
+    qDim: qDim(model),
     dim,
     layers,
     intermediateSize,
@@ -37,7 +39,7 @@ function describe(
   changes: Partial<ObservedShape> = {},
   shards = 1,
 ): DescribedModel {
-  return describeReference(text, "params.json", shards, observe(model, changes));
+  return describeReference(text, "params.json", shards, () => observe(model, changes));
 }
 
 /** The fields of an architecture that a model description has, untied as the files of this layout are. */
