@@ -36,6 +36,7 @@ export type {
   ModelShape,
   RopeScaling,
   SpecialTokens,
+  YarnScaling,
 } from "./lib/models/model_description.ts";
 export { architectures, findArchitecture, findModelCard, type ModelCard } from "./lib/models/model_cards.ts";
 export type { Architecture, Naming } from "./lib/models/family.ts";

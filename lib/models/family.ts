@@ -129,7 +129,19 @@ export interface ConfigJsonCodec {
    * @throws {ConfigError} If a field isn't what it must be, or the model can't be converted.
    */
   readonly read: (fields: ConfigFields, notes: string[]) => FamilyModel;
-  /** Writes the fields, in any order. */
+  /**
+   * The version of transformers whose form the fields have, as they are written. Later versions read it (5.x takes
+   * `rope_theta`, `rope_scaling` and `torch_dtype` for its own `rope_parameters` and `dtype`), while earlier ones don't
+   * read theirs.
+   */
+  readonly version: string;
+  /** How `generation_config.json` has the model sampled from. */
+  readonly sampling?: Record<string, PythonJsonValue>;
+  /**
+   * Writes the fields, in any order.
+   *
+   * @throws {OptionError} If Hugging Face's layout has no such model.
+   */
   readonly write: (model: ModelDescription, options: ConfigJsonOptions) => Record<string, PythonJsonValue>;
 }
 

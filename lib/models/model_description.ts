@@ -16,6 +16,27 @@ export interface RopeScaling {
   readonly originalContextLength: number;
 }
 
+/**
+ * RoPE scaled by YaRN ("yet another RoPE extension", arXiv 2309.00071), as OLMo 3 has it: low frequencies are stretched,
+ * high ones stay, and attention is scaled along.
+ */
+export interface YarnScaling {
+  /** How much longer the context is than the one that the frequencies were made for. */
+  readonly factor: number;
+  /** The context length that the frequencies were made for, in tokens. */
+  readonly originalContextLength: number;
+  /** Frequencies with more turns in the original context than this stay as they are. */
+  readonly betaFast: number;
+  /** Frequencies with fewer turns in the original context than this are slowed down by the whole factor. */
+  readonly betaSlow: number;
+  /** How much attention is scaled along. */
+  readonly mscale: number;
+  /** What that is divided by; 0 for nothing. */
+  readonly mscaleAllDim: number;
+  /** Whether the bounds between the frequencies are rounded to whole dimensions. */
+  readonly truncate: boolean;
+}
+
 /** The sizes that decide the shapes of all parameters. */
 export interface ModelShape {
   /** The model's dimension. */
@@ -58,8 +79,14 @@ export interface ModelDescription extends ModelShape, SpecialTokens {
   readonly multipleOf: number;
   /** The base of the rotary frequencies. */
   readonly ropeTheta: number;
-  /** Scaled RoPE, where the model has it. */
+  /** RoPE scaled as in LLaMA 3.1, where the model has it. */
   readonly ropeScaling?: RopeScaling;
+  /** RoPE scaled by YaRN, where the model has it: in all layers. */
+  readonly yarn?: YarnScaling;
+  /** How many tokens back a token sees, itself included, where layers have a window. */
+  readonly slidingWindow?: number;
+  /** Which layers have the window; all have it by default, unless the family has a rule of its own. */
+  readonly layerTypes?: readonly ("sliding" | "full")[];
   /** The epsilon of the RMS norms. */
   readonly normEps: number;
   /** The longest sequence, in tokens. */

@@ -103,7 +103,7 @@ export function huggingFaceFiles(
   );
   files.push(
     textFile("config.json", configJson(model, { dtype: mainDType(tensors), tied, tokens })),
-    textFile("generation_config.json", generationConfigJson(tokens)),
+    textFile("generation_config.json", generationConfigJson(model, tokens)),
   );
   const unknown = [["begins", tokens.bosId], ["ends", tokens.eosId]]
     .filter(([, token]) => token === undefined).map(([role]) => role);

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { PythonFloat } from "../../python/python_number.ts";
 import { type Family, generations } from "../family.ts";
 import { llamaArchitectures } from "./architectures.ts";
-import { readLlamaJson, writeLlamaJson } from "./config_json.ts";
+import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";
 import { describeLlamaParams } from "./describe_params.ts";
 import { readLlamaConfig } from "./model_yaml.ts";
 import { llamaParameters } from "./parameters.ts";
@@ -29,7 +30,7 @@ const LLAMA_3_TOKENS = { bosId: 128000, eosId: 128001 };
 export const llama: Family = {
   name: "llama",
   title: "LLaMA",
-  whose: "fairseq2's and Meta's LLaMA",
+  whose: WHOSE,
   parameters: llamaParameters,
   architectures: llamaArchitectures,
   // The distilled model alone is called "instruct" and derives from no instruct card in fairseq2.
@@ -49,6 +50,9 @@ export const llama: Family = {
   configJson: {
     // The second class is that of the first weights on the hub.
     types: new Map([["llama", ["LlamaForCausalLM", "LLaMAForCausalLM"]]]),
+    version: "4.46.3",
+    // As transformers' conversion script has it (4.46.3 `convert_llama_weights_to_hf.py`), after Meta's own examples.
+    sampling: { do_sample: true, temperature: new PythonFloat(0.6), top_p: new PythonFloat(0.9) },
     read: readLlamaJson,
     write: writeLlamaJson,
   },

@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { configJson, generationConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
 import { parseConfigJson } from "../../../lib/layouts/huggingface/parse_config_json.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { Random } from "../../copy/_random.ts";
 import { randomModel } from "../../convert/_random_model.ts";
 
@@ -56,8 +57,8 @@ Deno.test("configJson() prints floats as floats, since transformers checks types
 
 Deno.test("generationConfigJson() leaves out tokens that aren't known", () => {
   const rest = { do_sample: true, temperature: 0.6, top_p: 0.9, transformers_version: "4.46.3" };
-  assertEquals(JSON.parse(generationConfigJson({})), rest);
-  assertEquals(JSON.parse(generationConfigJson({ bosId: 0, eosId: 2, padId: 3 })), {
+  assertEquals(JSON.parse(generationConfigJson(findArchitecture("7b"), {})), rest);
+  assertEquals(JSON.parse(generationConfigJson(findArchitecture("7b"), { bosId: 0, eosId: 2, padId: 3 })), {
     bos_token_id: 0,
     eos_token_id: 2,
     ...rest,
