@@ -11,8 +11,10 @@ import { runPython } from "../_python.ts";
 export const CANARY = { module: "ckpt_canary", name: "run" } as const;
 
 const PROGRAM = `
-import io, pickle, sys, types, warnings
+import io, pickle, resource, sys, types, warnings
 import numpy, torch
+# A damaged length may ask for all memory that there is.
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 warnings.simplefilter("ignore")
 
 class Canary(types.ModuleType):
