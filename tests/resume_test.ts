@@ -275,12 +275,30 @@ function fillDisk(path: string, free: number): void {
   file.syncSync();
 }
 
-/** Converts to a disk that gets full when some files are finished, and again when there is space for the rest. */
+/**
+ * Converts to a disk that gets full when some files are finished, and again when there is space for the rest. That it is
+ * nearly full is seen beforehand where ckpt may look; that others fill it meanwhile, or a quota ends, is not.
+ */
 async function convertOnFullDisk(scene: Scene, disk: string): Promise<void> {
   const ballast = `${disk}/ballast`;
   const output = `${disk}/llama`;
   const options = ["--quiet", "--no-clone"];
   fillDisk(ballast, 30_000_000);
+  const unseen = { permissions: ["--allow-read", "--allow-write"] };
+  const isRefused = async (needed: RegExp) => {
+    const before = scene.finished(output);
+    const { code, stdout, stderr } = await convert([...options, scene.input, output]);
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(
+      stderr,
+      /^error: [^\n]*: needs [^\n]*, but only [^\n]* are free there; make room for [^\n]*\n$/,
+    );
+    assertMatch(stderr, needed);
+    assertEquals(scene.finished(output), before);
+    assertEquals(temporaries(output), []);
+  };
+  await isRefused(/ needs 54\.\d MB, but only 30\.0 MB are free there; make room for 2\d\.\d MB more/);
+  assertEquals(scene.beside(output).filter((name) => name !== "lost+found"), ["ballast"]);
   const isFull = ({ code, stdout, stderr }: Run) => {
     assertEquals([code, stdout], [1, ""]);
     assertMatch(
@@ -290,11 +308,13 @@ async function convertOnFullDisk(scene: Scene, disk: string): Promise<void> {
     scene.assertWholeOrAbsent(output, "full");
     assertEquals(temporaries(output), []);
   };
-  isFull(await convert([...options, scene.input, output]));
+  isFull(await convert([...options, scene.input, output], unseen));
   const finished = scene.finished(output);
   assert(finished.length > 1 && finished.length < scene.reference.size - 1, `finished: ${finished}`);
   // While there is no space, nothing gets lost.
-  isFull(await convert([...options, scene.input, output]));
+  isFull(await convert([...options, scene.input, output], unseen));
+  // What is finished needs no room any more.
+  await isRefused(/ needs [1-4]\d\.\d MB, but only \d(\.\d*)? [kM]?B are free there/);
   for (const name of finished) assert(scene.finished(output).includes(name), `${name} got lost`);
 
   Deno.removeSync(ballast);

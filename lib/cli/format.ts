@@ -4,10 +4,9 @@
  * @module
  */
 
-/** Bytes in decimal units, as disks are sold: `3.00 GB`. */
-export function formatBytes(bytes: number): string {
-  return scale(bytes, [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["kB", 1e3]], "B");
-}
+import { formatBytes, scale } from "../bytes/format_bytes.ts";
+
+export { formatBytes };
 
 /** A count in words of English use: `1.24 billion`. */
 export function formatCount(count: number): string {
@@ -22,16 +21,4 @@ export function formatSeconds(seconds: number): string {
   const minutes = Math.floor(whole / 60);
   if (minutes < 60) return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-function scale(value: number, units: readonly (readonly [string, number])[], plain: string): string {
-  for (const [unit, size] of units) {
-    // Three digits, and never "1000 MB" where rounding reaches the next unit.
-    if (value >= size * 0.9995) {
-      const scaled = value / size;
-      const digits = scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
-      return `${scaled.toFixed(digits)} ${unit}`;
-    }
-  }
-  return plain === "" ? String(value) : `${value} ${plain}`;
 }

@@ -221,14 +221,21 @@ export async function copyFiles(
     // Two batches under way for each worker, so that none waits for this thread.
     const lanes = runners.flatMap((runner) => workers === 1 ? [runner] : [runner, runner]);
     let next = 0;
+    let failure: FileError | undefined;
     await Promise.all(lanes.map(async (runner) => {
-      while (next < batches.length) {
+      while (next < batches.length && failure === undefined) {
         throwIfCancelled();
         const mine = batches[next++]!;
-        await settle(mine, await runner.run(mine));
+        try {
+          await settle(mine, await runner.run(mine));
+        } catch (error) {
+          if (!(error instanceof FileError)) throw error;
+          failure ??= error; // The others finish what they are at: the disk may be full, and files are kept.
+        }
       }
     }));
     throwIfCancelled();
+    if (failure !== undefined) throw failure;
     return { cloned, losses: [...losses.values()].sort((a, b) => a.tensor < b.tensor ? -1 : 1) };
   } catch (error) {
     cancel();

@@ -23,6 +23,7 @@ import {
   syncFile,
 } from "../bytes/file_system.ts";
 import { isComplete, isFinished, sizesIn } from "./finished_files.ts";
+import { checkFreeSpace } from "./free_space.ts";
 import {
   holdsRecord,
   makePartial,
@@ -174,6 +175,7 @@ export async function writeOutput(
     const todo = plan.files.filter((file, index) =>
       !reused.includes(file.name) && (task === undefined || index % task.count === task.index - 1)
     );
+    checkFreeSpace(output, todo, partial, options.clone ?? true);
     const run = crypto.randomUUID().slice(0, 8);
     const destinations = todo.map((file) => ({ file, path: join(partial, `${file.name}.${run}.tmp`) }));
     const result = await makeFiles(plan, partial, destinations, written, options);

@@ -383,6 +383,27 @@ for (const jobs of [1, 2]) {
   });
 }
 
+Deno.test("copyFiles() finishes what is all but done when another file fails", async () => {
+  using temp = new TempDirectory();
+  const [first, second] = [temp.join("1"), temp.join("2")];
+  for (const path of [first, second]) makeSparse(path);
+  const size = 128 * 1024 * 1024;
+  const done = outputFile("done", [{ label: "x", view: bytes(first, 0, size) }], {
+    literals() { // All of it is copied, and now it is read back.
+      Deno.truncateSync(second, 0);
+      return [];
+    },
+  });
+  const plan = planOf([done, outputFile("failing", [{ label: "x", view: bytes(second, 0, 2e9) }])]);
+  const finished: string[] = [];
+  const copying = copyFiles(plan, destinations(plan, temp), ({ file }) => finished.push(file.name), {
+    jobs: 2,
+    verify: true,
+  });
+  const error = await copying.catch((error) => error);
+  assertEquals([error.constructor, finished], [FileError, ["done"]], String(error));
+});
+
 Deno.test("copyFiles() with verify compares copies with what was read back", async () => {
   using temp = new TempDirectory();
   const path = temp.write("source", "0123456789");
