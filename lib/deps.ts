@@ -9,6 +9,9 @@
  */
 
 import { parseArgs as stdParseArgs } from "npm:deno-std@1.4.0/cli/parse_args.js";
+import { format as stdFormatSize } from "npm:deno-std@1.4.0/fmt/bytes.js";
+import * as stdColors from "npm:deno-std@1.4.0/fmt/colors.js";
+import { format as stdFormatDuration } from "npm:deno-std@1.4.0/fmt/duration.js";
 import * as stdPath from "npm:deno-std@1.4.0/path/mod.js";
 import { levenshteinDistance as stdLevenshteinDistance } from "npm:deno-std@1.4.0/text/levenshtein_distance.js";
 import { parse as stdParseYaml } from "npm:deno-std@1.4.0/yaml/parse.js";
@@ -34,6 +37,17 @@ export const parseArgs: (args: string[], options: {
   "--"?: boolean;
   unknown?: (argument: string, key?: string, value?: unknown) => unknown;
 }) => ParsedArgs = stdParseArgs;
+
+/** `@std/fmt`: colours for a terminal, unless NO_COLOR is set. */
+export const colors: Readonly<
+  Record<"bold" | "dim" | "red" | "green" | "yellow" | "cyan", (text: string) => string>
+> = stdColors;
+
+/** `@std/fmt`: milliseconds in units from days to nanoseconds: `2m 5s`. */
+export const formatDuration: (ms: number, options?: { ignoreZero?: boolean }) => string = stdFormatDuration;
+
+/** `@std/fmt`: bytes in decimal units, with three digits at most: `3 GB`. */
+export const formatSize: (bytes: number) => string = stdFormatSize;
 
 /** `@std/path`: joins path segments. */
 export const join: (...paths: string[]) => string = stdPath.join;

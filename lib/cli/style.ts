@@ -4,21 +4,13 @@
  * @module
  */
 
+import { colors } from "../deps.ts";
+
 /** Puts text into a style. */
-export interface Style {
-  /** Bold. */
-  bold(text: string): string;
-  /** Dim. */
-  dim(text: string): string;
-  /** Red. */
-  red(text: string): string;
-  /** Green. */
-  green(text: string): string;
-  /** Yellow. */
-  yellow(text: string): string;
-  /** Cyan. */
-  cyan(text: string): string;
-}
+export type Style = Readonly<Record<keyof typeof colors, (text: string) => string>>;
+
+const plain = (text: string) => text;
+const none: Style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain };
 
 /**
  * The style for an output stream.
@@ -26,15 +18,5 @@ export interface Style {
  * @param stream The stream; anything but a terminal gets plain text.
  */
 export function styleFor(stream: { isTerminal(): boolean }): Style {
-  const on = !Deno.noColor && stream.isTerminal();
-  const style = (open: number, close: number) => (text: string) =>
-    on ? `\x1b[${open}m${text}\x1b[${close}m` : text;
-  return {
-    bold: style(1, 22),
-    dim: style(2, 22),
-    red: style(31, 39),
-    green: style(32, 39),
-    yellow: style(33, 39),
-    cyan: style(36, 39),
-  };
+  return !Deno.noColor && stream.isTerminal() ? colors : none;
 }

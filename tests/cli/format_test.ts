@@ -19,7 +19,7 @@ Deno.test("formatBytes() gives three digits in decimal units", () => {
     [3_000_000_000, "3.00 GB"],
     [811_706_777_600, "812 GB"],
     [1_623_413_555_200, "1.62 TB"],
-    [5e15, "5000 TB"],
+    [5e15, "5.00 PB"],
   ];
   for (const [bytes, text] of cases) assertEquals(formatBytes(bytes), text);
 });
@@ -46,7 +46,7 @@ Deno.test("formatSeconds() gives no more than matters", () => {
     [3599.6, "1 h"],
     [3600, "1 h"],
     [3725, "1 h 2 min"],
-    [90_000, "25 h"],
+    [90_000, "1 d 1 h"],
   ];
   for (const [seconds, text] of cases) assertEquals(formatSeconds(seconds), text);
 });
