@@ -13,6 +13,7 @@ import { format as stdFormatSize } from "npm:deno-std@1.4.0/fmt/bytes.js";
 import * as stdColors from "npm:deno-std@1.4.0/fmt/colors.js";
 import { format as stdFormatDuration } from "npm:deno-std@1.4.0/fmt/duration.js";
 import * as stdPath from "npm:deno-std@1.4.0/path/mod.js";
+import { LimitedBytesTransformStream as StdLimitedBytes } from "npm:deno-std@1.4.0/streams/limited_bytes_transform_stream.js";
 import { levenshteinDistance as stdLevenshteinDistance } from "npm:deno-std@1.4.0/text/levenshtein_distance.js";
 import { parse as stdParseYaml } from "npm:deno-std@1.4.0/yaml/parse.js";
 
@@ -59,6 +60,12 @@ export const basename: (path: string, suffix?: string) => string = stdPath.basen
 export const resolve: (...paths: string[]) => string = stdPath.resolve;
 /** `@std/path`: a path as a `file:` URL. */
 export const toFileUrl: (path: string) => URL = stdPath.toFileUrl;
+
+/** `@std/streams`: passes on so many bytes, and then ends, or fails with a `RangeError` where that is asked for. */
+export const LimitedBytesTransformStream: new (
+  size: number,
+  options?: { error?: boolean },
+) => TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> = StdLimitedBytes;
 
 /** `@std/text`: the number of edits between two strings. */
 export const levenshteinDistance: (a: string, b: string) => number = stdLevenshteinDistance;

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { loadZip } from "../deps.ts";
+import { LimitedBytesTransformStream, loadZip } from "../deps.ts";
 import { CancelledError, CheckpointError, FileError } from "../error.ts";
 import { callback, checkOptions, type Rules, signal } from "../options.ts";
 import { CachedSource } from "./cached_source.ts";
@@ -135,19 +135,16 @@ class RangeFetch {
   }
 
   /** The answer with its body read, which may not be longer than what was asked for. */
-  async #limited(response: Response, length = 0): Promise<Response> {
-    const body = new Uint8Array(length);
-    let filled = 0;
-    for await (const part of response.body ?? []) {
-      if (filled + part.length > length) {
-        throw new FileError(
-          `${this.#path}: the server gives more than it was asked for; download it and name the file`,
-        );
-      }
-      body.set(part, filled);
-      filled += part.length;
+  async #limited({ body, headers }: Response, length = 0): Promise<Response> {
+    const limited = body?.pipeThrough(new LimitedBytesTransformStream(length, { error: true }));
+    try {
+      return new Response(await new Response(limited).bytes(), { status: 206, headers });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new FileError(
+        `${this.#path}: the server gives more than it was asked for; download it and name the file`,
+      );
     }
-    return new Response(body.subarray(0, filled), { status: 206, headers: response.headers });
   }
 
   #redirect(from: URL, location: string): URL {

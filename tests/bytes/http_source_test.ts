@@ -47,28 +47,40 @@ Deno.test("openHttpSource() keeps what may be a secret out of messages, but asks
   assertEquals([source.path, seen], [server.url("x.bin"), ["?signature=s", "?signature=s"]]);
 });
 
-Deno.test("openHttpSource() never downloads the file of a server without ranges", async () => {
-  using temp = new TempDir();
-  let sent = 0;
-  await using server = serve(temp, () => {
-    // Without end, unless nobody reads on.
-    const body = new ReadableStream({
-      async pull(controller) {
-        controller.enqueue(new Uint8Array(65536));
-        sent += 65536;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      },
+/** How servers answer without end, and what is said of them. */
+const endless: readonly (readonly [what: string, init: ResponseInit, message: string])[] = [
+  [
+    "without ranges",
+    {},
+    "the server gives the file only as a whole, no ranges of it (HTTP 200); download it and name the file",
+  ],
+  [
+    "that gives more than the range",
+    { status: 206, headers: { "content-range": `bytes 0-0/${size}` } },
+    "the server gives more than it was asked for; download it and name the file",
+  ],
+];
+
+for (const [what, init, message] of endless) {
+  Deno.test(`openHttpSource() never downloads the file of a server ${what}`, async () => {
+    using temp = new TempDir();
+    let sent = 0;
+    await using server = serve(temp, () => {
+      // Without end, unless nobody reads on.
+      const body = new ReadableStream({
+        async pull(controller) {
+          controller.enqueue(new Uint8Array(65536));
+          sent += 65536;
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        },
+      });
+      return new Response(body, init);
     });
-    return new Response(body);
+    const url = server.url("x.bin");
+    await assertFailsAsync(() => openHttpSource(new URL(url)), FileError, `${url}: ${message}`);
+    assertEquals([server.requests.length, sent < 100 * 65536], [1, true]);
   });
-  await assertFailsAsync(
-    () => openHttpSource(new URL(server.url("x.bin"))),
-    FileError,
-    `${server.url("x.bin")}: the server gives the file only as a whole, no ranges of it (HTTP 200); ` +
-      "download it and name the file",
-  );
-  assertEquals([server.requests.length, sent < 100 * 65536], [1, true]);
-});
+}
 
 /** Answers, and what is said of them. */
 const refused: readonly (readonly [what: string, answer: Answer, message: string])[] = [
