@@ -7,6 +7,7 @@
 import { type GlobalsInspection, inspectGlobals } from "../inspect/globals.ts";
 import { inspect, type Inspection } from "../inspect/inspect.ts";
 import { toUrl } from "../inspect/to_url.ts";
+import { familyOf } from "../models/families.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { inspectCommand } from "./inspect_command.ts";
@@ -40,9 +41,10 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
 }
 
 function printInspection(path: string, inspection: Inspection, json: boolean, all: boolean): void {
-  const { format, layout, architecture, parameters, bytes, files, tensors, writer, notes } = inspection;
+  const { format, family, layout, architecture, parameters, bytes, files, tensors, writer, notes } =
+    inspection;
   if (json) {
-    print(compactJson({ format, layout, architecture, parameters, bytes, files, tensors }));
+    print(compactJson({ format, family, layout, architecture, parameters, bytes, files, tensors }));
     printNotes(notes);
     return;
   }
@@ -59,7 +61,9 @@ function printInspection(path: string, inspection: Inspection, json: boolean, al
     style.bold(oneLine(path)),
     fact(
       "what",
-      layout === null ? (format === "safetensors" ? "safetensors file" : "torch file") : layoutText(layout),
+      layout === null || family === null
+        ? (format === "safetensors" ? "safetensors file" : "torch file")
+        : modelText(family, layout),
     ),
     fact("format", writer),
     fact(layout === null ? "holds" : "model", model.join(", ")),
@@ -79,10 +83,11 @@ function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-function layoutText(layout: string): string {
-  if (layout === "huggingface") return "LLaMA model in the Hugging Face layout";
-  if (layout === "reference") return "LLaMA model in the reference layout";
-  return `LLaMA model of ${layout}`;
+function modelText(family: string, layout: string): string {
+  const model = `${familyOf({ family }).title} model`;
+  if (layout === "huggingface") return `${model} in the Hugging Face layout`;
+  if (layout === "reference") return `${model} in the reference layout`;
+  return `${model} of ${layout}`;
 }
 
 function fileNames({ files }: Inspection): string {

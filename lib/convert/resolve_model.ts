@@ -248,7 +248,9 @@ function checkFields(
   const compare = (field: string, what: string, said: number, found: number, seen: string) => {
     if (said === found) return;
     throw new MismatchError(
-      `${path}: ${field} stands for ${what} of ${said}, but the weights have ${found} (${seen}); ` +
+      `${path}: ${field} ${
+        field.includes(" and ") ? "stand" : "stands"
+      } for ${what} of ${said}, but the weights have ${found} (${seen}); ` +
         fitting(observed, undefined),
     );
   };
@@ -257,8 +259,9 @@ function checkFields(
   const layers = layersAllowed.includes(observed.layers) ? observed.layers : config.layers;
   compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
   compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
+  const { headDimField } = familyOf(config).modelYaml;
   compare(
-    "num_attn_heads",
+    headDimField === undefined ? "num_attn_heads" : `num_attn_heads and ${headDimField}`,
     "a width of q",
     qDim(config),
     observed.qDim,

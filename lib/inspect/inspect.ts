@@ -12,14 +12,15 @@ import { CheckpointError } from "../error.ts";
 import { checkOptions } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { Naming } from "../models/family.ts";
-import { findParameter } from "../models/families.ts";
+import { familyOf, findParameter } from "../models/families.ts";
 import { formatName, stripWrappers } from "../models/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
-import { fairseq2Layout, fittingArchitectures, recognize, type Recognized } from "./recognize.ts";
+import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
 import { toUrl } from "./to_url.ts";
 import { findWeightFiles } from "./weight_files.ts";
+import { familiesOf } from "../layouts/observe.ts";
 import { openModel, wholeModel } from "./whole_model.ts";
 
 /** A tensor of a checkpoint. */
@@ -46,13 +47,15 @@ export interface InspectedFile {
 export interface Inspection {
   /** The format of its files: `"torch"`, `"torch-legacy"` (before 1.6), or `"safetensors"`. */
   readonly format: FileFormat;
+  /** fairseq2's name for the family of a model, such as `"llama"` or `"qwen"`; `null` for anything else. */
+  readonly family: string | null;
   /**
-   * How a LLaMA model is laid out in it: `"fairseq2 0.2-0.3"`, `"fairseq2 0.4"`, `"fairseq2 0.5-0.8"`, `"reference"` or
+   * How a model is laid out in it: `"fairseq2 0.2-0.3"`, `"fairseq2 0.4"`, `"fairseq2 0.5-0.8"`, `"reference"` or
    * `"huggingface"`; `null` for anything else.
    */
   readonly layout: string | null;
   /**
-   * The architecture of a LLaMA model: the one that its configuration says or the shapes fit; with `" or "` between
+   * The architecture of a model: the one that its configuration says or the shapes fit; with `" or "` between
    * them where the shapes fit several; `null` where it is none that was published.
    */
   readonly architecture: string | null;
@@ -135,7 +138,7 @@ async function inspectDirectory(path: string): Promise<Inspection> {
   return {
     format: first!.format,
     layout,
-    ...architectureOf(checkpoint),
+    ...identityOf(checkpoint),
     ...totals(tensors),
     files,
     tensors: tensors.map(shown),
@@ -144,7 +147,7 @@ async function inspectDirectory(path: string): Promise<Inspection> {
   };
 }
 
-/** A directory that is no checkpoint of a LLaMA model: all files in it that hold tensors. */
+/** A directory that is no checkpoint of a known model: all files in it that hold tensors. */
 async function describeOthers(path: string, problem: CheckpointError): Promise<Inspection> {
   const paths = findWeightFiles(path);
   if (paths.length === 0) throw problem;
@@ -163,6 +166,7 @@ async function describeOthers(path: string, problem: CheckpointError): Promise<I
   });
   return {
     format: listings[0]!.format,
+    family: null,
     layout: null,
     architecture: null,
     ...totals(tensors),
@@ -185,13 +189,15 @@ function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint
     : recognized.names === "fairseq2"
     ? fairseq2Layout(listing.root)
     : recognized.names;
-  const fit = recognized === undefined
-    ? undefined
-    : fittingArchitectures(recognized.parameters, recognized.families);
+  const identity = checkpoint !== undefined
+    ? identityOf(checkpoint)
+    : recognized !== undefined
+    ? identify(recognized.parameters, recognized.families)
+    : { family: null, architecture: null };
   return {
     format: listing.format,
     layout,
-    ...(checkpoint === undefined ? { architecture: fit ?? null } : architectureOf(checkpoint)),
+    ...identity,
     ...totals(tensors),
     files: [{ name, bytes: listing.size }],
     tensors: tensors.map(shown),
@@ -200,13 +206,15 @@ function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint
   };
 }
 
-function architectureOf(checkpoint: Checkpoint): { readonly architecture: string | null } {
+function identityOf(checkpoint: Checkpoint): Identity {
   try {
     const { parameters, families, resolved } = wholeModel(checkpoint);
-    return { architecture: resolved?.architecture ?? fittingArchitectures(parameters, families) ?? null };
+    if (resolved === undefined) return identify(parameters, families);
+    const found = identify(parameters, [familyOf(resolved.model)]);
+    return { ...found, architecture: resolved.architecture ?? found.architecture };
   } catch (error) {
-    if (error instanceof CheckpointError) return { architecture: null };
-    throw error;
+    if (!(error instanceof CheckpointError)) throw error;
+    return { family: familiesOf(checkpoint.shards)[0]!.name, architecture: null };
   }
 }
 

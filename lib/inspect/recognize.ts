@@ -85,30 +85,41 @@ export function fairseq2Layout(root: PickleValue | undefined): string {
   return dict.has("fs2") ? "fairseq2 0.4" : "fairseq2 0.2-0.3";
 }
 
+/** What model some weights are of. */
+export interface Identity {
+  /** fairseq2's name for its family. */
+  readonly family: string;
+  /** The name of its architecture, those of the likely ones with "or" between them, or `null` where none fits. */
+  readonly architecture: string | null;
+}
+
 /**
- * The architectures that some parameters fit, by their shapes.
+ * Identifies a model by the names and the shapes of its parameters. Where these are the same in several families, it is
+ * taken to be of the first one.
  *
  * @param parameters A whole model's parameters, by canonical name.
  * @param families The families that it may be of.
- * @returns The names of the likely ones, joined with "or", or `undefined` where none fits.
+ * @returns What it is.
  */
-export function fittingArchitectures(
+export function identify(
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   families: readonly Family[],
-): string | undefined {
+): Identity {
   // A tied model may have the embedding alone.
   const embedding = parameters.get(EMBEDDING);
   const all = embedding === undefined || parameters.has(PROJECTION)
     ? parameters
     : new Map([...parameters, [PROJECTION, embedding]]);
-  const fits = families.flatMap((family) => {
+  const fits = likelyFits(families.flatMap((family) => {
     try {
       return fitArchitectures(observeShape([{ path: "", parameters: all }], family));
     } catch (error) {
       if (error instanceof MismatchError) return []; // No whole model.
       throw error;
     }
-  });
-  const names = likelyFits(fits).map(({ architecture }) => architecture.name);
-  return names.length === 0 ? undefined : names.join(" or ");
+  })).map(({ architecture }) => architecture);
+  return {
+    family: fits[0]?.family ?? families[0]!.name,
+    architecture: fits.length === 0 ? null : fits.map(({ name }) => name).join(" or "),
+  };
 }

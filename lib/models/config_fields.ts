@@ -150,6 +150,11 @@ export function show(value: unknown): string {
   );
 }
 
+/** Words as a sentence lists them. */
+export function listed(words: readonly string[], conjunction: "and" | "or"): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
+}
+
 const MAX_REASON_CHARACTERS = 200;
 
 /** A parser's reason without the line breaks and the control characters of what it read. */

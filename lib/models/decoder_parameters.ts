@@ -17,6 +17,10 @@ export const shapes = {
   queries: (model: ModelShape) => [qDim(model), model.dim],
   /** From the model's dimension to the key and value heads. */
   keys: (model: ModelShape) => [kvDim(model), model.dim],
+  /** A number for each row of q. */
+  queryRows: (model: ModelShape) => [qDim(model)],
+  /** A number for each row of k. */
+  keyRows: (model: ModelShape) => [kvDim(model)],
   /** From the heads to the model's dimension. */
   output: (model: ModelShape) => [model.dim, qDim(model)],
   /** Into the feed-forward network. */
@@ -25,6 +29,9 @@ export const shapes = {
   outer: ({ dim, intermediateSize }: ModelShape) => [dim, intermediateSize],
 } as const;
 
+type Names = readonly [fairseq2: string, huggingface: string, reference?: string];
+type Facts = Pick<ParameterSpec, "shardDim" | "isPaired" | "isPresent">;
+
 /**
  * The weight of a module that every layer has.
  *
@@ -32,16 +39,26 @@ export const shapes = {
  * @param shape The whole shape.
  * @param facts What else there is to know; by default each shard has a copy.
  */
-export function weight(
-  [fairseq2, huggingface, reference]: readonly [string, string, string?],
+export function weight(names: Names, shape: ParameterSpec["shape"], facts: Facts = {}): ParameterSpec {
+  return inLayer(names, "weight", shape, facts);
+}
+
+/** The bias of a module that every layer has; otherwise as {@linkcode weight}. */
+export function bias(names: Names, shape: ParameterSpec["shape"], facts: Facts = {}): ParameterSpec {
+  return inLayer(names, "bias", shape, facts);
+}
+
+function inLayer(
+  [fairseq2, huggingface, reference]: Names,
+  what: string,
   shape: ParameterSpec["shape"],
-  facts: Pick<ParameterSpec, "shardDim" | "isPaired" | "isPresent"> = {},
+  facts: Facts,
 ): ParameterSpec {
   return {
     names: {
-      fairseq2: `decoder.layers.{}.${fairseq2}.weight`,
-      huggingface: `model.layers.{}.${huggingface}.weight`,
-      ...(reference !== undefined && { reference: `layers.{}.${reference}.weight` }),
+      fairseq2: `decoder.layers.{}.${fairseq2}.${what}`,
+      huggingface: `model.layers.{}.${huggingface}.${what}`,
+      ...(reference !== undefined && { reference: `layers.{}.${reference}.${what}` }),
     },
     shape,
     ...facts,

@@ -6,11 +6,12 @@
 
 import type { Family, Naming } from "./family.ts";
 import { llama } from "./llama/family.ts";
+import { qwen } from "./qwen/family.ts";
 import type { ModelDescription } from "./model_description.ts";
 import { type Parameter, parseName } from "./parameter.ts";
 
 /** The families, in the order in which they are tried. */
-export const families: readonly Family[] = [llama];
+export const families: readonly Family[] = [llama, qwen];
 
 const byName: ReadonlyMap<string, Family> = new Map(families.map((family) => [family.name, family]));
 

@@ -89,6 +89,8 @@ export interface ModelYamlCodec {
   readonly generations: readonly Generation[];
   /** The name of the architecture whose fields a configuration has where nothing is said: the dataclass's defaults. */
   readonly defaultArchitecture: string;
+  /** The field that says the rows of a head, where there is one; else it is the dimension divided by the heads. */
+  readonly headDimField?: string;
   /** The name of the architecture that a configuration changes where it names none; the defaults without it. */
   readonly unnamed?: (generation: Generation) => string | undefined;
   /**

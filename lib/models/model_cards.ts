@@ -6,6 +6,7 @@
 
 import { levenshteinDistance } from "../deps.ts";
 import { OptionError } from "../error.ts";
+import { listed } from "./config_fields.ts";
 import { families } from "./families.ts";
 import type { Architecture, Family } from "./family.ts";
 
@@ -93,15 +94,11 @@ export function suggestion(name: string): string {
   const nearest = near.filter(({ distance }) => distance <= near[0]!.distance + 1).slice(0, MAX_SUGGESTIONS);
   const question = nearest.length === 0
     ? ""
-    : `did you mean ${alternatives(nearest.map(({ candidate }) => candidate))}? `;
+    : `did you mean ${listed(nearest.map(({ candidate }) => candidate), "or")}? `;
   return `${question}The architectures are ${architectures.map((each) => each.name).join(", ")}`;
 }
 
 function distance(name: string, candidate: string): number {
   const edits = levenshteinDistance(name, candidate);
   return `_${candidate}_`.includes(`_${name}_`) ? Math.min(edits, 1) : edits;
-}
-
-function alternatives(names: readonly string[]): string {
-  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }

@@ -2,6 +2,7 @@
  * Inputs and outputs that aren't the files and directories that they should be.
  */
 
+import { ARCHITECTURES, FAMILIES } from "../models/_listed.ts";
 import { join } from "../../lib/deps.ts";
 import { copyTree } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
@@ -129,8 +130,7 @@ testBadInput({
   spoil: () => ({
     options: ["--model", "llama3_2_2b"],
     message: 'Unknown model "llama3_2_2b": did you mean llama3_2_1b, llama3_2_3b or llama3_1_8b? ' +
-      "The architectures are 7b, 13b, 33b, 65b, llama2_7b, llama2_13b, llama2_70b, llama3_8b, llama3_70b, " +
-      "llama3_1_8b, llama3_1_70b, llama3_1_405b, llama3_2_1b, llama3_2_3b",
+      ARCHITECTURES,
   }),
 });
 
@@ -166,8 +166,8 @@ testBadInput({
 testBadInput({
   what: "a model.yaml of another family",
   spoil(copy) {
-    copy.editYaml("model_family: llama", "model_family: mistral");
-    return `${copy.path}/model.yaml: model_family: expected "llama", got "mistral"`;
+    copy.editYaml("model_family: llama", "model_family: gemma3n");
+    return `${copy.path}/model.yaml: model_family: expected ${FAMILIES}, got "gemma3n"`;
   },
 });
 

@@ -2,6 +2,7 @@
  * A `model.yaml` that contradicts the weights, is none, or is a trap.
  */
 
+import { FAMILIES } from "../models/_listed.ts";
 import { join } from "../../lib/deps.ts";
 import type { CheckpointCopy } from "../_torch_files.ts";
 import { testBadInput } from "./_bad_input.ts";
@@ -98,9 +99,9 @@ for (
     {
       name: of0_8,
       from: "model_family: llama",
-      to: "model_family: mistral",
+      to: "model_family: gemma3n",
       field: "model_family",
-      problem: 'expected "llama", got "mistral"',
+      problem: `expected ${FAMILIES}, got "gemma3n"`,
     },
     {
       name: of0_4,

@@ -63,6 +63,7 @@ Deno.test("ckpt inspect --json prints just what is promised", async () => {
   const { tensors, ...rest } = JSON.parse(stdout);
   assertEquals(rest, {
     format: "torch",
+    family: "llama",
     layout: "reference",
     architecture: null,
     parameters: 34080,

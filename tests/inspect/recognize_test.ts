@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { ListedTensor } from "../../lib/inspect/listing.ts";
-import { fairseq2Layout, fittingArchitectures, recognize } from "../../lib/inspect/recognize.ts";
-import { architectures, findArchitecture } from "../../lib/models/model_cards.ts";
+import { fairseq2Layout, identify, recognize } from "../../lib/inspect/recognize.ts";
+import { llamaArchitectures as architectures } from "../../lib/models/llama/architectures.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
 import { familyOf } from "../../lib/models/families.ts";
 import type { Naming } from "../../lib/models/family.ts";
 import { llama } from "../../lib/models/llama/family.ts";
@@ -85,8 +86,8 @@ Deno.test("fairseq2Layout() tells versions by the dict around the model", () => 
   assertEquals(fairseq2Layout(undefined), "fairseq2 0.5-0.8");
 });
 
-Deno.test("fittingArchitectures() names the architectures that shapes fit", () => {
-  const found = architectures.map(({ name }) => [name, fittingArchitectures(parametersOf(name), [llama])]);
+Deno.test("identify() names the architectures that shapes fit", () => {
+  const found = architectures.map(({ name }) => [name, identify(parametersOf(name), [llama]).architecture]);
   const either = (...names: string[]) => names.map((name) => [name, names.join(" or ")]);
   assertEquals(Object.fromEntries(found), {
     ...Object.fromEntries(found.map(([name]) => [name, name])),
@@ -99,12 +100,12 @@ Deno.test("fittingArchitectures() names the architectures that shapes fit", () =
   });
 });
 
-Deno.test("fittingArchitectures() does without an output projection, and says nothing of other sizes", () => {
+Deno.test("identify() does without an output projection, and says nothing of other sizes", () => {
   const tied = parametersOf("llama3_2_1b");
   tied.delete("final_proj.weight");
-  assertEquals(fittingArchitectures(tied, [llama]), "llama3_2_1b");
+  assertEquals(identify(tied, [llama]).architecture, "llama3_2_1b");
   const narrow = parametersOf("llama3_2_1b");
   narrow.set("decoder.layers.0.ffn.gate_proj.weight", { shape: [100, 2048] });
-  assertEquals(fittingArchitectures(narrow, [llama]), undefined);
-  assertEquals(fittingArchitectures(new Map(), [llama]), undefined);
+  assertEquals(identify(narrow, [llama]).architecture, null);
+  assertEquals(identify(new Map(), [llama]).architecture, null);
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { familyOf } from "../../lib/models/families.ts";
 import type { Architecture } from "../../lib/models/family.ts";
-import { architectures, findArchitecture } from "../../lib/models/model_cards.ts";
+import { llamaArchitectures as architectures } from "../../lib/models/llama/architectures.ts";
+import { findArchitecture } from "../../lib/models/model_cards.ts";
 import {
   fitArchitectures,
   haveSameParams,

@@ -1,11 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { OptionError } from "../../lib/error.ts";
+import { families } from "../../lib/models/families.ts";
 import { findArchitecture, findModelCard, modelNames } from "../../lib/models/model_cards.ts";
 import { assertError } from "../convert/_assert_error.ts";
-
-const ALL =
-  "The architectures are 7b, 13b, 33b, 65b, llama2_7b, llama2_13b, llama2_70b, llama3_8b, llama3_70b, " +
-  "llama3_1_8b, llama3_1_70b, llama3_1_405b, llama3_2_1b, llama3_2_3b";
+import { ARCHITECTURES } from "./_listed.ts";
 
 function read(name: string) {
   return JSON.parse(Deno.readTextFileSync(new URL(`../../fixtures/llama/${name}`, import.meta.url)));
@@ -40,7 +38,10 @@ Deno.test("findArchitecture() finds every name, and gives the architecture that 
   assertEquals(findArchitecture("llama_7b").name, "7b");
   assertEquals(findArchitecture("llama3_3_70b_instruct").name, "llama3_1_70b");
   assertEquals(findModelCard("r1_distilled_llama3_1_8b_instruct").eosId, 128001);
-  assertEquals(modelNames().length, 30);
+  const names = families.flatMap(({ architectures }) =>
+    architectures.flatMap(({ name, cards }) => [name, ...cards])
+  );
+  assertEquals(modelNames(), [...new Set(names)]);
 });
 
 Deno.test("findArchitecture() names the nearest names of an unknown one", () => {
@@ -60,7 +61,7 @@ Deno.test("findArchitecture() names the nearest names of an unknown one", () => 
     assertError(
       () => findArchitecture(name),
       OptionError,
-      `Unknown model ${JSON.stringify(name)}: ${question}${ALL}`,
+      `Unknown model ${JSON.stringify(name)}: ${question}${ARCHITECTURES}`,
     );
   }
 });

@@ -5,7 +5,7 @@
  */
 
 import { OptionError } from "../../error.ts";
-import { ConfigFields, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
+import { ConfigFields, listed, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
 import { families, findFamily } from "../../models/families.ts";
 import type { Architecture, ConfigTree, Family, Generation } from "../../models/family.ts";
 import { MAX_SHARDS } from "../../models/limits.ts";
@@ -120,8 +120,8 @@ function readFamily(top: ConfigFields, base: ModelCard | undefined): Family {
   const name = top.get(field, textKind, base?.architecture.family);
   const family = findFamily(name);
   if (family === undefined) {
-    const names = families.map(({ name }) => JSON.stringify(name)).join(", ");
-    throw top.error(field, `expected ${names}, got ${show(name)}`);
+    const names = families.map(({ name }) => show(name));
+    throw top.error(field, `expected ${listed(names, "or")}, got ${show(name)}`);
   }
   return family;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ConfigFields, show, text as textKind } from "../../models/config_fields.ts";
+import { type ConfigFields, listed, show, text as textKind } from "../../models/config_fields.ts";
 import { families } from "../../models/families.ts";
 import type { Family } from "../../models/family.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
@@ -41,13 +41,10 @@ function readFamily(fields: ConfigFields): Family {
   const type = fields.get("model_type", textKind);
   const family = families.find(({ configJson }) => configJson.types.has(type));
   if (family === undefined) {
-    const types = families.flatMap(({ configJson }) => [...configJson.types.keys()]);
-    const those = types.map((each) => JSON.stringify(each)).join(", ");
+    const types = families.flatMap(({ configJson }) => [...configJson.types.keys()]).map(show);
     throw fields.error(
       "model_type",
-      `is ${show(type)}, but only models of the ${
-        types.length > 1 ? "families" : "family"
-      } ${those} can be converted`,
+      `is ${show(type)}, but only models of ${listed(types, "and")} can be converted`,
     );
   }
   const classes = fields.values.get("architectures") ?? null;

@@ -49,7 +49,7 @@ const LAYER_ORDER = [/\.self_attn\.\w+_proj\./, /\.self_attn\./, /\.mlp\./, /./]
  * The parameters of a model in the order of transformers' state dicts (4.46 and 5.x), which decides how they are split
  * over files.
  */
-function parametersInOrder(model: ModelDescription, tied: boolean): Parameter[] {
+export function parametersInOrder(model: ModelDescription, tied: boolean): Parameter[] {
   const place = ({ spec: { names: { fairseq2, huggingface } }, layer }: Parameter) => {
     if (layer === undefined) return fairseq2 === EMBEDDING ? -1 : model.layers * LAYER_ORDER.length;
     return layer * LAYER_ORDER.length + LAYER_ORDER.findIndex((part) => part.test(huggingface));

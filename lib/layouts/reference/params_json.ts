@@ -30,7 +30,9 @@ export function paramsJson(model: ModelDescription, form: ParamsJsonForm): strin
   const { paramsJson, title } = familyOf(model);
   const params = paramsJson?.write(model, form);
   if (params === undefined) {
-    throw new OptionError(`The ${form} layout has no ${title} models; write another (--to)`);
+    throw new OptionError(
+      `The ${form} layout has no ${title} models; write Hugging Face's (--to huggingface)`,
+    );
   }
   return `${pythonJson(params, { indent: 2 })}\n`;
 }

@@ -16,15 +16,9 @@ import {
   text as textKind,
 } from "../config_fields.ts";
 import type { FamilyModel, Generation } from "../family.ts";
-import {
-  MAX_DIM,
-  MAX_HEADS,
-  MAX_INTERMEDIATE_SIZE,
-  MAX_LAYERS,
-  MAX_SEQUENCE_LENGTH,
-  MAX_VOCABULARY,
-} from "../limits.ts";
-import { headsProblem, type RopeScaling } from "../model_description.ts";
+import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
+import type { RopeScaling } from "../model_description.ts";
+import { readHeads } from "../model_yaml_fields.ts";
 import { fairseq2IntermediateSize } from "./intermediate_size.ts";
 
 /** What fairseq2 0.2 and 0.3 compute scaled RoPE with, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
@@ -47,17 +41,7 @@ export const NORM_EPS = 1e-5;
  * @throws {ConfigError} If a field isn't what it must be.
  */
 export function readLlamaConfig(read: ConfigFields, generation: Generation): FamilyModel {
-  const shape = {
-    dim: read.get("model_dim", positiveInteger(MAX_DIM)),
-    layers: read.get("num_layers", positiveInteger(MAX_LAYERS)),
-    heads: read.get("num_attn_heads", positiveInteger(MAX_HEADS)),
-    kvHeads: read.get("num_key_value_heads", positiveInteger(MAX_HEADS)),
-  };
-  const unfit = headsProblem(shape);
-  if (unfit !== undefined) {
-    throw read.error(unfit.field === "heads" ? "num_attn_heads" : "num_key_value_heads", unfit.problem);
-  }
-
+  const shape = readHeads(read);
   const isNew = generation === "0.5+";
   const multipleOf = read.get(
     isNew ? "ffn_inner_dim_multiple_of" : "ffn_inner_dim_to_multiple",
@@ -82,7 +66,6 @@ export function readLlamaConfig(read: ConfigFields, generation: Generation): Fam
   checkTrainingFields(read, isNew);
   return {
     ...shape,
-    headDim: shape.dim / shape.heads,
     ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"), generation)),
     intermediateSize,
     multipleOf,

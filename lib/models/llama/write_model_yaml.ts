@@ -8,6 +8,7 @@ import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
 import type { ModelYamlFields, ModelYamlForm } from "../family.ts";
 import type { ModelDescription, RopeScaling, SpecialTokens } from "../model_description.ts";
+import { normEpsNotes } from "../model_yaml_fields.ts";
 import { fairseq2IntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 import { NORM_EPS, SCALING_UNTIL_0_3 } from "./model_yaml.ts";
 
@@ -154,13 +155,7 @@ function isSameScaling(a: RopeScaling, b: RopeScaling): boolean {
 
 /** What a form can't say of a model: how RoPE is scaled, and the epsilon of the norms. */
 export function llamaNotes(model: ModelDescription, form: ModelYamlForm, isChosen: boolean): string[] {
-  const notes = scalingNotes(model.ropeScaling, form, isChosen);
-  if (model.normEps !== NORM_EPS) {
-    notes.push(
-      `fairseq2 can't set the epsilon of its norms: it takes ${NORM_EPS}, where the model has ${model.normEps}`,
-    );
-  }
-  return notes;
+  return [...scalingNotes(model.ropeScaling, form, isChosen), ...normEpsNotes(model, NORM_EPS)];
 }
 
 /** Which versions can't scale RoPE as the model does. */

@@ -1,3 +1,4 @@
+import { ARCHITECTURES, FAMILIES } from "../../models/_listed.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FormatError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
@@ -455,10 +456,11 @@ Deno.test("parseModelYaml() names fields outside the configuration, and the file
     ["model_config: 3\nmodel_family: llama\n", "model_config: expected a mapping, got 3"],
     ["model_config: null\nmodel_family: llama\n", "model_config: expected a mapping, got null"],
     ["name: checkpoint\n", "model_family: missing, expected a text"],
-    ["model_family: qwen\n", 'model_family: expected "llama", got "qwen"'],
-    ["model_type: nllb\n", 'model_type: expected "llama", got "nllb"'],
+    ["model_family: gemma3n\n", `model_family: expected ${FAMILIES}, got "gemma3n"`],
+    ["model_type: nllb\n", `model_type: expected ${FAMILIES}, got "nllb"`],
     ["model_family: 3\n", "model_family: expected a text, got 3"],
-    ["base: llama3_8b\nmodel_family: mistral\n", 'model_family: expected "llama", got "mistral"'],
+    ["base: llama3_8b\nmodel_family: qwen\n", 'base: llama3_8b is of the family "llama", not "qwen"'],
+    ["model_arch: 7b\nmodel_family: qwen\n", 'model_arch: 7b is of the family "llama", not "qwen"'],
     [`${head}num_shards: 0\n`, "num_shards: expected a positive integer, got 0"],
     [`${head}num_shards: 5000\n`, "num_shards: expected at most 4096, got 5000"],
     [`${head}num_shards: null\n`, "num_shards: expected a positive integer, got null"],
@@ -476,18 +478,15 @@ Deno.test("parseModelYaml() names fields outside the configuration, and the file
       `x/model.yaml: ${message}`,
     );
   }
-  const architectures =
-    "The architectures are 7b, 13b, 33b, 65b, llama2_7b, llama2_13b, llama2_70b, llama3_8b, " +
-    "llama3_70b, llama3_1_8b, llama3_1_70b, llama3_1_405b, llama3_2_1b, llama3_2_3b";
   assertError(
     () => parseModelYaml("base: llama3_2_1\n"),
     ConfigError,
-    `model.yaml: base: Unknown model "llama3_2_1": did you mean llama3_2_1b or llama3_2_3b? ${architectures}`,
+    `model.yaml: base: Unknown model "llama3_2_1": did you mean llama3_2_1b or llama3_2_3b? ${ARCHITECTURES}`,
   );
   assertError(
     () => parseModelYaml(`${head}model_arch: gpt\n`),
     ConfigError,
-    `model.yaml: model_arch: Unknown model "gpt": ${architectures}`,
+    `model.yaml: model_arch: Unknown model "gpt": ${ARCHITECTURES}`,
   );
 });
 

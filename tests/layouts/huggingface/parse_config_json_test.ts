@@ -2,6 +2,8 @@
  * config.json as it is read: what transformers wrote, and what can't be converted.
  */
 
+import { families } from "../../../lib/models/families.ts";
+import { listed } from "../../models/_listed.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
@@ -165,8 +167,13 @@ const refused:
   readonly (readonly [what: string, fields: Readonly<Record<string, unknown>>, message: string])[] = [
     [
       "another family",
-      { model_type: "mistral" },
-      'model_type: is "mistral", but only models of the family "llama" can be converted',
+      { model_type: "gemma3" },
+      `model_type: is "gemma3", but only models of ${
+        listed(
+          families.flatMap(({ configJson }) => [...configJson.types.keys()]).map((name) => `"${name}"`),
+          "and",
+        )
+      } can be converted`,
     ],
     ["a family that is no text", { model_type: 3 }, "model_type: expected a text, got 3"],
     [

@@ -195,7 +195,11 @@ Deno.test("openHuggingFace() refuses weights without config.json", async () => {
 Deno.test("openHuggingFace() refuses another family, quantized weights, biases and other heads by their field", async () => {
   using directory = new Directory("scaled");
   const cases: readonly (readonly [string, unknown, string])[] = [
-    ["model_type", "qwen2", 'is "qwen2", but only models of the family "llama" can be converted'],
+    [
+      "architectures",
+      ["Qwen2ForCausalLM"],
+      'is "Qwen2ForCausalLM", but only LlamaForCausalLM can be converted',
+    ],
     [
       "quantization_config",
       { quant_method: "awq" },

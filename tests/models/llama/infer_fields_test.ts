@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { architectures } from "../../../lib/models/model_cards.ts";
+import { llamaArchitectures as architectures } from "../../../lib/models/llama/architectures.ts";
 import {
   referenceIntermediateSize,
   shortestMultiplier,
