@@ -9,6 +9,7 @@ import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FormatError } from "../error.ts";
 import { type Archive, openArchive } from "../torch/archive.ts";
+import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
 import { outlineTorchFile } from "../torch/torch_outline.ts";
 import { openIfSafetensors } from "./file_format.ts";
@@ -69,6 +70,7 @@ async function check(
     return { records: storages.size, checksums: 0, tensors: await tensorNames(source) };
   }
   const archive = await openArchive(source);
+  await checkArchive(archive);
   const records = await checkRecords(archive, options);
   return { records, checksums: records, tensors: await tensorNames(source) };
 }

@@ -66,7 +66,7 @@ export function descriptorBytes(record: Pick<PlacedRecord, "size" | "headerAt">)
 }
 
 /** The length of the zip64 extra field of a local header or a directory entry, in bytes: 0 where there is none. */
-function zip64Bytes({ size, headerAt }: Pick<PlacedRecord, "size" | "headerAt">): number {
+export function zip64Bytes({ size, headerAt }: Pick<PlacedRecord, "size" | "headerAt">): number {
   const values = (size >= ZIP64_FROM ? 2 : 0) + (headerAt >= ZIP64_FROM ? 1 : 0);
   return values === 0 ? 0 : 4 + 8 * values;
 }

@@ -123,7 +123,7 @@ async function checkEnd(source: ByteSource, count: number, bytes: number): Promi
     if (directoryAt + directoryBytes !== source.size - END_BYTES || directoryBytes !== bytes) {
       throw new Error("data between its directory and its end");
     }
-    return;
+    return await checkLengths(source, directoryAt, bytes);
   }
   const zip64At = source.size - length;
   const agree = plain === ZIP64_END_BYTES && end.getUint32(0, true) === 0x06064b50 &&
@@ -135,6 +135,21 @@ async function checkEnd(source: ByteSource, count: number, bytes: number): Promi
     (directoryAt === 0xffffffff || end.getBigUint64(48, true) === BigInt(directoryAt)) &&
     (directoryBytes === 0xffffffff || end.getBigUint64(40, true) === BigInt(directoryBytes));
   if (!agree) throw new Error("its end records contradict each other");
+  await checkLengths(source, zip64At - bytes, bytes);
+}
+
+/**
+ * Checks that each entry of the directory is as long as it says. zip.js takes what is there of the last one, where its
+ * name, extra field or comment would reach past the end.
+ */
+async function checkLengths(source: ByteSource, at: number, bytes: number): Promise<void> {
+  const view = new DataView((await source.read(at, bytes)).buffer);
+  let p = 0;
+  while (p + ENTRY_BYTES <= bytes) {
+    p += ENTRY_BYTES + view.getUint16(p + 28, true) + view.getUint16(p + 30, true) +
+      view.getUint16(p + 32, true);
+  }
+  if (p !== bytes) throw new Error("its last entry reaches past its directory");
 }
 
 /** An entry of the zip as a record, still with its full name. */

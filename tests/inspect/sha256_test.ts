@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import { CancelledError, FileError } from "../../lib/error.ts";
+import { sha256 } from "../../lib/inspect/sha256.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
+import { TempDir } from "../_temp.ts";
+
+const MIB = 1024 * 1024;
+
+const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+Deno.test("sha256() gives the hashes of runs, in their order", async () => {
+  using temp = new TempDir();
+  const bytes = Uint8Array.from({ length: 3 * MIB + 7 }, (_, i) => (i * i) >> 3);
+  Deno.writeFileSync(temp.at("a"), bytes);
+  const runs = [[10, 500], [0, bytes.length], [MIB + 3, 0], [MIB + 3, MIB], [bytes.length - 1, 1]] as const;
+  const found = await sha256(runs.map(([offset, length]) => ({ path: temp.at("a"), offset, length })));
+  assertEquals(found, runs.map(([offset, length]) => hashOf(bytes.subarray(offset, offset + length))));
+  assertEquals(found[2], "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  assertEquals(await sha256([]), []);
+});
+
+Deno.test("sha256() gives the same with workers", async () => {
+  using temp = new TempDir();
+  const size = 50 * MIB + 123;
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i += 4099) bytes[i] = i;
+  Deno.writeFileSync(temp.at("x"), bytes);
+  const runs = [[0, size], [7, 40 * MIB], [30 * MIB, 20 * MIB], [5, 0]] as const;
+  const reports: number[] = [];
+  for (const jobs of [1, 2, 3]) {
+    const found = await sha256(runs.map(([offset, length]) => ({ path: temp.at("x"), offset, length })), {
+      jobs,
+      onProgress: (done) => reports.push(done),
+    });
+    assertEquals(found, runs.map(([offset, length]) => hashOf(bytes.subarray(offset, offset + length))));
+    assertEquals(reports.at(-1), size + 60 * MIB);
+  }
+});
+
+Deno.test("sha256() fails where a file ends too early or isn't there, and where it is cancelled", async () => {
+  using temp = new TempDir();
+  const path = temp.at("x");
+  Deno.writeFileSync(path, new Uint8Array(10));
+  await assertFailsAsync(
+    () => sha256([{ path, offset: 5, length: 6 }]),
+    FileError,
+    `${path}: the file ends at byte 10, but was longer when it was opened`,
+  );
+  // Workers say the same.
+  const long = { path, offset: 0, length: 60 * MIB };
+  await assertFailsAsync(
+    () => sha256([long, long], { jobs: 2 }),
+    FileError,
+    `${path}: the file ends at byte 10, but was longer when it was opened`,
+  );
+  const message = await sha256([{ path: temp.at("none"), offset: 0, length: 1 }]).catch(String);
+  assertEquals(/^FileError: .*No such file/.test(String(message)), true, String(message));
+  const controller = new AbortController();
+  controller.abort();
+  await assertFailsAsync(
+    () => sha256([long], { signal: controller.signal }),
+    CancelledError,
+    "Cancelled",
+  );
+  {
+    using file = Deno.openSync(path, { write: true });
+    file.truncateSync(300 * MIB);
+  }
+  const later = new AbortController();
+  const whole = { path, offset: 0, length: 300 * MIB };
+  setTimeout(() => later.abort(), 5);
+  await assertFailsAsync(
+    () => sha256([whole, whole, whole], { signal: later.signal, jobs: 2 }),
+    CancelledError,
+    "Cancelled",
+  );
+});
