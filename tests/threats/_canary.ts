@@ -5,7 +5,7 @@
  * @module
  */
 
-import { runPython } from "../_python.ts";
+import { python } from "../_python.ts";
 
 /** The name that hostile files carry. Whoever looks it up could have been made to run anything. */
 export const CANARY = { module: "ckpt_canary", name: "run" } as const;
@@ -21,10 +21,13 @@ class Canary(types.ModuleType):
     def __getattr__(self, name):
         if name != "run":
             raise AttributeError(name)
-        sung.append(name)
+        if loader not in sung:
+            sung.add(loader)
+            # At once, since what a file does to Python may end it.
+            print(loader, end=";", flush=True)
         return lambda *args, **kwargs: 1
 
-sung = []
+sung = set()
 sys.modules["ckpt_canary"] = Canary("ckpt_canary")
 
 def one_after_the_other(open):
@@ -46,27 +49,35 @@ loaders = {
     "numpy": lambda path: numpy.load(path, allow_pickle=True),
 }
 for line in open(sys.argv[1]):
-    path, names = line.rstrip("\\n").split("\\t")
-    found = []
-    for name in names.split(";") if names else loaders:
-        sung.clear()
+    sung.clear()
+    for loader, load in loaders.items():
         try:
-            loaders[name](path)
+            load(line.removesuffix("\\n"))
         except BaseException:
             pass
-        if sung:
-            found.append(name)
-    print(";".join(found))
+    print(flush=True)
 `;
 
-/** Which of the loaders run what a file carries. */
-export async function whoRuns(
-  list: string,
-  paths: readonly string[],
-  loaders: readonly string[] = [],
-): Promise<string[]> {
-  Deno.writeTextFileSync(list, paths.map((path) => `${path}\t${loaders.join(";")}\n`).join(""));
-  const lines = (await runPython(PROGRAM, [list])).split("\n").slice(0, -1);
-  if (lines.length !== paths.length) throw new Error(`Python answered for ${lines.length} of the files`);
-  return lines;
+/**
+ * Which of the loaders run what a file carries.
+ *
+ * @param list Where to write what Python is to look at.
+ * @param paths The files.
+ * @returns The loaders' names for each, with `;` between them.
+ */
+export async function whoRuns(list: string, paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  while (found.length < paths.length) {
+    Deno.writeTextFileSync(list, paths.slice(found.length).map((path) => `${path}\n`).join(""));
+    const { success, stdout, stderr } = await new Deno.Command(python()!, { args: ["-c", PROGRAM, list] })
+      .output();
+    const lines = new TextDecoder().decode(stdout).split("\n");
+    // A file that ends Python itself has run what it has run; the others come in the next one.
+    if (success) lines.pop();
+    else if (lines.length === 1 && lines[0] === "" && found.length === 0) {
+      throw new Error(`Cannot run Python: ${new TextDecoder().decode(stderr)}`);
+    }
+    found.push(...lines.map((line) => line.replace(/;$/, "")));
+  }
+  return found;
 }
