@@ -29,6 +29,15 @@ export function isEmpty(directory: string, ignored?: string): boolean {
   }
 }
 
+/** Whether a path is a directory, links followed. What is wrong with it is said where it is opened as a file. */
+export function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether another file system begins at a directory. */
 export function isMountPoint(path: string): boolean {
   try {

@@ -11,6 +11,7 @@ import { LimitedBytesTransformStream, loadZip } from "../deps.ts";
 import { CancelledError, CheckpointError, FileError } from "../error.ts";
 import { callback, checkOptions, type Rules, signal } from "../options.ts";
 import { CachedSource } from "./cached_source.ts";
+import { messageOf } from "./file_system.ts";
 import type { ByteSource } from "./source.ts";
 
 /** How to read from a web server. */
@@ -82,7 +83,7 @@ async function reading<T>(path: string, signal: AbortSignal | undefined, read: (
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     if (signal?.aborted) throw new CancelledError("Cancelled");
-    throw new FileError(`${path}: can't read it: ${error instanceof Error ? error.message : error}`);
+    throw new FileError(`${path}: can't read it: ${messageOf(error)}`);
   }
 }
 

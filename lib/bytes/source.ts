@@ -6,6 +6,7 @@
 
 import { FileError } from "../error.ts";
 import type { SourceFile } from "../copy/plan.ts";
+import { messageOf } from "./file_system.ts";
 
 /** Bytes that can be read at any place. Positions and lengths are in bytes. */
 export interface ByteSource {
@@ -83,7 +84,7 @@ export class FileSource implements ByteSource, Disposable {
       }
     } catch (error) {
       throw new FileError(
-        `${this.path}: can't read the file: ${error instanceof Error ? error.message : error}`,
+        `${this.path}: can't read the file: ${messageOf(error)}`,
       );
     }
     return bytes;
@@ -109,5 +110,5 @@ export function describeFailure(path: string, error: unknown): FileError {
   if (error instanceof Deno.errors.IsADirectory) {
     return new FileError(`${path}: is a directory, not a file; name the file in it`);
   }
-  return new FileError(`${path}: can't open it: ${error instanceof Error ? error.message : error}`);
+  return new FileError(`${path}: can't open it: ${messageOf(error)}`);
 }

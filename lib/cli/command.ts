@@ -34,6 +34,18 @@ export interface Arguments {
   flag(name: string): boolean;
   /** The value of an option, if it was given. */
   value(name: string): string | undefined;
+  /**
+   * The value of an option that is a whole number, if it was given.
+   *
+   * @throws {UsageError} If it isn't one from `least` to `most`.
+   */
+  number(name: string, least: number, most: number): number | undefined;
+  /**
+   * The value of an option that is one of a few words, if it was given.
+   *
+   * @throws {UsageError} If it is none of them.
+   */
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
 }
 
 /** What a command needs from its surroundings. */
@@ -132,5 +144,20 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     positionals,
     flag: (name) => on.get(name) ?? false,
     value: (name) => values.get(name),
+    number(name, least, most) {
+      const value = values.get(name);
+      if (value === undefined) return undefined;
+      const number = Number(value);
+      return /^\d+$/.test(value) && number >= least && number <= most
+        ? number
+        : fail(`Option --${name} needs a number from ${least} to ${most}, got ${JSON.stringify(value)}`);
+    },
+    choice(name, choices) {
+      const value = values.get(name);
+      const choice = choices.find((each) => each === value);
+      return value === undefined || choice !== undefined
+        ? choice
+        : fail(`Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`);
+    },
   };
 }

@@ -8,6 +8,7 @@ import type { CopyProgress } from "../copy/copy_engine.ts";
 import { formatBytes, formatSeconds } from "./format.ts";
 import { say } from "./print.ts";
 import { styleFor } from "./style.ts";
+import { widthOf } from "./terminal_width.ts";
 
 /** Shows how far a copy has come, on stderr. */
 export interface ProgressDisplay extends Disposable {
@@ -67,12 +68,11 @@ function terminalProgress(): ProgressDisplay {
         ...(totalFiles > 1 ? [`file ${Math.min(files + 1, totalFiles)} of ${totalFiles}`] : []),
         ...(rate > 0 ? [`${formatBytes(rate)}/s`, `${formatSeconds((totalBytes - bytes) / rate)} left`] : []),
       ].join("  ");
-      const width = columns() - facts.length - 4;
+      const columns = widthOf(Deno.stderr);
+      const width = columns - facts.length - 4;
       const bar = width >= 10 ? `${progressBar(share, Math.min(width, 30))} ` : "";
       write(
-        `${drawn ? "" : HIDE_CURSOR}${CLEAR_LINE}${style.cyan(bar)}${
-          facts.slice(0, Math.max(10, columns() - 1))
-        }`,
+        `${drawn ? "" : HIDE_CURSOR}${CLEAR_LINE}${style.cyan(bar)}${facts.slice(0, columns - 1)}`,
       );
       drawn = true;
     },
@@ -85,12 +85,4 @@ function terminalProgress(): ProgressDisplay {
 function progressBar(share: number, width: number): string {
   const full = Math.round(share * width);
   return "━".repeat(full) + "╌".repeat(width - full);
-}
-
-function columns(): number {
-  try {
-    return Deno.consoleSize().columns;
-  } catch {
-    return 80;
-  }
 }

@@ -38,7 +38,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
     using progress = showProgress(quiet);
     comparison = await compareCheckpoints(a, b, {
       signal,
-      ...(tolerance === undefined ? {} : { tolerance }),
+      tolerance,
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
     });
   }

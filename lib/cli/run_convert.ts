@@ -21,9 +21,9 @@ import { printDryRun, printSummary } from "./summary.ts";
 export async function runConvert(args: Arguments, { signal }: Context): Promise<number> {
   const [input, output] = args.positionals as [string, string];
   const model = args.value("model");
-  const jobs = parseNumber(args, "jobs", 1, MAX_JOBS);
-  const step = parseNumber(args, "step", 0, Number.MAX_SAFE_INTEGER);
-  const shards = parseNumber(args, "shards", 1, MAX_SHARDS);
+  const jobs = args.number("jobs", 1, MAX_JOBS);
+  const step = args.number("step", 0, Number.MAX_SAFE_INTEGER);
+  const shards = args.number("shards", 1, MAX_SHARDS);
   const task = parseTask(args.value("task"));
   const quiet = args.flag("quiet");
   const json = args.flag("json");
@@ -50,12 +50,12 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     sync: args.flag("sync"),
     restart: args.flag("restart"),
     signal,
-    ...(model === undefined ? {} : { model }),
-    ...(jobs === undefined ? {} : { jobs }),
-    ...(step === undefined ? {} : { step }),
-    ...(shards === undefined ? {} : { shards }),
+    model,
+    jobs,
+    step,
+    shards,
+    task,
     ...outputOptions(args),
-    ...(task === undefined ? {} : { task }),
   };
   const conversion = await planConversion(options);
   if (signal.aborted) throw new CancelledError("Cancelled");
@@ -74,45 +74,14 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
 
 /** The options that say what is to be written. */
 function outputOptions(args: Arguments): OutputOptions {
-  const to = parseChoice(args, "to", targets);
-  const dtype = parseChoice(args, "dtype", ["bfloat16", "float16", "float32"]);
-  const layout = parseChoice(args, "layout", ["legacy", "native"]);
   const size = args.value("max-shard-size");
-  const tokenizer = args.value("tokenizer");
   return {
-    ...(to === undefined ? {} : { to }),
-    ...(dtype === undefined ? {} : { dtype }),
-    ...(layout === undefined ? {} : { layout }),
-    ...(size === undefined ? {} : { maxShardSize: parseShardSize(size) }),
-    ...(tokenizer === undefined ? {} : { tokenizer }),
+    to: args.choice("to", targets),
+    dtype: args.choice("dtype", ["bfloat16", "float16", "float32"]),
+    layout: args.choice("layout", ["legacy", "native"]),
+    maxShardSize: size === undefined ? undefined : parseShardSize(size),
+    tokenizer: args.value("tokenizer"),
   };
-}
-
-/** The value of an option that is one of a few words. */
-function parseChoice<T extends string>(args: Arguments, name: string, choices: readonly T[]): T | undefined {
-  const value = args.value(name);
-  const choice = choices.find((each) => each === value);
-  if (value !== undefined && choice === undefined) {
-    throw new UsageError(
-      `Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`,
-      convertCommand.words,
-    );
-  }
-  return choice;
-}
-
-/** The value of an option that is a whole number. */
-function parseNumber(args: Arguments, name: string, least: number, most: number): number | undefined {
-  const value = args.value(name);
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (!/^\d+$/.test(value) || number < least || number > most) {
-    throw new UsageError(
-      `Option --${name} needs a number from ${least} to ${most}, got ${JSON.stringify(value)}`,
-      convertCommand.words,
-    );
-  }
-  return number;
 }
 
 function parseTask(value: string | undefined): Task | undefined {

@@ -8,14 +8,13 @@ import { relativePath } from "../inspect/relative_path.ts";
 import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
 import { MAX_JOBS } from "../options.ts";
-import { type Arguments, type Context, UsageError } from "./command.ts";
+import type { Arguments, Context } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { type Style, styleFor } from "./style.ts";
-import { verifyCommand } from "./verify_command.ts";
 
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
@@ -23,7 +22,7 @@ const WRONG = 1;
 /** Runs the command. */
 export async function runVerify(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
-  const jobs = parseJobs(args.value("jobs"));
+  const jobs = args.number("jobs", 1, MAX_JOBS);
   const [json, quiet] = [args.flag("json"), args.flag("quiet")];
   await requestRead(path);
   await offerModelYaml(path);
@@ -32,7 +31,7 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   try {
     const verification = await verifyCheckpoint(path, {
       signal,
-      ...(jobs === undefined ? {} : { jobs }),
+      jobs,
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
       onFile(file) {
         if (json || (quiet && file.problem === undefined)) return;
@@ -57,18 +56,6 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   } finally {
     progress[Symbol.dispose]();
   }
-}
-
-function parseJobs(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const jobs = Number(value);
-  if (!/^\d+$/.test(value) || jobs < 1 || jobs > MAX_JOBS) {
-    throw new UsageError(
-      `Option --jobs needs a number from 1 to ${MAX_JOBS}, got ${JSON.stringify(value)}`,
-      verifyCommand.words,
-    );
-  }
-  return jobs;
 }
 
 function verdict(isOk: boolean, style: Style): string {

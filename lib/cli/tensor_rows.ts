@@ -4,17 +4,7 @@
  * @module
  */
 
-/** A tensor to show. */
-export interface ShownTensor {
-  /** Its name, with dots between its parts. */
-  readonly name: string;
-  /** Its dtype. */
-  readonly dtype: string;
-  /** Its shape. */
-  readonly shape: readonly number[];
-  /** Its size in bytes. */
-  readonly bytes: number;
-}
+import type { InspectedTensor } from "../inspect/inspect.ts";
 
 /** A row of the table. */
 export interface TensorRow {
@@ -23,7 +13,7 @@ export interface TensorRow {
   /** The name, or the part of it that the rows above don't have. */
   readonly label: string;
   /** The tensor's form, where the row is one. */
-  readonly tensor?: Pick<ShownTensor, "dtype" | "shape">;
+  readonly tensor?: Pick<InspectedTensor, "dtype" | "shape">;
   /** How many tensors, or trees of tensors, the row stands for. */
   readonly count: number;
   /** The size of all of them in bytes. */
@@ -36,7 +26,7 @@ const MAX_LEVELS = 24;
 /** A part of a name, and what is below it. */
 interface Node {
   readonly children: Map<string, Node>;
-  tensor: ShownTensor | undefined;
+  tensor: InspectedTensor | undefined;
 }
 
 /** A child, or several that are alike. */
@@ -47,7 +37,7 @@ interface Group {
 }
 
 /** All tensors, a row each. */
-export function flatRows(tensors: readonly ShownTensor[]): TensorRow[] {
+export function flatRows(tensors: readonly InspectedTensor[]): TensorRow[] {
   return tensors.map(({ name, dtype, shape, bytes }) => ({
     depth: 0,
     label: name,
@@ -61,7 +51,7 @@ export function flatRows(tensors: readonly ShownTensor[]): TensorRow[] {
  * Tensors as a tree. Neighbours with consecutive numbers that hold the same names, dtypes and shapes are one:
  * `layers.0–15`.
  */
-export function treeRows(tensors: readonly ShownTensor[]): TensorRow[] {
+export function treeRows(tensors: readonly InspectedTensor[]): TensorRow[] {
   const root: Node = { children: new Map(), tensor: undefined };
   for (const tensor of tensors) {
     let node = root;
@@ -119,7 +109,7 @@ function addRows(
     rows.push({
       depth,
       label: prefix + label,
-      ...(tensor === undefined ? {} : { tensor: { dtype: tensor.dtype, shape: tensor.shape } }),
+      tensor: tensor && { dtype: tensor.dtype, shape: tensor.shape },
       count: all,
       bytes: all * (tensor !== undefined && child.children.size > 0 ? tensor.bytes : forms.of(child).bytes),
     });

@@ -6,6 +6,7 @@
 
 import { trimMemory } from "../copy/memory.ts";
 import type { SourceFile } from "../copy/plan.ts";
+import { isDirectory } from "../bytes/file_system.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
 import { ConfigError } from "../models/config_error.ts";
@@ -70,7 +71,7 @@ export async function openComparable(path: string): Promise<Comparable> {
     if (!(error instanceof CheckpointError)) throw error;
     problem = error;
   }
-  if (!isPlainFile(path)) {
+  if (isDirectory(path)) {
     const others = await openDirectory(path, problem);
     if (isBrokenModel(others.tensors, problem)) throw problem;
     return others;
@@ -87,7 +88,7 @@ export async function openComparable(path: string): Promise<Comparable> {
  * @returns It, opened. No tensor was read.
  */
 export async function openByName(path: string): Promise<Comparable> {
-  return isPlainFile(path) ? await openFile(path) : await openDirectory(path);
+  return isDirectory(path) ? await openDirectory(path) : await openFile(path);
 }
 
 async function openFile(path: string): Promise<Comparable> {
@@ -162,12 +163,4 @@ function referenceForm(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string
     parameters.set(formatName("fairseq2", parameter), tensor);
   }
   return parameters.size === 0 ? undefined : parameters;
-}
-
-function isPlainFile(path: string): boolean {
-  try {
-    return !Deno.statSync(path).isDirectory;
-  } catch {
-    return true; // What is wrong with it is said where it is opened.
-  }
 }

@@ -5,6 +5,7 @@
  */
 
 import { createKernel, type Kernel } from "../copy/kernel.ts";
+import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { SourceFile } from "../copy/plan.ts";
 import { FileSource } from "../bytes/source.ts";
@@ -146,7 +147,7 @@ export async function compareCheckpoints(
     }
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
-    throw new FileError(error instanceof Error ? error.message : String(error));
+    throw new FileError(messageOf(error));
   } finally {
     kernel.close();
   }

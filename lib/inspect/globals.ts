@@ -6,6 +6,7 @@
 
 import { fileURLToPath } from "node:url";
 import { crc32 } from "../copy/crc32.ts";
+import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
@@ -243,12 +244,4 @@ function noteBroken({ error, bytesRead }: ListedPickles, size: number, found: Fo
   const isCut = bytesRead < size && (error === undefined || error.problem === "ends");
   const why = isCut ? `only its first ${bytesRead} bytes were read` : error?.message ?? "it is empty";
   found.note(`${where}: could not be read to its end: ${why}; it may name more`, false);
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // What is wrong with it is said where it is opened as a file.
-  }
 }

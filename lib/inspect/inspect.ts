@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
@@ -289,12 +290,4 @@ async function listPath(path: string): Promise<FileListing> {
 function fileName(path: string): string {
   const parts = path.split(/[/\\]/).filter((part) => part !== "");
   return parts.at(-1) ?? path;
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // What is wrong with it is said where it is opened as a file.
-  }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDirectory } from "../bytes/file_system.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, jobs, type Rules, signal } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
@@ -177,13 +178,5 @@ function sizeOf(path: string): number {
     return Deno.statSync(path).size;
   } catch {
     return 0; // What is wrong with it is said where it is opened.
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // Likewise.
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDirectory } from "../bytes/file_system.ts";
 import { describeFailure } from "../bytes/source.ts";
 import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
@@ -85,13 +86,5 @@ function isFile(path: string): boolean {
     return Deno.statSync(path).isFile;
   } catch {
     return false; // A link to nothing.
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // Likewise.
   }
 }

@@ -6,6 +6,7 @@
 
 import { crc32 } from "../copy/crc32.ts";
 import { createKernel } from "../copy/kernel.ts";
+import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";
 import { FileError } from "../error.ts";
@@ -99,7 +100,7 @@ function readView(view: View): Uint8Array<ArrayBuffer> {
       kernel.fill(view, row, rows, into.subarray(row * view.rowBytes, (row + rows) * view.rowBytes));
     }
   } catch (error) {
-    throw new FileError(error instanceof Error ? error.message : String(error));
+    throw new FileError(messageOf(error));
   } finally {
     kernel.close();
   }

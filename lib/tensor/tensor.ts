@@ -6,7 +6,7 @@
  * @module
  */
 
-import { bytes, isContiguous, strided, type View, viewBytes } from "../bytes/view.ts";
+import { isContiguous, strided, type View, viewBytes } from "../bytes/view.ts";
 import type { DType } from "./dtype.ts";
 
 /** The bytes behind one or more tensors. Tensors share a storage if they refer to the same object. */
@@ -120,9 +120,4 @@ export function isWholeStorage(tensor: Tensor): boolean {
  */
 export function isExpanded({ shape, dtype, storage }: Tensor): boolean {
   return numel(shape) * dtype.itemBytes > viewBytes(storage.view);
-}
-
-/** An empty run of bytes, for tensors without items. */
-export function emptyView(path: string): View {
-  return bytes(path, 0, 0);
 }

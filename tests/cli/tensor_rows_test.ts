@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { flatRows, type ShownTensor, type TensorRow, treeRows } from "../../lib/cli/tensor_rows.ts";
+import { flatRows, type TensorRow, treeRows } from "../../lib/cli/tensor_rows.ts";
+import type { InspectedTensor } from "../../lib/inspect/inspect.ts";
 
-const tensor = (name: string, shape: number[] = [2, 3], dtype = "float32"): ShownTensor => ({
+const tensor = (name: string, shape: number[] = [2, 3], dtype = "float32"): InspectedTensor => ({
   name,
   dtype,
   shape,

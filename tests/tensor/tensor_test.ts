@@ -3,7 +3,6 @@ import { bytes, cast, concatRows, strided } from "../../lib/bytes/view.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import {
   contiguousStride,
-  emptyView,
   isWholeStorage,
   numel,
   spannedItems,
@@ -113,8 +112,4 @@ Deno.test("isWholeStorage() wants all items in their order", () => {
   assertEquals(isWholeStorage(tensor([24], [1])), false);
   assertEquals(isWholeStorage(tensor([24], [1], 1)), false);
   assertEquals(isWholeStorage(tensor([5, 5], [1, 5])), false);
-});
-
-Deno.test("emptyView() has no bytes", () => {
-  assertEquals(emptyView("f"), bytes("f", 0, 0));
 });
