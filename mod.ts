@@ -39,7 +39,7 @@ export type {
   YarnScaling,
 } from "./lib/models/model_description.ts";
 export { architectures, findArchitecture, findModelCard, type ModelCard } from "./lib/models/model_cards.ts";
-export type { Architecture, Naming } from "./lib/models/family.ts";
+export type { Architecture, Generation, Naming } from "./lib/models/family.ts";
 export { ConfigError } from "./lib/models/config_error.ts";
 
 export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";

@@ -12,6 +12,7 @@ import { fairseq2Files } from "../layouts/fairseq2/write.ts";
 import { huggingFaceFiles } from "../layouts/huggingface/write.ts";
 import { metaFiles } from "../layouts/reference/meta.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
+import { paramsNotes } from "../layouts/reference/params_json.ts";
 import { referenceFiles } from "../layouts/reference/write.ts";
 import { reshardedShards } from "../layouts/resharded.ts";
 import { differingReplicas, reshard } from "../layouts/reshard.ts";
@@ -97,7 +98,10 @@ export async function planOutput(
     switch (to) {
       case "reference": {
         const parts = reshardedShards(checkpoint, model, shards ?? checkpoint.shards.length);
-        return { files: referenceFiles(parts, model, checkpoint.dialect), notes: [] };
+        return {
+          files: referenceFiles(parts, model, checkpoint.dialect),
+          notes: paramsNotes(model, "reference", resolved.architecture),
+        };
       }
       case "meta":
         return metaFiles(checkpoint, model, count);

@@ -17,8 +17,14 @@ import {
   likelyFits,
   type ObservedShape,
 } from "../models/fit_architecture.ts";
-import { kvDim, type ModelDescription, qDim } from "../models/model_description.ts";
-import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
+import {
+  describeScaling,
+  isSameScaling,
+  kvDim,
+  type ModelDescription,
+  qDim,
+} from "../models/model_description.ts";
+import { asComputedBy, type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
 import {
   checkShardsAgree,
   describeDifferences,
@@ -79,14 +85,13 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
 }
 
 /**
- * A named model as it was trained. The shapes say nothing of RoPE and of the special tokens, and fairseq2 didn't
- * always compute what was published (0.2 and 0.3 have their own scaling), so a model.yaml of the same sizes, or a
- * config.json, has the word on them.
+ * A named model as it was trained. The shapes say nothing of RoPE and of the special tokens, so a model.yaml of the same
+ * sizes, or a config.json, has the word on them.
  */
 function asTrained(
   checkpoint: Checkpoint,
   observed: ObservedShape,
-  named: ModelDescription,
+  named: Architecture,
   name: string,
   notes: string[],
 ): ModelDescription {
@@ -94,7 +99,7 @@ function asTrained(
   const config = checkpoint.naming === "huggingface"
     ? checkpoint.model
     : fittingYaml(checkpoint, observed, notes);
-  if (config === undefined) return named;
+  if (config === undefined) return asComputed(checkpoint, named, notes);
   checkFamily(checkpoint, named, name, config.family);
   const { ropeScaling: _, ...rest } = named;
   const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
@@ -108,16 +113,49 @@ function asTrained(
   };
 }
 
+/**
+ * A published model with RoPE as fairseq2 scaled it, where nothing but the form of the files can tell: 0.2 and 0.3 have
+ * numbers of their own, whatever the model; later versions take those that it was published with.
+ */
+function asComputed<T extends Architecture>(
+  { naming = "fairseq2", generations, model }: Checkpoint,
+  published: T,
+  notes: string[],
+): T {
+  const { ropeScaling } = published;
+  const oldest = asComputedBy(published, "0.2-0.3")?.ropeScaling;
+  if (ropeScaling === undefined || oldest === undefined) return published;
+  const [own, their] = [describeScaling(oldest), describeScaling(ropeScaling)];
+  if (naming === "fairseq2" && generations?.[0] === "0.2-0.3") {
+    notes.push(
+      `RoPE is taken to be scaled by ${own}: the files have the form of fairseq2 0.2 and 0.3, which scaled it so ` +
+        `whatever the model; 0.4.0, which has the same form, took the published ${their}: if it trained the model, ` +
+        "give its model.yaml with --model",
+    );
+    return { ...published, ropeScaling: oldest };
+  }
+  // From 0.4 on the form tells enough; a params.json has said so, or what was taken in its stead.
+  if (naming === "fairseq2" ? generations === undefined : !isSameScaling(ropeScaling, model?.ropeScaling)) {
+    notes.push(
+      `RoPE is taken to be scaled as published, by ${their}; nothing tells which code trained the model, and fairseq2 ` +
+        `0.2 and 0.3 scaled it by ${own} whatever the model: if they did, give its model.yaml with --model`,
+    );
+  }
+  return published;
+}
+
 /** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
 function fittingYaml(
-  { modelYaml }: Checkpoint,
+  checkpoint: Checkpoint,
   observed: ObservedShape,
   notes: string[],
 ): ModelConfig | undefined {
+  const { modelYaml } = checkpoint;
   if (modelYaml === undefined) return undefined;
   try {
-    const config = parseModelYaml(readText(modelYaml), { file: modelYaml });
+    const config = readModelYaml(modelYaml, checkpoint);
     checkFields(config, observed, [config.layers], modelYaml);
+    notes.push(...config.notes);
     return config;
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
@@ -180,7 +218,10 @@ function fromShapes(checkpoint: Checkpoint): ResolvedModel {
   }
   const observed = candidates.find(({ family }) => family.name === fit.architecture.family)!;
   const { name } = fit.architecture;
-  return check(checkpoint, observed, fit.architecture, layersOf(fit.architecture), name, name);
+  const notes: string[] = [];
+  const description = asComputed(checkpoint, fit.architecture, notes);
+  const resolved = check(checkpoint, observed, description, layersOf(fit.architecture), name, name);
+  return { ...resolved, notes: [...resolved.notes, ...notes] };
 }
 
 /** Whether two architectures differ in the context length alone, as those of LLaMA 1 and 2 do. */
@@ -194,7 +235,7 @@ function layersOf({ layers, alternativeLayers }: Architecture): readonly number[
 }
 
 function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
-  const config = parseModelYaml(readText(path), { file: path });
+  const config = readModelYaml(path, checkpoint);
   checkFamily(checkpoint, config, path);
   const observed = observeShape(checkpoint.shards, familyOf(config));
   // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
@@ -205,7 +246,18 @@ function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, config));
   const resolved = check(checkpoint, observed, config, layers, path, fit?.architecture.name);
   const card = config.base?.name ?? config.architecture?.name;
-  return card === undefined ? resolved : { ...resolved, card };
+  return {
+    ...resolved,
+    ...(card === undefined ? {} : { card }),
+    notes: [...resolved.notes, ...config.notes],
+  };
+}
+
+function readModelYaml(path: string, { generations }: Checkpoint): ModelConfig {
+  return parseModelYaml(readText(path), {
+    file: path,
+    ...(generations === undefined ? {} : { generations }),
+  });
 }
 
 function isSameModel(architecture: Architecture, config: ModelDescription): boolean {

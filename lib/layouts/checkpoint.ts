@@ -11,7 +11,7 @@ import type { KnownCrc, SourceFile } from "../copy/plan.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";
-import type { Naming } from "../models/family.ts";
+import type { Generation, Naming } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 
 /** The parameters of one tensor-parallel shard, by canonical name, in the source's order. */
@@ -43,6 +43,8 @@ export interface Checkpoint {
   readonly known: readonly KnownCrc[];
   /** The dialect of torch's format that the files are in, where they are torch's. */
   readonly dialect?: TorchDialect;
+  /** The versions of fairseq2 that save it in this form, oldest first, where its form tells. */
+  readonly generations?: readonly Generation[];
   /** The model.yaml that belongs to it. */
   readonly modelYaml?: string;
   /** The model, where other files beside the weights describe it: a config.json or a params.json. */

@@ -185,8 +185,12 @@ export interface ParamsJsonCodec {
    * @throws {MismatchError} If they can't say the model's sizes.
    */
   readonly write: (model: ModelDescription, form: ParamsJsonForm) => PythonJsonValue | undefined;
-  /** What a user should be told: what a form can't say of a model. */
-  readonly notes?: (model: ModelDescription, form: ParamsJsonForm) => string[];
+  /** What a user should be told: what a form can't say of a model, which may be of a published architecture. */
+  readonly notes?: (
+    model: ModelDescription,
+    form: ParamsJsonForm,
+    architecture: Architecture | undefined,
+  ) => string[];
 }
 
 /** A model family. */

@@ -37,6 +37,18 @@ export interface YarnScaling {
   readonly truncate: boolean;
 }
 
+/** Whether two models scale RoPE alike: by the same numbers, or both not at all. */
+export function isSameScaling(a: RopeScaling | undefined, b: RopeScaling | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.factor === b.factor && a.lowFreqFactor === b.lowFreqFactor &&
+    a.highFreqFactor === b.highFreqFactor && a.originalContextLength === b.originalContextLength;
+}
+
+/** How RoPE is scaled, for a message. */
+export function describeScaling({ factor, lowFreqFactor, highFreqFactor }: RopeScaling): string {
+  return `factor ${factor}, low ${lowFreqFactor}, high ${highFreqFactor}`;
+}
+
 /** The sizes that decide the shapes of all parameters. */
 export interface ModelShape {
   /** The model's dimension. */

@@ -6,6 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { ckpt, commandLine, convert } from "../_ckpt.ts";
 import { assertSameFile } from "../_state_facts.ts";
+import { referenceNote } from "../_notes.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 
@@ -44,12 +45,13 @@ Deno.test("ckpt llama convert_checkpoint converts, and sums up what it did", asy
   const { code, stdout, stderr } = await convert(["--no-clone", INPUT, output]);
   assertEquals(code, 0);
   assertEquals(
-    stdout.replace(/ in \d+\.\d s\n$/, " in SECONDS\n"),
+    stdout.replace(/ in \d+\.\d s\n/, " in SECONDS\n"),
     [
       `Converted ${INPUT} to ${output}`,
       "  model   sizes of its own, 34080 parameters, bfloat16",
       "  files   consolidated.00.pth, consolidated.01.pth, params.json",
       `  bytes   82.6 kB in SECONDS`,
+      `  note    ${referenceNote(5)}`,
       "",
     ].join("\n"),
   );
@@ -99,7 +101,7 @@ Deno.test("--json gives the summary as JSON, and nothing else on stdout", async 
     dtypes: ["bfloat16"],
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    notes: [],
+    notes: [referenceNote(5)],
     complete: true,
     reused: [],
     cloned: [],
@@ -136,6 +138,7 @@ Deno.test("--dry-run shows every tensor of every file, and writes nothing", asyn
       `Would convert ${INPUT} to ${output}`,
       "  model   sizes of its own, 34080 parameters, bfloat16",
       "  bytes   82.6 kB in 3 files",
+      `  note    ${referenceNote(5)}`,
       ...file("consolidated.00.pth"),
       ...file("consolidated.01.pth"),
       "",
@@ -172,7 +175,7 @@ Deno.test("--dry-run --json gives the same as JSON", async () => {
     dtypes: ["bfloat16"],
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    notes: [],
+    notes: [referenceNote(5)],
   });
   assertEquals(temp.names(), []);
 });
@@ -230,7 +233,7 @@ Deno.test("notes are part of the summary and of the dry run", async () => {
     assertMatch((await convert(args)).stdout, new RegExp(`^  note    ${RegExp.escape(note)}$`, "m"));
   }
   const { stdout } = await convert(["--json", "--dry-run", "--model", yaml, INPUT, temp.at("out2")]);
-  assertEquals(JSON.parse(stdout).notes, [note]);
+  assertEquals(JSON.parse(stdout).notes, [note, referenceNote(5)]);
 });
 
 Deno.test("--verify, --sync and --jobs change nothing in the output", async () => {

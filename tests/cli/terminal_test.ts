@@ -110,7 +110,7 @@ Deno.test({
     const summary = screen.slice(end + CLEAR_LINE.length + SHOW_CURSOR.length).replaceAll("\r\n", "\n");
     assertMatch(
       summary,
-      /^Converted .*\n +model +sizes of its own, .*\n +files +.*\n +bytes +1\.29 GB in .*\n$/,
+      /^Converted .*\n +model +sizes of its own, .*\n +files +.*\n +bytes +1\.29 GB in .*\n +note +.*\n$/,
     );
   },
 });

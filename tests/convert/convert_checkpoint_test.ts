@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { convertCheckpoint } from "../../mod.ts";
 import { assertSameFile, stateFacts } from "../_state_facts.ts";
+import { referenceNote } from "../_notes.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 
@@ -108,7 +109,7 @@ Deno.test("convertCheckpoint() sums up what it did", async () => {
     complete: true,
     reused: [],
     cloned: [],
-    notes: [],
+    notes: [referenceNote(5)],
   });
 });
 

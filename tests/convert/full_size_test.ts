@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import {
   describeConversion,
+  findArchitecture,
   MismatchError,
   OptionError,
   type OutputFile,
@@ -14,6 +15,7 @@ import {
 } from "../../mod.ts";
 import { paramsJson } from "../../lib/layouts/reference/params_json.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
+import { formNote, referenceNote } from "../_notes.ts";
 import { TempDir } from "../_temp.ts";
 import { assertError } from "./_assert_error.ts";
 import { makeCheckpoint } from "../bench/make_checkpoint.ts";
@@ -162,7 +164,8 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
     assertEquals(paramsOf(conversion.plan.files), `{"model":{${params}}}`);
     const { architecture, notes, dtypes, files, ...described } = describeConversion(conversion, paths.output);
     assertEquals([architecture, described.parameters], [names[0], parameters]);
-    assertEquals([dtypes, notes], [["bfloat16"], []]);
+    const isScaled = findArchitecture(names[0]!).ropeScaling !== undefined;
+    assertEquals([dtypes, notes], [["bfloat16"], isScaled ? [referenceNote(5)] : []]);
     assertEquals(files.map(({ name }) => name), [
       ...Array.from({ length: shards }, (_, i) => `consolidated.0${i}.pth`),
       "params.json",
@@ -170,8 +173,8 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
 
     // The same however the model is said.
     const { checkpoint, resolved: { model } } = conversion;
-    const check = (resolved: ResolvedModel, architecture: string) => {
-      assertEquals([resolved.architecture, resolved.notes], [architecture, []]);
+    const check = (resolved: ResolvedModel, architecture: string, notes: readonly string[] = []) => {
+      assertEquals([resolved.architecture, resolved.notes], [architecture, notes]);
       assertEquals(paramsJson(resolved.model, "reference"), paramsJson(model, "reference"));
     };
     for (const name of names) check(resolveModel(checkpoint, name), names[0]!);
@@ -183,7 +186,7 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
         OptionError,
         `${paths.input}: the shapes fit ${shapesSay} and there is no model.yaml; say which with --model`,
       );
-    } else check(resolveModel(bare), shapesSay);
+    } else check(resolveModel(bare), shapesSay, isScaled ? [formNote(names[0]!)] : []);
     assertEquals(temp.names(), ["model.yaml", "step_1"]);
   });
 }

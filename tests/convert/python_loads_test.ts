@@ -62,23 +62,28 @@ Deno.test({
   async fn() {
     using temp = new TempDir();
     const args: string[] = [];
-    // Meta's code takes 4 where fairseq2 0.3 takes 5, which the command says: those can't agree.
-    const names = withLogits.filter((name) => !name.startsWith("fairseq2-0.3.0/llama3"));
-    assertEquals(names.length, 5);
-    for (const [i, name] of names.entries()) {
+    const agreeing: boolean[] = [];
+    for (const [i, name] of withLogits.entries()) {
       const { checkpoint, model } = await openCase(name);
       for (const shards of [1, 2]) {
         // Its loader joins the embeddings of LLaMA 3 alone.
         if (shards > 1 && model.embeddingShardDim === 1) continue;
         const path = temp.at(`${i}-${shards}`);
-        writeFiles(metaFiles(checkpoint, model, { shards }).files, path);
+        const { files, notes } = metaFiles(checkpoint, model, { shards });
+        writeFiles(files, path);
         args.push(path, logitsOf(name)!);
+        // Meta's code takes 4 where fairseq2 0.3 takes 5: those can't agree, which the command says.
+        const agrees = !name.startsWith("fairseq2-0.3.0/llama3");
+        assertEquals(notes.length, agrees ? 0 : 1);
+        agreeing.push(agrees);
       }
     }
     const found: number[] | null = JSON.parse(await runPython(LLAMA_MODELS, args));
     if (found === null) return; // This Python has torch, but not llama-models and fairscale.
-    assertEquals(found.length, 9);
-    for (const [i, error] of found.entries()) assert(error < TOLERANCE, `${args[2 * i + 1]}: ${error}`);
+    assertEquals([found.length, agreeing.filter((agrees) => agrees).length], [13, 9]);
+    for (const [i, error] of found.entries()) {
+      assert((error < TOLERANCE) === agreeing[i] && error < 1e-4, `${args[2 * i + 1]}: ${error}`);
+    }
   },
 });
 

@@ -1,20 +1,37 @@
 import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
+import { planOutput } from "../../lib/convert/plan_output.ts";
 import {
+  type Checkpoint,
   CheckpointError,
   type ConversionSummary,
   convertCheckpoint,
   FileError,
+  findArchitecture,
+  type Generation,
   MismatchError,
+  openCheckpoint,
   OptionError,
   type PickleValue,
+  planConversion,
+  resolveModel,
+  type RopeScaling,
   Tuple,
 } from "../../mod.ts";
 import { PersistentId } from "../../mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { assertSameFile, stateFacts } from "../_state_facts.ts";
+import { formNote, referenceNote, unknownNote } from "../_notes.ts";
 import { TempDir } from "../_temp.ts";
-import { changeTensor, CheckpointCopy, CHECKPOINTS, type Records, storageOf } from "../_torch_files.ts";
+import {
+  changeTensor,
+  CheckpointCopy,
+  CHECKPOINTS,
+  type Dict,
+  type Records,
+  storageOf,
+} from "../_torch_files.ts";
+import { makeCheckpoint } from "../bench/make_checkpoint.ts";
 
 const CASE = "fairseq2-0.3.0/llama3_bf16";
 const EXPECTED = join(CHECKPOINTS, "expected", CASE, "reference", "consolidated.00.pth");
@@ -164,7 +181,10 @@ Deno.test("resolveModel() tells of a vocabulary that isn't the model's", async (
     resize(records, "final_proj.weight", [53, 32]);
   });
   const { notes, parameters } = await convert(temp, copy);
-  assertEquals(notes, [`a vocabulary of 53, where ${join(copy.path, "model.yaml")} has 50`]);
+  assertEquals(notes, [
+    `a vocabulary of 53, where ${join(copy.path, "model.yaml")} has 50`,
+    referenceNote(5),
+  ]);
   assertEquals(parameters, 34080 + 2 * 3 * 32);
   const facts = await stateFacts(temp.at("out", "consolidated.00.pth"));
   assertEquals(facts.at(0)!.shape, [53, 32]);
@@ -259,4 +279,132 @@ Deno.test("resolveModel() doesn't mind num_shards where the weights were joined"
   const copy = new CheckpointCopy(CASE, temp.at("in")).editYaml(/$/, "num_shards: 2\n");
   await convert(temp, copy);
   assertSameFile(temp.at("out", "consolidated.00.pth"), EXPECTED);
+});
+
+/** A step without a `model.yaml`, with a file of another form. */
+function reshaped(temp: TempDir, name: string, change: (root: Dict) => PickleValue | void): string {
+  const copy = new CheckpointCopy("fairseq2-0.3.0/llama3_bf16", temp.at(name)).removeYaml();
+  return copy.edit((records) => void records.edit(change)).step;
+}
+
+Deno.test("openCheckpoint() tells which versions of fairseq2 save such files", async () => {
+  using temp = new TempDir();
+  const forms: [path: string, generations: readonly Generation[] | undefined][] = [
+    [join(CHECKPOINTS, "fairseq2-0.3.0/llama3_bf16/step_10"), ["0.2-0.3", "0.4"]],
+    [join(CHECKPOINTS, "fairseq2-0.3.0/llama3_fp32_ddp/step_10"), ["0.2-0.3", "0.4"]],
+    [join(CHECKPOINTS, "fairseq2-0.3.0/llama3_bf16_tp2/step_10"), ["0.2-0.3", "0.4"]],
+    [join(CHECKPOINTS, "fairseq2-0.4.5/llama3_bf16/step_10"), ["0.4"]],
+    // 0.4.1, `checkpoint/_manager.py`.
+    [reshaped(temp, "0.4.1", (root) => new Map([["model", root.get("model")!], ["fs2", true]])), ["0.4"]],
+    [join(CHECKPOINTS, "fairseq2-0.8.1/llama3_bf16_fsdp3/checkpoints/step_10"), ["0.5+"]],
+    [join(CHECKPOINTS, "fairseq2-0.8.1/llama3_bf16/checkpoints/step_10/model/pp_00/tp_00/sdp_00.pt"), [
+      "0.5+",
+    ]],
+    // What people save by themselves.
+    [reshaped(temp, "flat", (root) => root.get("model")!), undefined],
+    [reshaped(temp, "wrapped", (root) => new Map([["model", root.get("model")!]])), undefined],
+    [join(CHECKPOINTS, "expected/fairseq2-0.3.0/llama3_bf16/reference"), undefined],
+    [join(CHECKPOINTS, "expected/fairseq2-0.3.0/llama3_bf16/hf"), undefined],
+  ];
+  for (const [path, generations] of forms) {
+    assertEquals((await openCheckpoint(path)).generations, generations, path);
+  }
+});
+
+/** What fairseq2 0.3.0 computes (`models/llama/factory.py`), and what LLaMA 3.1 was published with. */
+const scalings = {
+  old: { factor: 8, lowFreqFactor: 1, highFreqFactor: 5, originalContextLength: 8192 },
+  published: { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 },
+};
+
+for (const name of ["llama3_1_8b_instruct", "llama3_2_1b", "llama3_2_3b"]) {
+  Deno.test(`resolveModel() scales RoPE of ${name} as the fairseq2 did whose form the files have`, async () => {
+    using temp = new TempDir();
+    makeCheckpoint({ model: name, directory: temp.path });
+    const { modelYaml: _, ...made } = await openCheckpoint(temp.at("step_1"));
+    assertEquals(made.generations, ["0.2-0.3", "0.4"]);
+    const published = { ...scalings.published, factor: name.startsWith("llama3_2") ? 32 : 8 };
+    const { generations: __, ...bare } = made;
+    const cases: [Checkpoint, RopeScaling, notes: string[]][] = [
+      [made, scalings.old, [formNote(name)]],
+      [{ ...bare, generations: ["0.4"] }, published, []],
+      [{ ...bare, generations: ["0.5+"] }, published, []],
+      [bare, published, [unknownNote(name)]],
+      [{ ...bare, naming: "reference" }, published, [unknownNote(name)]],
+    ];
+    for (const [checkpoint, ropeScaling, notes] of cases) {
+      const { model, notes: said, card } = resolveModel(checkpoint, name);
+      assertEquals([model.ropeScaling, said, card], [ropeScaling, notes, name]);
+      if (!name.startsWith("llama3_2")) continue; // Others than these fit two architectures.
+      const byShapes = resolveModel(checkpoint);
+      assertEquals([byShapes.model.ropeScaling, byShapes.notes], [ropeScaling, notes]);
+    }
+  });
+}
+
+Deno.test("resolveModel() says nothing of RoPE where a params.json does, or has been said to", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_2_1b", directory: temp.path });
+  const { modelYaml: _, generations: __, ...made } = await openCheckpoint(temp.at("step_1"));
+  const model = findArchitecture("llama3_2_1b");
+  const reference: Checkpoint = { ...made, naming: "reference", model };
+  assertEquals(resolveModel(reference, "llama3_2_1b").notes, []);
+  const other = { ...model, ropeScaling: scalings.published };
+  assertEquals(resolveModel({ ...reference, model: other }, "llama3_2_1b").notes, [
+    unknownNote("llama3_2_1b"),
+  ]);
+});
+
+Deno.test("resolveModel() says nothing of RoPE that isn't scaled", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_8b", directory: temp.path });
+  const { modelYaml: _, ...bare } = await openCheckpoint(temp.at("step_1"));
+  const { model, notes } = resolveModel(bare, "llama3_8b");
+  assertEquals([model.ropeScaling, notes], [undefined, []]);
+});
+
+Deno.test("resolveModel() reads a model.yaml that names a model alone by the form of the files", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_1_8b", directory: temp.path });
+  Deno.writeTextFileSync(temp.at("model.yaml"), "name: checkpoint\nbase: llama3_1_8b\n");
+  const checkpoint = await openCheckpoint(temp.at("step_1"));
+  const scalingOf = (generations?: readonly Generation[]) => {
+    const { generations: _, ...rest } = checkpoint;
+    const { model, notes } = resolveModel({ ...rest, ...(generations === undefined ? {} : { generations }) });
+    return [model.ropeScaling, notes.length];
+  };
+  assertEquals(scalingOf(checkpoint.generations), [scalings.old, 0]);
+  assertEquals(scalingOf(["0.4"]), [scalings.published, 0]);
+  assertEquals(scalingOf(["0.5+"]), [scalings.published, 0]);
+  // It is what 0.3 writes; but nothing shows it.
+  assertEquals(scalingOf(), [scalings.old, 1]);
+});
+
+Deno.test("planConversion() writes RoPE as fairseq2 0.3 computed it, though the model is only named", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_2_1b", directory: temp.path });
+  Deno.removeSync(temp.at("model.yaml"));
+  const paths = { input: temp.at("step_1"), output: temp.at("out") };
+  const { plan, notes } = await planConversion({ ...paths, model: "llama3_2_1b", to: "huggingface" });
+  const config = plan.files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
+  assertEquals(JSON.parse(new TextDecoder().decode(config)).rope_scaling, {
+    factor: 8,
+    high_freq_factor: 5,
+    low_freq_factor: 1,
+    original_max_position_embeddings: 8192,
+    rope_type: "llama3",
+  });
+  assertEquals(notes, [formNote("llama3_2_1b")]);
+});
+
+Deno.test("planConversion() says how to name what the reference layout can't say", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_2_1b", directory: temp.path });
+  Deno.removeSync(temp.at("model.yaml"));
+  const paths = { input: temp.at("step_1"), output: temp.at("out") };
+  const checkpoint = await planConversion(paths);
+  assertEquals(checkpoint.notes, [formNote("llama3_2_1b"), referenceNote(5)]);
+  const { generations: _, ...bare } = checkpoint.checkpoint;
+  const { notes } = await planOutput(bare, resolveModel({ ...bare, generations: ["0.4"] }));
+  assertEquals(notes, [referenceNote(4, "llama3_2_1b", 32)]);
 });

@@ -16,22 +16,22 @@ const UNTIL_0_3: readonly Generation[] = ["0.2-0.3"];
 const HABIT_OF_0_4 = "_set_";
 
 /**
- * The generation of a `model.yaml`: the only one whose configuration has all of its fields; where several have, the one that the
- * caller knows of by other means, else 0.4 if it looks like that, else the oldest.
+ * The generations that a `model.yaml` may be of: those that have all of its fields, of them those that the caller knows
+ * of by other means, and 0.4 alone if it looks like that. Fields that none of them has tell nothing here.
  *
  * @param top The fields of the file.
  * @param config The fields of its configuration, where it has one.
  * @param family The family that it is of.
- * @param hint The generation that wrote the checkpoint, if the caller knows.
- * @returns The generation.
+ * @param byForm The generations that the checkpoint may be of by other signs. The file's own fields count for more.
+ * @returns The generations, oldest first, at least one.
  * @throws {ConfigError} If no generation has all of the fields.
  */
-export function detectGeneration(
+export function possibleGenerations(
   top: ConfigFields,
   config: ConfigFields | undefined,
   family: Family,
-  hint?: Generation,
-): Generation {
+  byForm: readonly Generation[] = generations,
+): Generation[] {
   const having = family.modelYaml.generations;
   // The last field that ruled each generation out, to name the two that contradict each other.
   const ruledOut = new Map<Generation, string>(
@@ -56,10 +56,11 @@ export function detectGeneration(
       if (allowed.length > 0) rule([config!.path, ...path, field].join("."), allowed);
     }
   }
-  const possible = generations.filter((generation) => !ruledOut.has(generation));
+  const fitting = generations.filter((generation) => !ruledOut.has(generation));
+  const agreed = fitting.filter((generation) => byForm.includes(generation));
+  const possible = agreed.length > 0 ? agreed : fitting;
   const looksLike0_4 = found.some(([, fields]) => fields.has(HABIT_OF_0_4));
-  const likely = hint ?? (looksLike0_4 ? "0.4" : undefined);
-  return likely !== undefined && possible.includes(likely) ? likely : possible[0]!;
+  return looksLike0_4 && possible.includes("0.4") ? ["0.4"] : possible;
 }
 
 /** The mappings of a configuration, each with what it lies in; a directive is no level of its own. */

@@ -6,13 +6,13 @@
 
 import { OptionError } from "../../error.ts";
 import { ConfigFields, listed, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
-import { families, findFamily } from "../../models/families.ts";
-import type { Architecture, ConfigTree, Family, Generation } from "../../models/family.ts";
+import { families, familyOf, findFamily } from "../../models/families.ts";
+import type { Architecture, ConfigTree, Family, FamilyModel, Generation } from "../../models/family.ts";
 import { MAX_SHARDS } from "../../models/limits.ts";
 import { findModelCard, type ModelCard } from "../../models/model_cards.ts";
-import type { ModelDescription } from "../../models/model_description.ts";
+import { describeScaling, type ModelDescription } from "../../models/model_description.ts";
 import { architectureConfig, defaultConfig, mergeConfig } from "./config_tree.ts";
-import { detectGeneration } from "./generation.ts";
+import { possibleGenerations } from "./generation.ts";
 import { parseYamlMapping } from "./yaml_mapping.ts";
 
 /** What a `model.yaml` says, under one set of names whatever version of fairseq2 wrote it. */
@@ -25,6 +25,8 @@ export interface ModelConfig extends ModelDescription {
   readonly base?: ModelCard;
   /** The number of tensor-parallel shards, where the file has one. fairseq2 0.2 to 0.4 write it from 2 up. */
   readonly numShards?: number;
+  /** What a user should be told: what was taken where the file can be read in two ways. */
+  readonly notes: readonly string[];
 }
 
 /** How to read a `model.yaml`. */
@@ -32,10 +34,10 @@ export interface ModelYamlOptions {
   /** The file, as errors name it; `model.yaml` by default. */
   readonly file?: string;
   /**
-   * The versions of fairseq2 that wrote the checkpoint, where that is known. It counts where the file itself fits
-   * several, as one does that is hand-written and short. By default the oldest of them are taken.
+   * The versions of fairseq2 that may have written the checkpoint, oldest first, where its form tells. They count where
+   * the file itself fits several, as one does that is hand-written and short. Of those left the oldest is taken.
    */
-  readonly generation?: Generation;
+  readonly generations?: readonly Generation[];
 }
 
 /** Where the configuration may be, first come, first served (0.8.1 `models/family.py`); older ones have the last. */
@@ -85,21 +87,56 @@ export function parseModelYaml(text: string, options: ModelYamlOptions = {}): Mo
 
   const configKey = CONFIG_KEYS.find((key) => top.values.has(key));
   const changes = configKey === undefined ? undefined : top.nested(configKey);
-  const generation = detectGeneration(top, changes, family, options.generation);
-  const start = startingConfig(family, generation, architecture, base);
-  const values = changes === undefined ? start : mergeConfig(start, changes);
-  // Fields that `_del_` dropped get the defaults of the dataclass.
-  const defaults = defaultConfig(family, generation);
-  const config = new ConfigFields(file, configKey ?? "model_config", new Map([...defaults, ...values]));
-  config.refuseOthers(defaults.keys());
+  const possible = possibleGenerations(top, changes, family, options.generations);
+  const readAs = (generation: Generation): FamilyModel => {
+    const start = startingConfig(family, generation, architecture, base);
+    const values = changes === undefined ? start : mergeConfig(start, changes);
+    return readConfig(new ConfigFields(file, configKey ?? "model_config", values), family, generation);
+  };
+  const generation = possible[0]!;
+  const model = readAs(generation);
+  const notes: string[] = [];
+  // 0.4 says of itself that it is 0.4, so nothing tells where 0.5 is possible, too.
+  if (generation === "0.2-0.3" && possible.includes("0.5+") && model.ropeScaling !== undefined) {
+    const later = readAs("0.5+").ropeScaling!;
+    notes.push(
+      `${file}: nothing tells which fairseq2 it is of; RoPE is taken to be scaled by ${
+        describeScaling(model.ropeScaling)
+      }, as 0.2 and 0.3 do it, where later versions take ${describeScaling(later)}: for those, give ` +
+        "model_config.rope_scale",
+    );
+  }
   return {
     generation,
     ...(architecture !== undefined && { architecture }),
     ...(base !== undefined && { base }),
     ...(numShards !== undefined && { numShards }),
     family: family.name,
-    ...family.modelYaml.read(config, generation),
+    ...model,
+    notes,
   };
+}
+
+/** Reads a configuration; fields that `_del_` dropped get the defaults of the dataclass. */
+function readConfig(config: ConfigFields, family: Family, generation: Generation): FamilyModel {
+  const defaults = defaultConfig(family, generation);
+  config.refuseOthers(defaults.keys());
+  const values = new Map([...defaults, ...config.values]);
+  return family.modelYaml.read(new ConfigFields(config.file, config.path, values), generation);
+}
+
+/**
+ * A published architecture as the versions of a generation compute it, which isn't always what was published.
+ *
+ * @param architecture The architecture.
+ * @param generation The generation.
+ * @returns The model; `undefined` where these versions haven't got the family.
+ */
+export function asComputedBy(architecture: Architecture, generation: Generation): FamilyModel | undefined {
+  const family = familyOf(architecture);
+  if (!family.modelYaml.generations.includes(generation)) return undefined;
+  const config = architectureConfig(family, architecture, generation, architecture.eosId);
+  return readConfig(new ConfigFields("model.yaml", "model_config", config), family, generation);
 }
 
 /** A model card or an architecture by name. */

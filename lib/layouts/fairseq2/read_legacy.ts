@@ -15,8 +15,9 @@ import type { TorchDialect } from "../../torch/save_state.ts";
 import { torchFileOpener } from "../../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type TensorParallelShard } from "../checkpoint.ts";
 import type { Listing } from "../directory.ts";
+import type { Generation } from "../../models/family.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
-import { readModelState } from "./state_dict.ts";
+import { generationsOf, readModelState } from "./state_dict.ts";
 
 /**
  * The model files in a directory, by rank.
@@ -61,11 +62,13 @@ export async function openFairseq2(listing: Listing, names: readonly string[]): 
   const shards: TensorParallelShard[] = [];
   const openTorchFile = torchFileOpener();
   let dialect: TorchDialect | undefined;
+  let generations: readonly Generation[] | undefined;
   for (const name of names) {
     using source = FileSource.open(join(listing.path, name));
     sources.push(source.identity);
     const file = await openTorchFile(source);
     dialect ??= await dialectOf(file);
+    generations ??= generationsOf(file);
     const { archive, storages } = file;
     shards.push({ parameters: readModelState(file), path: source.path, file: { archive, storages } });
     trimMemory();
@@ -78,6 +81,7 @@ export async function openFairseq2(listing: Listing, names: readonly string[]): 
     sources,
     known: knownCrcs(shards.map(({ file }) => file!)),
     ...(dialect === undefined ? {} : { dialect }),
+    ...(generations === undefined ? {} : { generations }),
     ...(modelYaml === undefined ? {} : { modelYaml }),
     notes: [],
   };

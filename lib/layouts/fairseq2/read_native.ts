@@ -100,6 +100,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
     sources,
     known: knownCrcs(files),
     ...(dialect === undefined ? {} : { dialect }),
+    generations: ["0.5+"],
     ...(modelYaml === undefined ? {} : { modelYaml }),
     notes: describeGrid(grid),
   };

@@ -11,6 +11,7 @@ import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
 import type { TorchFile } from "../../torch/torch_file.ts";
 import type { Parameters } from "../checkpoint.ts";
 import { findParameter } from "../../models/families.ts";
+import type { Generation } from "../../models/family.ts";
 import { stripWrappers } from "../../models/parameter.ts";
 
 /** Keys that fairseq2 has put a model's state dict under: FSDP's, and that of DDP and of a single GPU. */
@@ -76,6 +77,19 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
   }
   if (parameters.size === 0) throw new FormatError(`${path}: the model's state dict is empty`);
   return parameters;
+}
+
+/**
+ * The versions of fairseq2 that save a model in the form that a file has, which only 0.2 to 0.4 wrap in a dict: 0.3.0
+ * and 0.4.0 with `model_key`, 0.4.1 with `fs2`, and 0.4.2 to 0.4.6 with both (`checkpoint/manager.py`, `_manager.py`).
+ *
+ * @param file The file.
+ * @returns The versions, oldest first, or `undefined` where the form is none of theirs.
+ */
+export function generationsOf({ root }: Pick<TorchFile, "root">): readonly Generation[] | undefined {
+  const dict = dictOf(root);
+  if (dict?.has("fs2")) return ["0.4"];
+  return dict?.has("model_key") ? ["0.2-0.3", "0.4"] : undefined;
 }
 
 function findState(root: PickledDict, path: string): PickledDict {

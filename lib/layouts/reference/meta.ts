@@ -5,10 +5,9 @@
  */
 
 import { currentDialect } from "../../torch/save_state.ts";
-import { familyOf } from "../../models/families.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
-import { paramsJson } from "./params_json.ts";
+import { paramsJson, paramsNotes } from "./params_json.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { consolidatedFiles } from "./write.ts";
 import { reshardedShards } from "../resharded.ts";
@@ -42,6 +41,5 @@ export function metaFiles(
   const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
   const params = textFile("params.json", paramsJson(model, "meta"));
   const files = [...consolidatedFiles(shards, model, dialect), params];
-
-  return { files, notes: familyOf(model).paramsJson!.notes?.(model, "meta") ?? [] };
+  return { files, notes: paramsNotes(model, "meta") };
 }

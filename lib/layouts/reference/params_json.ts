@@ -13,6 +13,7 @@ import type { ConfigFields } from "../../models/config_fields.ts";
 import { families, familyOf } from "../../models/families.ts";
 import type { Family, ParamsJsonForm } from "../../models/family.ts";
 import type { ObservedShape } from "../../models/fit_architecture.ts";
+import { findArchitecture } from "../../models/model_cards.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { pythonJson } from "../../python/python_json.ts";
 import { parseJsonFields } from "../json_fields.ts";
@@ -87,4 +88,17 @@ export function describeReference(
     return model === undefined ? { notes } : { model: { family: name, ...model }, notes };
   }
   throw new ConfigError(file, "", "is of no model that is known");
+}
+
+/**
+ * What a user should be told when a `params.json` is written: what it can't say of the model.
+ *
+ * @param model The model.
+ * @param form Whose form it has.
+ * @param architecture The name of the model's published architecture, where it has one.
+ * @returns The notes.
+ */
+export function paramsNotes(model: ModelDescription, form: ParamsJsonForm, architecture?: string): string[] {
+  const published = architecture === undefined ? undefined : findArchitecture(architecture);
+  return familyOf(model).paramsJson?.notes?.(model, form, published) ?? [];
 }

@@ -9,9 +9,10 @@ import { MismatchError } from "../../error.ts";
 import type { ConfigFields } from "../config_fields.ts";
 import type { Architecture, DescribedReference, FamilyModel, ReferenceFiles } from "../family.ts";
 import { fitArchitectures, type ObservedShape } from "../fit_architecture.ts";
-import { kvDim, type SpecialTokens } from "../model_description.ts";
+import { describeScaling, kvDim, type SpecialTokens } from "../model_description.ts";
 import { inferEmbeddingShardDim } from "./infer_fields.ts";
 import { isMetaScaling, readLlamaParams, type ReferenceParams } from "./params_json.ts";
+import { SCALING_UNTIL_0_3 } from "./model_yaml.ts";
 
 /**
  * Describes the model of a reference directory.
@@ -56,10 +57,16 @@ export function describeLlamaParams(
   }
   if (published === undefined) notes.push(...notesOfOwnSizes(params, saysScaling));
   else if (published.ropeScaling !== undefined && !(saysScaling && isMetaScaling(published.ropeScaling))) {
-    const { factor, lowFreqFactor, highFreqFactor } = published.ropeScaling;
+    // fairseq2's converter has the nested form, and 0.2 and 0.3 numbers of their own.
+    const other = saysScaling
+      ? ""
+      : `; fairseq2 0.2 and 0.3 scaled it by ${
+        describeScaling(SCALING_UNTIL_0_3)
+      }: if they trained the model, give ` +
+        "its model.yaml with --model";
     notes.push(
-      `${file} doesn't say how RoPE is scaled; it is taken to be as in ${published.name} (factor ${factor}, low ` +
-        `${lowFreqFactor}, high ${highFreqFactor})`,
+      `${file} doesn't say how RoPE is scaled; it is taken to be as in ${published.name} ` +
+        `(${describeScaling(published.ropeScaling)})${other}`,
     );
   }
   const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
@@ -96,7 +103,10 @@ function tokensOf({ bosId, eosId, padId }: Architecture): SpecialTokens {
 function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[] {
   const notes = [`params.json says no context length; ${usualContextLength(params)} is taken`];
   if (!saysScaling && params.ropeTheta > 10000) {
-    notes.push("params.json doesn't say whether RoPE is scaled; it is taken as not scaled");
+    notes.push(
+      "params.json doesn't say whether RoPE is scaled; it is taken as not scaled; if it is, give the " +
+        "model.yaml with --model",
+    );
   }
   return notes;
 }

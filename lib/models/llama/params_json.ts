@@ -12,9 +12,15 @@ import { plainValue } from "../../python/plain_value.ts";
 import type { PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 import { boolean, ConfigFields, positiveInteger, positiveNumber } from "../config_fields.ts";
-import type { ParamsJsonForm } from "../family.ts";
+import type { Architecture, ParamsJsonForm } from "../family.ts";
 import { MAX_DIM, MAX_HEADS, MAX_INTERMEDIATE_SIZE, MAX_LAYERS, MAX_VOCABULARY } from "../limits.ts";
-import { headsProblem, type ModelDescription, type RopeScaling } from "../model_description.ts";
+import {
+  describeScaling,
+  headsProblem,
+  isSameScaling,
+  type ModelDescription,
+  type RopeScaling,
+} from "../model_description.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
 /** What a `params.json` says. */
@@ -83,18 +89,31 @@ export function writeLlamaParams(model: ModelDescription, form: ParamsJsonForm):
 
 /** Whether Meta's code scales RoPE by these numbers: a `params.json` can't give others. */
 export function isMetaScaling(scaling: RopeScaling): boolean {
-  return scaling.factor === META_SCALING.factor && scaling.lowFreqFactor === META_SCALING.lowFreqFactor &&
-    scaling.highFreqFactor === META_SCALING.highFreqFactor &&
-    scaling.originalContextLength === META_SCALING.originalContextLength;
+  return isSameScaling(scaling, META_SCALING);
 }
 
-/** What Meta's form can't say of a model. */
-export function llamaParamsNotes({ ropeScaling }: ModelDescription, form: ParamsJsonForm): string[] {
-  if (form !== "meta" || ropeScaling === undefined || isMetaScaling(ropeScaling)) return [];
-  const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = ropeScaling;
+/** What is lost of how RoPE is scaled: the reference layout's form has no field for it, Meta's but one. */
+export function llamaParamsNotes(
+  { ropeScaling }: ModelDescription,
+  form: ParamsJsonForm,
+  architecture: Architecture | undefined,
+): string[] {
+  if (ropeScaling === undefined) return [];
+  const scaling = describeScaling(ropeScaling);
+  if (form === "reference") {
+    const isPublished = architecture !== undefined && isSameScaling(ropeScaling, architecture.ropeScaling);
+    return [
+      `the reference layout's params.json can't say that RoPE is scaled (${scaling}): what reads it has to be told, ` +
+      `ckpt with --model ${isPublished ? architecture.name : "<model.yaml>"}`,
+    ];
+  }
+  if (isMetaScaling(ropeScaling)) return [];
+  // torchtune has a factor for each model, and the other numbers as in Meta's code (0.6.1 `Llama3ScaledRoPE`).
+  const others = isMetaScaling({ ...ropeScaling, factor: META_SCALING.factor }) ? "" : " and torchtune";
   return [
-    `Meta's params.json can't say how RoPE is scaled (factor ${factor}, low ${lowFreqFactor}, high ` +
-    `${highFreqFactor}, original length ${originalContextLength}): Meta's code takes 8, 1, 4 and 8192`,
+    `Meta's params.json can't say how RoPE is scaled (${scaling}, original length ` +
+    `${ropeScaling.originalContextLength}): Meta's loader${others} will compute with ` +
+    `${describeScaling(META_SCALING)} and 8192, and give logits that differ`,
   ];
 }
 

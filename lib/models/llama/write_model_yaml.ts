@@ -7,7 +7,12 @@
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
 import type { ModelYamlFields, ModelYamlForm } from "../family.ts";
-import type { ModelDescription, RopeScaling, SpecialTokens } from "../model_description.ts";
+import {
+  isSameScaling,
+  type ModelDescription,
+  type RopeScaling,
+  type SpecialTokens,
+} from "../model_description.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";
 import { fairseq2IntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 import { NORM_EPS, SCALING_UNTIL_0_3 } from "./model_yaml.ts";
@@ -145,12 +150,6 @@ function ffnFields(
 export function llamaLegacyForm({ ropeScaling }: ModelDescription): Exclude<ModelYamlForm, "0.5+"> {
   if (ropeScaling === undefined || isSameScaling(ropeScaling, USUAL_SCALING)) return "0.2-0.4";
   return isSameScaling(ropeScaling, SCALING_UNTIL_0_3) ? "0.2-0.3" : "0.4";
-}
-
-function isSameScaling(a: RopeScaling, b: RopeScaling): boolean {
-  return a.factor === b.factor && a.lowFreqFactor === b.lowFreqFactor &&
-    a.highFreqFactor === b.highFreqFactor &&
-    a.originalContextLength === b.originalContextLength;
 }
 
 /** What a form can't say of a model: how RoPE is scaled, and the epsilon of the norms. */

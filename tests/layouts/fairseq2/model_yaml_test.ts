@@ -92,7 +92,8 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
   };
 }
 
-function withoutNames({ architecture: _architecture, base: _base, ...config }: ModelConfig): unknown {
+function withoutNames({ architecture: _a, base: _b, notes, ...config }: ModelConfig): unknown {
+  assertEquals(notes, []);
   return config;
 }
 
@@ -102,7 +103,7 @@ for (const [version, generation] of Object.entries(versions)) {
     assert(model_yaml.length >= 5);
     for (const each of model_yaml) {
       // What fits several generations needs the hint; what doesn't must not need it.
-      const config = parseModelYaml(each.text, { generation });
+      const config = parseModelYaml(each.text, { generations: [generation] });
       assertEquals(withoutNames(config), expected(each, generation), each.text);
     }
   });
@@ -110,17 +111,19 @@ for (const [version, generation] of Object.entries(versions)) {
   Deno.test(`parseModelYaml() takes the architectures, cards and defaults of fairseq2 ${version}`, () => {
     const { architectures, cards, default: defaults } = golden(version);
     for (const [name, each] of Object.entries(architectures)) {
-      const config = parseModelYaml(`model_family: llama\nmodel_arch: ${name}\n`, { generation });
+      const config = parseModelYaml(`model_family: llama\nmodel_arch: ${name}\n`, {
+        generations: [generation],
+      });
       assertEquals(withoutNames(config), expected(each, generation), name);
       assertEquals([config.architecture?.name, config.base], [name, undefined]);
     }
     assert(Object.keys(cards).length >= 20);
     for (const [name, each] of Object.entries(cards)) {
-      const config = parseModelYaml(`base: ${name}\n`, { generation });
+      const config = parseModelYaml(`base: ${name}\n`, { generations: [generation] });
       assertEquals(withoutNames(config), expected(each, generation), name);
       assertEquals(config.base?.name, name);
     }
-    const config = parseModelYaml(`model_family: llama\n`, { generation });
+    const config = parseModelYaml(`model_family: llama\n`, { generations: [generation] });
     const start = version === "0.4.5" ? architectures.llama3_1_8b! : defaults;
     assertEquals(withoutNames(config), expected(start, generation));
     assertEquals(config.architecture, undefined);
@@ -189,7 +192,7 @@ Deno.test("parseModelYaml() reads every model.yaml of the real checkpoints, with
   };
   for (const [directory, config] of Object.entries(cases)) {
     const text = Deno.readTextFileSync(new URL(`checkpoints/${directory}/model.yaml`, fixtures));
-    assertEquals(parseModelYaml(text), config as ModelConfig, directory);
+    assertEquals(withoutNames(parseModelYaml(text)), config, directory);
   }
 });
 
@@ -223,28 +226,66 @@ Deno.test("parseModelYaml() tells the generation by fields that only one has, wh
       : generation === "0.4"
       ? ["0.2-0.3"]
       : [];
-    for (const hint of hints) assertEquals(parseModelYaml(text, { generation: hint }).generation, generation);
+    for (const hint of hints) {
+      assertEquals(parseModelYaml(text, { generations: [hint] }).generation, generation);
+    }
   }
-  const tokenizer = parseModelYaml(`${head}tokenizer_ref: checkpoint_tokenizer\n`, { generation: "0.5+" });
+  const tokenizer = parseModelYaml(`${head}tokenizer_ref: checkpoint_tokenizer\n`, { generations: ["0.5+"] });
   assertEquals(tokenizer.generation, "0.2-0.3");
 });
 
 Deno.test("parseModelYaml() takes the hint where the fields leave a choice", () => {
   const generationOf = (config: string, generation: Generation) =>
-    parseModelYaml(`${head}model_config: ${config}\n`, { generation }).generation;
+    parseModelYaml(`${head}model_config: ${config}\n`, { generations: [generation] }).generation;
   assertEquals(generationOf("{num_layers: 3}", "0.5+"), "0.5+");
   assertEquals(generationOf("{vocab_info: {size: 40}}", "0.4"), "0.4");
   assertEquals(generationOf("{ffn_inner_dim_multiplier: 1.5}", "0.5+"), "0.5+");
-  assertEquals(parseModelYaml("base: llama3_2_1b\n", { generation: "0.4" }).ropeScaling?.factor, 32);
+  assertEquals(parseModelYaml("base: llama3_2_1b\n", { generations: ["0.4"] }).ropeScaling?.factor, 32);
 });
 
 Deno.test("parseModelYaml() takes the directive that 0.4 writes for a sign of 0.4, but for no proof", () => {
   for (const config of ["{_set_: {num_layers: 3}}", "{vocab_info: {_set_: {eos_idx: 3}}}"]) {
     const text = `${head}model_config: ${config}\n`;
     assertEquals(parseModelYaml(text).generation, "0.4");
-    assertEquals(parseModelYaml(text, { generation: "0.2-0.3" }).generation, "0.2-0.3");
+    assertEquals(parseModelYaml(text, { generations: ["0.2-0.3"] }).generation, "0.2-0.3");
   }
   assertEquals(parseModelYaml(`${head}model_config: {_set_: {vocab_size: 3}}\n`).generation, "0.5+");
+});
+
+Deno.test("parseModelYaml() takes the oldest generation that the fields and the form of the files leave", () => {
+  const generationOf = (config: string, generations: Generation[]) =>
+    parseModelYaml(`${head}model_config: ${config}\n`, { generations }).generation;
+  // The form of 0.3 is that of 0.4.0, too, which has a habit.
+  assertEquals(generationOf("{num_layers: 3}", ["0.2-0.3", "0.4"]), "0.2-0.3");
+  assertEquals(generationOf("{_set_: {num_layers: 3}}", ["0.2-0.3", "0.4"]), "0.4");
+  // What a file has counts for more than how the weights are saved.
+  assertEquals(generationOf("{vocab_size: 3}", ["0.2-0.3", "0.4"]), "0.5+");
+  assertEquals(generationOf("{vocab_info: {size: 40}}", ["0.5+"]), "0.2-0.3");
+});
+
+Deno.test("parseModelYaml() says where nothing tells how RoPE is scaled", () => {
+  const note = (factor: number) =>
+    "model.yaml: nothing tells which fairseq2 it is of; RoPE is taken to be scaled by factor 8, low 1, high 5, as 0.2 " +
+    `and 0.3 do it, where later versions take factor ${factor}, low 1, high 4: for those, give model_config.rope_scale`;
+  const cases: [text: string, generations: Generation[] | undefined, notes: string[]][] = [
+    ["base: llama3_1_8b\n", undefined, [note(8)]],
+    ["base: llama3_2_1b\n", undefined, [note(32)]],
+    [`${head}model_config: {use_scaled_rope: true}\n`, undefined, [note(8)]],
+    // There is nothing to tell.
+    ["base: llama3_8b\n", undefined, []],
+    [`${head}model_config: {num_layers: 3}\n`, undefined, []],
+    // The form of the files does, a habit, or a field.
+    ["base: llama3_1_8b\n", ["0.2-0.3", "0.4"], []],
+    ["base: llama3_1_8b\n", ["0.4"], []],
+    ["base: llama3_1_8b\n", ["0.5+"], []],
+    ["base: llama3_1_8b\nmodel_config: {_set_: {num_layers: 3}}\n", undefined, []],
+    ["base: llama3_1_8b\nmodel_config: {vocab_info: {size: 40}}\n", undefined, []],
+    ["base: llama3_1_8b\nmodel_config: {rope_scale: {factor: 8.0}}\n", undefined, []],
+  ];
+  for (const [text, generations, notes] of cases) {
+    const options = generations === undefined ? {} : { generations };
+    assertEquals(parseModelYaml(text, options).notes, notes, text);
+  }
 });
 
 Deno.test("parseModelYaml() refuses fields that no generation has together", () => {

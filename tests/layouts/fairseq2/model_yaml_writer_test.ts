@@ -89,7 +89,7 @@ Deno.test("modelYaml() says what parseModelYaml() reads, for random models", () 
     assertEquals(of0_3.ropeScaling, model.ropeScaling && { ...scaled, highFreqFactor: 5 });
     for (const generation of ["0.2-0.3", "0.4"] as const) {
       const text = modelYaml(model, { form: "0.2-0.4", shards, tied, tokens: {} });
-      const read = parseModelYaml(text, { generation });
+      const read = parseModelYaml(text, { generations: [generation] });
       assertEquals(read.generation, generation);
       assertEquals(read.intermediateSize, model.intermediateSize);
       const highFreqFactor = generation === "0.4" ? 4 : 5;

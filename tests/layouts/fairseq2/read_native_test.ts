@@ -27,6 +27,7 @@ import {
   writeNative,
 } from "../../_native.ts";
 import { assertSameFile, assertSameTorchFile } from "../../_state_facts.ts";
+import { referenceNote } from "../../_notes.ts";
 import { copyTree, TempDir } from "../../_temp.ts";
 import { CHECKPOINTS } from "../../_torch_files.ts";
 
@@ -44,6 +45,8 @@ interface Case {
   /** The numbers of tensor-parallel shards that its sizes allow; that of the checkpoint first. */
   readonly counts: readonly number[];
   readonly embeddingShardDim: 0 | 1;
+  /** Whether its RoPE is scaled. */
+  readonly isScaled: boolean;
   /** What it was joined from. */
   readonly notes: readonly string[];
 }
@@ -56,6 +59,7 @@ function shared(name: string, counts: readonly number[], notes: readonly string[
     expected: join(CHECKPOINTS, "expected/fairseq2-0.8.1", name, "reference", FILE),
     counts,
     embeddingShardDim: 0,
+    isScaled: true,
     notes,
   };
 }
@@ -74,6 +78,7 @@ function sharded(
     expected: join(directory, FILE),
     counts,
     embeddingShardDim,
+    isScaled: false,
     notes,
   };
 }
@@ -123,6 +128,7 @@ async function assertShards(output: string, whole: State, count: number, embeddi
 
 for (const each of cases) {
   const { name, expected, notes, counts, embeddingShardDim } = each;
+  const scaling = each.isScaled ? [referenceNote(4)] : [];
 
   Deno.test(`convertCheckpoint() joins ${name} to the bytes of torch.save`, async () => {
     using temp = new TempDir();
@@ -133,7 +139,7 @@ for (const each of cases) {
       clone: false,
     });
     assertSameFile(temp.at("out", FILE), expected);
-    assertEquals(summary.notes, notes);
+    assertEquals(summary.notes, [...notes, ...scaling]);
   });
 
   Deno.test(`convertCheckpoint() makes each number of shards of ${name} that divides it`, async () => {
@@ -161,7 +167,8 @@ for (const each of cases) {
       const output = temp.at(`out${i}`);
       const summary = await convertCheckpoint({ input, output, shards: 1, clone: false });
       assertSameFile(join(output, FILE), expected);
-      assertEquals(summary.notes, input === each.root ? [`step ${each.step}`, ...notes] : notes);
+      const picked = input === each.root ? [`step ${each.step}`] : [];
+      assertEquals(summary.notes, [...picked, ...notes, ...scaling]);
       assertEquals(summary.input, input === each.root ? step : input);
     }
   });
@@ -386,6 +393,7 @@ Deno.test("convertCheckpoint() reports copies that differ, and takes the first",
   assertEquals(notes, [
     "joined from 2 tensor-parallel shards",
     `${a} and 1 more differ between the shards, though each should have the same copy; that of the first shard is taken`,
+    referenceNote(4),
   ]);
   assertSameTorchFile(temp.at("out", FILE), whole.expected);
 });

@@ -57,9 +57,15 @@ for (const name of certain) {
     const { ropeScaling } = model;
     const note = `params.json doesn't say how RoPE is scaled; it is taken to be as in ${name} (factor ` +
       `${ropeScaling?.factor}, low 1, high 4)`;
+    const other =
+      "; fairseq2 0.2 and 0.3 scaled it by factor 8, low 1, high 5: if they trained the model, give its " +
+      "model.yaml with --model";
     // Flat, it says that RoPE is scaled, which stands for a factor of 8.
     const [nested, flat] = [ropeScaling !== undefined, ropeScaling?.factor === 32];
-    assertEquals(describe(paramsJson(model, "reference"), model), { model, notes: nested ? [note] : [] });
+    assertEquals(describe(paramsJson(model, "reference"), model), {
+      model,
+      notes: nested ? [note + other] : [],
+    });
     assertEquals(describe(paramsJson(model, "meta"), model), { model, notes: flat ? [note] : [] });
   });
 }
@@ -139,7 +145,9 @@ const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalCo
 
 Deno.test("describeReference() describes sizes of their own as transformers' script does, and says what it took", () => {
   const length = (taken: number) => `params.json says no context length; ${taken} is taken`;
-  const unscaled = "params.json doesn't say whether RoPE is scaled; it is taken as not scaled";
+  const unscaled =
+    "params.json doesn't say whether RoPE is scaled; it is taken as not scaled; if it is, give the " +
+    "model.yaml with --model";
   assertEquals(describe(paramsJson(own, "reference"), own), { model: own, notes: [length(8192), unscaled] });
   assertEquals(describe(paramsJson(own, "meta"), own), { model: own, notes: [length(8192)] });
 

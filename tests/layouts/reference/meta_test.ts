@@ -74,12 +74,12 @@ Deno.test("metaFiles() notes scaled RoPE that params.json can't say", async () =
   assertEquals(metaFiles(checkpoint, unscaled).notes, []);
   assertEquals(note(scaling), []);
   assertEquals(note({ ...scaling, factor: 32 }), [
-    "Meta's params.json can't say how RoPE is scaled (factor 32, low 1, high 4, original length 8192): Meta's code " +
-    "takes 8, 1, 4 and 8192",
+    "Meta's params.json can't say how RoPE is scaled (factor 32, low 1, high 4, original length 8192): Meta's loader " +
+    "will compute with factor 8, low 1, high 4 and 8192, and give logits that differ",
   ]);
   assertEquals(note({ ...scaling, highFreqFactor: 5 }), [
-    "Meta's params.json can't say how RoPE is scaled (factor 8, low 1, high 5, original length 8192): Meta's code " +
-    "takes 8, 1, 4 and 8192",
+    "Meta's params.json can't say how RoPE is scaled (factor 8, low 1, high 5, original length 8192): Meta's loader " +
+    "and torchtune will compute with factor 8, low 1, high 4 and 8192, and give logits that differ",
   ]);
 });
 

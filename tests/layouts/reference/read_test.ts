@@ -140,7 +140,8 @@ Deno.test("openReference() notes what params.json doesn't say", async () => {
   using directory = new Directory();
   assertEquals((await directory.open()).notes, [
     "params.json says no context length; 8192 is taken",
-    "params.json doesn't say whether RoPE is scaled; it is taken as not scaled",
+    "params.json doesn't say whether RoPE is scaled; it is taken as not scaled; if it is, give the " +
+    "model.yaml with --model",
   ]);
 });
 
