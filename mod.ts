@@ -31,6 +31,7 @@ export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.
 export { type OutputOptions, type Target, targets } from "./lib/convert/plan_output.ts";
 export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
+export type { UnknownField } from "./lib/layouts/fairseq2/config_tree.ts";
 export type {
   ModelDescription,
   ModelShape,

@@ -52,6 +52,12 @@ export const text: Rule = {
   allows: (value) => typeof value === "string" && value !== "",
 };
 
+/** Several names. */
+export const texts: Rule = {
+  what: "a list of texts that aren't empty",
+  allows: (value) => Array.isArray(value) && value.every((each) => text.allows(each)),
+};
+
 /** What is called back. */
 export const callback: Rule = { what: "a function", allows: (value) => typeof value === "function" };
 

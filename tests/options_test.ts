@@ -47,6 +47,7 @@ const converting: Nonsense<ConvertOptions> = {
   input: [...noTexts, undefined],
   output: [...noTexts, undefined],
   model: noTexts,
+  ignoreConfig: ["field", 5, null, {}, [5], [""]],
   to: ["pth", "", 5, NaN, null, "Reference"],
   shards: [...noNumbers, 0, 4097],
   dtype: ["float64", "", 16, NaN, null],

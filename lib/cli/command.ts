@@ -16,6 +16,8 @@ export interface Option {
   readonly help: string;
   /** Whether the flag is on unless it is given as `--no-<name>`. */
   readonly negated?: boolean;
+  /** How often it may be given; once by default. */
+  readonly most?: number;
 }
 
 /** A positional argument of a command. */
@@ -46,6 +48,8 @@ export interface Arguments {
    * @throws {UsageError} If it is none of them.
    */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
+  /** All values of an option that may be given several times. */
+  values(name: string): readonly string[];
 }
 
 /** What a command needs from its surroundings. */
@@ -120,12 +124,12 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
       key === undefined ? true : fail(`Unknown option ${argument.replace(/=.*/s, "")}`),
   });
   if (parsed.help === true) return "help";
-  const values = new Map<string, string>();
-  for (const { name } of valued) {
+  const values = new Map<string, readonly string[]>();
+  for (const { name, most = 1 } of valued) {
     const given = parsed[name] as string[];
-    if (given.length > 1) fail(`Option --${name} was given ${given.length} times`);
-    if (given[0] === "") fail(`Option --${name} needs a value`);
-    if (given[0] !== undefined) values.set(name, given[0]);
+    if (given.length > most) fail(`Option --${name} was given ${given.length} times`);
+    if (given.includes("")) fail(`Option --${name} needs a value`);
+    values.set(name, given);
   }
   const positionals = parsed._.map(String);
   const missing = command.positionals[positionals.length];
@@ -143,9 +147,10 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   return {
     positionals,
     flag: (name) => on.get(name) ?? false,
-    value: (name) => values.get(name),
+    value: (name) => values.get(name)?.[0],
+    values: (name) => values.get(name) ?? [],
     number(name, least, most) {
-      const value = values.get(name);
+      const value = values.get(name)?.[0];
       if (value === undefined) return undefined;
       const number = Number(value);
       return /^\d+$/.test(value) && number >= least && number <= most
@@ -153,7 +158,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
         : fail(`Option --${name} needs a number from ${least} to ${most}, got ${JSON.stringify(value)}`);
     },
     choice(name, choices) {
-      const value = values.get(name);
+      const value = values.get(name)?.[0];
       const choice = choices.find((each) => each === value);
       return value === undefined || choice !== undefined
         ? choice

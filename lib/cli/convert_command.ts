@@ -55,6 +55,12 @@ export const convertCommand: Command = {
       value: "LAYOUT",
       help: "legacy (0.2–0.4, the default) or native (0.5 and later) (fairseq2)",
     },
+    {
+      name: "ignore-config",
+      value: "FIELD",
+      most: Infinity,
+      help: "An unknown field of the model.yaml that changes nothing in what is computed (repeatable)",
+    },
     { name: "dry-run", help: "Show what would be done; write nothing" },
     { name: "json", help: "Print the summary, or the dry run, as JSON on stdout" },
     { name: "quiet", help: "Print nothing but errors" },

@@ -55,6 +55,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     step,
     shards,
     task,
+    ignoreConfig: args.values("ignore-config"),
     ...outputOptions(args),
   };
   const conversion = await planConversion(options);

@@ -18,6 +18,7 @@ import {
   type Rules,
   signal,
   text,
+  texts,
   wholeNumber,
 } from "../options.ts";
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
@@ -26,6 +27,7 @@ import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
+import { checkUnknownFields } from "./unknown_fields.ts";
 
 /** What to convert, and how. */
 export interface ConvertOptions extends OutputOptions {
@@ -38,6 +40,8 @@ export interface ConvertOptions extends OutputOptions {
    * above the checkpoint decides, and without that the shapes, where they fit exactly one architecture.
    */
   readonly model?: string;
+  /** Fields of the `model.yaml` that ckpt doesn't know and that change nothing in what the model computes. */
+  readonly ignoreConfig?: readonly string[];
   /** The step, where the input is a directory with several; the newest complete one by default. */
   readonly step?: number;
   /** How many workers copy; by default one for each core, and at most four. */
@@ -74,6 +78,7 @@ const rules: Rules<ConvertOptions> = {
   input: { ...text, isRequired: true },
   output: { ...text, isRequired: true },
   model: text,
+  ignoreConfig: texts,
   jobs,
   clone: flag,
   verify: flag,
@@ -132,11 +137,15 @@ export interface ConversionSummary {
  * @throws {OptionError} If an option can't be what it is.
  */
 export async function planConversion(
-  options: Pick<ConvertOptions, "input" | "output" | "model" | "step" | "task" | keyof OutputOptions>,
+  options: Pick<
+    ConvertOptions,
+    "input" | "output" | "model" | "ignoreConfig" | "step" | "task" | keyof OutputOptions
+  >,
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model);
+  const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
   const { files, notes } = await planOutput(checkpoint, resolved, options);
   checkInputIsSafe(options.output, checkpoint);
   // A task that comes late finds the output that the others have finished; writeOutput compares it.
@@ -144,7 +153,7 @@ export async function planConversion(
   return {
     checkpoint,
     resolved,
-    notes: [...checkpoint.notes, ...resolved.notes, ...notes],
+    notes: [...checkpoint.notes, ...resolved.notes, ...unknown, ...notes],
     plan: { files, sources: checkpoint.sources, known: checkpoint.known },
   };
 }

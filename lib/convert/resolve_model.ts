@@ -24,6 +24,7 @@ import {
   type ModelDescription,
   qDim,
 } from "../models/model_description.ts";
+import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { asComputedBy, type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
 import {
   checkShardsAgree,
@@ -32,6 +33,7 @@ import {
   observeShape,
   shapeDifferences,
 } from "../layouts/observe.ts";
+import { describeUnknownFields } from "./unknown_fields.ts";
 
 /** A checkpoint's model. */
 export interface ResolvedModel {
@@ -41,6 +43,8 @@ export interface ResolvedModel {
   readonly architecture: string | undefined;
   /** The name by which the user, or a model.yaml, called it: an architecture or a model card. */
   readonly card?: string;
+  /** Fields of the model.yaml that ckpt doesn't know. They may change what the model computes. */
+  readonly unknownFields: readonly UnknownField[];
   /** What a user should be told. */
   readonly notes: readonly string[];
 }
@@ -79,9 +83,11 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   checkFamily(checkpoint, architecture, name);
   const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];
-  const description = asTrained(checkpoint, observed, { ...architecture, eosId }, name, notes);
+  const yaml = fittingYaml(checkpoint, observed, notes);
+  const description = asTrained(checkpoint, yaml, { ...architecture, eosId }, name, notes);
   const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
-  return { ...resolved, card: name, notes: [...resolved.notes, ...notes] };
+  const unknownFields = yaml?.unknownFields ?? [];
+  return { ...resolved, card: name, unknownFields, notes: [...resolved.notes, ...notes] };
 }
 
 /**
@@ -90,15 +96,13 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
  */
 function asTrained(
   checkpoint: Checkpoint,
-  observed: ObservedShape,
+  yaml: ModelConfig | undefined,
   named: Architecture,
   name: string,
   notes: string[],
 ): ModelDescription {
   // A params.json doesn't say how RoPE is scaled, so there the name does.
-  const config = checkpoint.naming === "huggingface"
-    ? checkpoint.model
-    : fittingYaml(checkpoint, observed, notes);
+  const config = checkpoint.naming === "huggingface" ? checkpoint.model : yaml;
   if (config === undefined) return asComputed(checkpoint, named, notes);
   checkFamily(checkpoint, named, name, config.family);
   const { ropeScaling: _, ...rest } = named;
@@ -237,6 +241,17 @@ function layersOf({ layers, alternativeLayers }: Architecture): readonly number[
 function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   const config = readModelYaml(path, checkpoint);
   checkFamily(checkpoint, config, path);
+  const { unknownFields } = config;
+  try {
+    return fromConfig(checkpoint, config, path);
+  } catch (error) {
+    // A field that is misspelt is unknown, and what it stands for then has its default.
+    if (!(error instanceof MismatchError) || unknownFields.length === 0) throw error;
+    throw new MismatchError(`${error.message}; ${describeUnknownFields(unknownFields)}`);
+  }
+}
+
+function fromConfig(checkpoint: Checkpoint, config: ModelConfig, path: string): ResolvedModel {
   const observed = observeShape(checkpoint.shards, familyOf(config));
   // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
   const named = config.architecture === undefined ? [] : layersOf(config.architecture);
@@ -249,6 +264,7 @@ function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   return {
     ...resolved,
     ...(card === undefined ? {} : { card }),
+    unknownFields: config.unknownFields,
     notes: [...resolved.notes, ...config.notes],
   };
 }
@@ -374,7 +390,7 @@ function check(
         fitting(observed, architecture),
     );
   }
-  return { model, architecture, notes };
+  return { model, architecture, unknownFields: [], notes };
 }
 
 function readText(path: string): string {

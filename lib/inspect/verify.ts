@@ -10,6 +10,7 @@ import { callback, checkOptions, jobs, type Rules, signal } from "../options.ts"
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import type { ObservedShape } from "../models/fit_architecture.ts";
 import type { ModelDescription } from "../models/model_description.ts";
+import { describeUnknownFields } from "../convert/unknown_fields.ts";
 import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
 import { findParameter } from "../models/families.ts";
 import { stripWrappers } from "../models/parameter.ts";
@@ -123,6 +124,8 @@ async function verifyModel(
 function checkModel(checkpoint: Checkpoint): ModelVerification {
   const { parameters, families, resolved, problem, differingReplicas } = wholeModel(checkpoint);
   const notes = [...checkpoint.notes, ...(resolved?.notes ?? [])];
+  const unknown = resolved?.unknownFields ?? [];
+  if (unknown.length > 0) notes.push(`${unknown[0]!.file}: ${describeUnknownFields(unknown)}`);
   for (const name of differingReplicas) {
     notes.push(`${name} differs between the shards, though each should have the same copy`);
   }

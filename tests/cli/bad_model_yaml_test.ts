@@ -77,13 +77,6 @@ for (
     },
     {
       name: of0_8,
-      from: "num_layers: 2",
-      to: "num_layer: 2",
-      field: "model_config.num_layer",
-      problem: "unknown field with the value 2",
-    },
-    {
-      name: of0_8,
       from: "num_attn_heads: 4",
       to: "num_attn_heads: 3",
       field: "model_config.num_attn_heads",
@@ -135,6 +128,70 @@ for (
     },
   });
 }
+
+testBadInput({
+  what: "a model.yaml with a field that is misspelt",
+  case: of0_8,
+  spoil(copy) {
+    copy.editYaml("num_layers: 2", "num_layer: 2");
+    return `${yamlOf(copy)}: num_layers stands for a number of layers of 32, but the weights have 2 ` +
+      "(decoder.layers); no published architecture has these shapes; unknown field left out: model_config.num_layer (2)";
+  },
+});
+
+/** What a later fairseq2 might write. */
+const novel: readonly (readonly [to: string, file: string])[] = [
+  ["huggingface", "config.json"],
+  ["meta", "params.json"],
+];
+
+for (const [to, file] of novel) {
+  const problem = (value: string) =>
+    `unknown field with the value ${value}, which may change what the model computes, as ${file} has to say; if it ` +
+    "doesn't, give --ignore-config";
+  for (
+    const [ignored, field, options] of [
+      [[], "rope_scale.mode", `${problem('"fast"')} rope_scale.mode --ignore-config novelty`],
+      [["rope_scale.mode"], "novelty", `${problem("3")} novelty`],
+    ] as const
+  ) {
+    testBadInput({
+      what: `${field}, which no fairseq2 has, for ${to}`,
+      case: of0_8,
+      spoil(copy) {
+        copy.editYaml("rope_scale:", "novelty: 3\n  rope_scale:\n    mode: fast");
+        return {
+          message: `${yamlOf(copy)}: model_config.${field}: ${options}`,
+          options: ["--to", to, ...ignored.flatMap((each) => ["--ignore-config", each])],
+        };
+      },
+    });
+  }
+}
+
+for (const field of ["num_layers", "novelties", "model_config.novelty", "rope_scale"]) {
+  testBadInput({
+    what: `to ignore ${field}, which is no unknown field`,
+    case: of0_8,
+    spoil(copy) {
+      copy.editYaml("rope_scale:", "novelty: 3\n  rope_scale:");
+      return {
+        message:
+          `Can't ignore "${field}": only unknown fields of the model.yaml can be ignored, and it has novelty`,
+        options: ["--ignore-config", field],
+      };
+    },
+  });
+}
+
+testBadInput({
+  what: "to ignore a field where none is unknown",
+  case: of0_8,
+  spoil: () => ({
+    message: 'Can\'t ignore "novelty": only unknown fields of the model.yaml can be ignored, and it has none',
+    options: ["--ignore-config=novelty"],
+  }),
+});
 
 /** 9 levels of 9 aliases each stand for 9^9 values in a few hundred characters. */
 function manyAliases(last: string): string {

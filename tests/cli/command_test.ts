@@ -10,6 +10,7 @@ const command: Command = {
   options: [
     { name: "heat", value: "DEGREES", help: "How hot" },
     { name: "crust", value: "KIND", help: "What crust" },
+    { name: "seed", value: "KIND", most: 2, help: "What seeds are on it" },
     { name: "dry-run", help: "Bake nothing" },
     { name: "salt", negated: true, help: "Leave the salt out" },
   ],
@@ -38,6 +39,16 @@ Deno.test("parseArguments() takes positional arguments and options in any order"
   assertEquals(parse("a", "--heat=200", "b", "--crust", "thick"), [["a", "b"], "200", "thick", false, true]);
   assertEquals(parse("--no-salt", "a", "b"), [["a", "b"], undefined, undefined, false, false]);
   assertEquals(parse("--salt", "a", "b"), plain);
+});
+
+Deno.test("parseArguments() takes an option as often as the command allows it", () => {
+  const seeds = (...args: string[]) => {
+    const parsed = parseArguments(command, ["a", "b", ...args]);
+    return parsed === "help" ? undefined : parsed.values("seed");
+  };
+  assertEquals(seeds(), []);
+  assertEquals(seeds("--seed", "flax"), ["flax"]);
+  assertEquals(seeds("--seed", "flax", "--seed=poppy"), ["flax", "poppy"]);
 });
 
 Deno.test("parseArguments() leaves text as it is", () => {
@@ -82,6 +93,8 @@ Deno.test("parseArguments() refuses what the command doesn't declare", () => {
     [["a", "b", "--heat="], "Option --heat needs a value"],
     [["a", "b", "--heat", "--dry-run"], "Option --heat needs a value"],
     [["a", "b", "--heat", "1", "--heat", "2"], "Option --heat was given 2 times"],
+    [["a", "b", "--seed", "1", "--seed=", "--seed", "2"], "Option --seed was given 3 times"],
+    [["a", "b", "--seed", "1", "--seed="], "Option --seed needs a value"],
   ];
   for (const [args, message] of cases) {
     assertError(() => parseArguments(command, args), UsageError, message);

@@ -408,3 +408,19 @@ Deno.test("planConversion() says how to name what the reference layout can't say
   const { notes } = await planOutput(bare, resolveModel({ ...bare, generations: ["0.4"] }));
   assertEquals(notes, [referenceNote(4, "llama3_2_1b", 32)]);
 });
+
+Deno.test("resolveModel() has the unknown fields of a model.yaml beside a model that is named", async () => {
+  using temp = new TempDir();
+  makeCheckpoint({ model: "llama3_2_1b", directory: temp.path });
+  const yaml = temp.at("model.yaml");
+  Deno.writeTextFileSync(
+    yaml,
+    Deno.readTextFileSync(yaml).replace("  dropout_p: 0.0", "  dropout_p: 0.0\n  novelty: 3"),
+  );
+  const checkpoint = await openCheckpoint(temp.at("step_1"));
+  const { unknownFields, model } = resolveModel(checkpoint, "llama3_2_1b");
+  assertEquals(unknownFields.map(({ name }) => name), ["novelty"]);
+  assertEquals(model.ropeScaling, scalings.old);
+  const { modelYaml: _, ...bare } = checkpoint;
+  assertEquals(resolveModel(bare, "llama3_2_1b").unknownFields, []);
+});

@@ -4,7 +4,7 @@
  * A mapping is a `Map`. The names of fields are those of the generation.
  */
 
-import { type ConfigFields, mapping } from "../../models/config_fields.ts";
+import { type ConfigFields, mapping, show } from "../../models/config_fields.ts";
 import type { Architecture, ConfigTree, Family, Generation } from "../../models/family.ts";
 import { plainValue } from "../../python/plain_value.ts";
 
@@ -66,6 +66,38 @@ export function mergeConfig(target: ConfigTree, changes: ConfigFields): ConfigTr
     );
   }
   return merged;
+}
+
+/** A field of a `model.yaml` that no version of fairseq2 has which ckpt knows. */
+export interface UnknownField {
+  /** The file, as errors name it. */
+  readonly file: string;
+  /** Where it lies in the file, such as `model_config.rope_scale.mode`. */
+  readonly field: string;
+  /** The same below the configuration, such as `rope_scale.mode`. */
+  readonly name: string;
+  /** Its value, as a message shows it. */
+  readonly value: string;
+}
+
+/**
+ * The fields of a configuration that another hasn't got, those of nested mappings included.
+ *
+ * @param config The configuration.
+ * @param known The other one.
+ * @param above What the configuration lies in, with a dot at its end, for the names of the fields.
+ * @returns The fields, in the configuration's order.
+ */
+export function unknownFields(config: ConfigFields, known: ConfigTree, above = ""): UnknownField[] {
+  return [...config.values].flatMap(([name, value]): UnknownField[] => {
+    if (!known.has(name)) {
+      return [{ file: config.file, field: config.pathOf(name), name: above + name, value: show(value) }];
+    }
+    const nested = known.get(name);
+    return nested instanceof Map && value instanceof Map
+      ? unknownFields(config.nested(name), nested, `${above}${name}.`)
+      : [];
+  });
 }
 
 /** What is no field; `_type_` is a remnant that 0.3 skips. */

@@ -11,7 +11,13 @@ import type { Architecture, ConfigTree, Family, FamilyModel, Generation } from "
 import { MAX_SHARDS } from "../../models/limits.ts";
 import { findModelCard, type ModelCard } from "../../models/model_cards.ts";
 import { describeScaling, type ModelDescription } from "../../models/model_description.ts";
-import { architectureConfig, defaultConfig, mergeConfig } from "./config_tree.ts";
+import {
+  architectureConfig,
+  defaultConfig,
+  mergeConfig,
+  type UnknownField,
+  unknownFields,
+} from "./config_tree.ts";
 import { possibleGenerations } from "./generation.ts";
 import { parseYamlMapping } from "./yaml_mapping.ts";
 
@@ -25,6 +31,8 @@ export interface ModelConfig extends ModelDescription {
   readonly base?: ModelCard;
   /** The number of tensor-parallel shards, where the file has one. fairseq2 0.2 to 0.4 write it from 2 up. */
   readonly numShards?: number;
+  /** The fields of the configuration that no version of fairseq2 has which is known here. They were left out. */
+  readonly unknownFields: readonly UnknownField[];
   /** What a user should be told: what was taken where the file can be read in two ways. */
   readonly notes: readonly string[];
 }
@@ -47,7 +55,7 @@ const CONFIG_KEYS = ["model_config_overrides", "model_config_override", "model_c
  * Reads a `model.yaml` of any fairseq2 from 0.2 to 0.8.1.
  *
  * What the file doesn't say is what fairseq2 would take: the architecture that it names or is based on, else the
- * defaults of the generation. A field that the generation hasn't got is an error, as in fairseq2.
+ * defaults of the generation. Fields that no generation has are left for the caller to judge.
  *
  * Limits: 65536 characters, 10000 values with aliases expanded, 32 levels.
  *
@@ -64,7 +72,7 @@ const CONFIG_KEYS = ["model_config_overrides", "model_config_override", "model_c
  * @param text The text of the file.
  * @param options How to read it.
  * @returns What it says.
- * @throws {ConfigError} If it is no YAML, or a field is missing, unknown or isn't what it must be.
+ * @throws {ConfigError} If it is no YAML, or a field is missing or isn't what it must be.
  */
 export function parseModelYaml(text: string, options: ModelYamlOptions = {}): ModelConfig {
   const file = options.file ?? "model.yaml";
@@ -88,22 +96,28 @@ export function parseModelYaml(text: string, options: ModelYamlOptions = {}): Mo
   const configKey = CONFIG_KEYS.find((key) => top.values.has(key));
   const changes = configKey === undefined ? undefined : top.nested(configKey);
   const possible = possibleGenerations(top, changes, family, options.generations);
-  const readAs = (generation: Generation): FamilyModel => {
+  const readAs = (generation: Generation): ReadConfig => {
     const start = startingConfig(family, generation, architecture, base);
     const values = changes === undefined ? start : mergeConfig(start, changes);
     return readConfig(new ConfigFields(file, configKey ?? "model_config", values), family, generation);
   };
-  const generation = possible[0]!;
-  const model = readAs(generation);
+  const [oldest, latest] = [possible[0]!, possible.at(-1)!];
+  let generation = oldest;
+  let config = readAs(generation);
+  // What is unknown is of a later version than those that are known.
+  if (config.unknownFields.length > 0 && latest === "0.5+") config = readAs(generation = latest);
   const notes: string[] = [];
-  // 0.4 says of itself that it is 0.4, so nothing tells where 0.5 is possible, too.
-  if (generation === "0.2-0.3" && possible.includes("0.5+") && model.ropeScaling !== undefined) {
-    const later = readAs("0.5+").ropeScaling!;
+  // 0.4 says of itself that it is 0.4, so nothing tells where both of the others are possible.
+  if (oldest === "0.2-0.3" && latest === "0.5+" && config.model.ropeScaling !== undefined) {
+    const isOld = generation === oldest;
+    const other = readAs(isOld ? latest : oldest).model.ropeScaling!;
+    const versions = ["0.2 and 0.3", "later versions"];
+    if (!isOld) versions.reverse();
     notes.push(
       `${file}: nothing tells which fairseq2 it is of; RoPE is taken to be scaled by ${
-        describeScaling(model.ropeScaling)
-      }, as 0.2 and 0.3 do it, where later versions take ${describeScaling(later)}: for those, give ` +
-        "model_config.rope_scale",
+        describeScaling(config.model.ropeScaling)
+      }, as ${versions[0]} do it, where ${versions[1]} take ${describeScaling(other)}: for those, give ` +
+        `model_config.${isOld ? "rope_scale" : "vocab_info"}`,
     );
   }
   return {
@@ -112,17 +126,25 @@ export function parseModelYaml(text: string, options: ModelYamlOptions = {}): Mo
     ...(base !== undefined && { base }),
     ...(numShards !== undefined && { numShards }),
     family: family.name,
-    ...model,
+    ...config.model,
+    unknownFields: config.unknownFields,
     notes,
   };
 }
 
+interface ReadConfig {
+  readonly model: FamilyModel;
+  readonly unknownFields: readonly UnknownField[];
+}
+
 /** Reads a configuration; fields that `_del_` dropped get the defaults of the dataclass. */
-function readConfig(config: ConfigFields, family: Family, generation: Generation): FamilyModel {
+function readConfig(config: ConfigFields, family: Family, generation: Generation): ReadConfig {
   const defaults = defaultConfig(family, generation);
-  config.refuseOthers(defaults.keys());
   const values = new Map([...defaults, ...config.values]);
-  return family.modelYaml.read(new ConfigFields(config.file, config.path, values), generation);
+  return {
+    model: family.modelYaml.read(new ConfigFields(config.file, config.path, values), generation),
+    unknownFields: unknownFields(config, defaults),
+  };
 }
 
 /**
@@ -136,7 +158,7 @@ export function asComputedBy(architecture: Architecture, generation: Generation)
   const family = familyOf(architecture);
   if (!family.modelYaml.generations.includes(generation)) return undefined;
   const config = architectureConfig(family, architecture, generation, architecture.eosId);
-  return readConfig(new ConfigFields("model.yaml", "model_config", config), family, generation);
+  return readConfig(new ConfigFields("model.yaml", "model_config", config), family, generation).model;
 }
 
 /** A model card or an architecture by name. */

@@ -66,7 +66,7 @@ export function readLlamaConfig(read: ConfigFields, generation: Generation): Fam
   checkTrainingFields(read, isNew);
   return {
     ...shape,
-    ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"), generation)),
+    ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"))),
     intermediateSize,
     multipleOf,
     ropeTheta,
@@ -87,7 +87,6 @@ function readRopeScaling(read: ConfigFields, generation: Generation): RopeScalin
   const isScaled = read.get("use_scaled_rope", boolean);
   if (generation === "0.2-0.3") return isScaled ? SCALING_UNTIL_0_3 : undefined;
   const fields = read.nested(generation === "0.4" ? "rope_scaling" : "rope_scale");
-  fields.refuseOthers(["factor", "frequency_factors", "original_context_length"]);
   // The defaults of `LLaMARopeScalingConfig` of 0.4 and `LLaMARoPEScaleConfig` from 0.5 on.
   const factor = fields.get("factor", positiveNumber, 8);
   const [lowFreqFactor, highFreqFactor] = fields.get("frequency_factors", positivePair, [1, 4]);
@@ -106,10 +105,7 @@ function readRopeScaling(read: ConfigFields, generation: Generation): RopeScalin
 /** `VocabularyInfo` of 0.2 to 0.4. */
 function readVocabularyInfo(
   fields: ConfigFields,
-  generation: Generation,
 ): Pick<FamilyModel, "vocabSize" | "bosId" | "eosId" | "padId"> {
-  const header = generation === "0.4" ? ["boh_idx", "eoh_idx"] : [];
-  fields.refuseOthers(["size", "unk_idx", "bos_idx", "eos_idx", "pad_idx", ...header]);
   const id = nonNegativeInteger(MAX_VOCABULARY);
   for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) fields.optional(name, id);
   const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) => fields.optional(name, id));

@@ -92,8 +92,8 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
   };
 }
 
-function withoutNames({ architecture: _a, base: _b, notes, ...config }: ModelConfig): unknown {
-  assertEquals(notes, []);
+function withoutNames({ architecture: _a, base: _b, notes, unknownFields, ...config }: ModelConfig): unknown {
+  assertEquals([notes, unknownFields], [[], []]);
   return config;
 }
 
@@ -389,8 +389,6 @@ Deno.test("parseModelYaml() names the field that is at fault", () => {
     [all, { rope_theta: "500000" }, "rope_theta", 'expected a positive number, got "500000"'],
     [all, { use_scaled_rope: 1 }, "use_scaled_rope", "expected true or false, got 1"],
     [all, { dropout_p: null }, "dropout_p", "expected a number, got null"],
-    [all, { num_layer: 2 }, "num_layer", "unknown field with the value 2"],
-    [all, { "__proto__x": 2 }, "__proto__x", "unknown field with the value 2"],
     [all, { _set_: [1] }, "_set_", "expected a mapping, got a sequence"],
     [all, { _set_: "num_layers" }, "_set_", 'expected a mapping, got "num_layers"'],
     [all, { _set_: null }, "_set_", "expected a mapping, got null"],
@@ -411,7 +409,6 @@ Deno.test("parseModelYaml() names the field that is at fault", () => {
       "vocab_info.unk_idx",
       "expected a non-negative integer or null, got 0.5",
     ],
-    [old, { vocab_info: { max: 1 } }, "vocab_info.max", "unknown field with the value 1"],
     [old, { vocab_info: { _set_: 1 } }, "vocab_info._set_", "expected a mapping, got 1"],
     [
       old,
@@ -427,7 +424,6 @@ Deno.test("parseModelYaml() names the field that is at fault", () => {
     ],
     [middle, { rope_scaling: null }, "rope_scaling", "expected a mapping, got null"],
     [middle, { rope_scaling: { factor: 0 } }, "rope_scaling.factor", "expected a positive number, got 0"],
-    [middle, { rope_scaling: { low: 1 } }, "rope_scaling.low", "unknown field with the value 1"],
     [
       middle,
       { ffn_inner_dim_multiplier: "1.5" },
@@ -490,6 +486,57 @@ Deno.test("parseModelYaml() names the field that is at fault", () => {
       assertEquals(error.field, `model_config.${field}`);
     }
   }
+});
+
+Deno.test("parseModelYaml() finds the fields that no fairseq2 has, wherever they are", () => {
+  const cases: [Generation, changes: Record<string, unknown>, fields: [name: string, value: string][]][] = [
+    ["0.2-0.3", { num_layer: 2 }, [["num_layer", "2"]]],
+    ["0.4", { num_layer: 2, "__proto__x": {} }, [["num_layer", "2"], ["__proto__x", "a mapping"]]],
+    ["0.5+", { moe: { experts: 8, top_k: 2 } }, [["moe", "a mapping"]]],
+    ["0.5+", { attn_window_len: "long" }, [["attn_window_len", '"long"']]],
+    ["0.2-0.3", { vocab_info: { size: 50, max: 1 } }, [["vocab_info.max", "1"]]],
+    ["0.4", { rope_scaling: { low: null } }, [["rope_scaling.low", "null"]]],
+    ["0.5+", { rope_scale: { factor: 8, mode: [1] } }, [["rope_scale.mode", "a sequence"]]],
+    ["0.5+", { _add_: { deep: 1 }, rope_scale: { _set_: { mode: 2 } } }, [["rope_scale.mode", "2"], [
+      "deep",
+      "1",
+    ]]],
+    // A field that another generation has, in a place where it has none.
+    ["0.5+", { rope_scale: { eoh_idx: 3 } }, [["rope_scale.eoh_idx", "3"]]],
+  ];
+  for (const [generation, changes, fields] of cases) {
+    const file = { model_family: "llama", model_config: { ...whole[generation], ...changes } };
+    const config = parseModelYaml(JSON.stringify(file));
+    assertEquals([config.generation, config.dim, config.layers], [generation, 32, 2]);
+    assertEquals(
+      new Set(config.unknownFields),
+      new Set(fields.map(([name, value]) => ({
+        file: "model.yaml",
+        field: `model_config.${name}`,
+        name,
+        value,
+      }))),
+    );
+  }
+});
+
+Deno.test("parseModelYaml() takes fields that no fairseq2 has for those of a later one, where nothing else tells", () => {
+  const generationOf = (config: string, generations?: Generation[]) =>
+    parseModelYaml(`${head}model_config: ${config}\n`, generations === undefined ? {} : { generations })
+      .generation;
+  assertEquals(generationOf("{novelty: 3}"), "0.5+");
+  assertEquals(generationOf("{novelty: 3, ffn_inner_dim_multiplier: 1.5}"), "0.5+");
+  assertEquals(generationOf("{novelty: 3, vocab_info: {size: 40}}"), "0.2-0.3");
+  assertEquals(generationOf("{novelty: 3, rope_scaling: {}}"), "0.4");
+  assertEquals(generationOf("{_set_: {novelty: 3}}"), "0.4");
+  assertEquals(generationOf("{novelty: 3}", ["0.2-0.3", "0.4"]), "0.2-0.3");
+  assertEquals(generationOf("{novelty: 3}", ["0.4"]), "0.4");
+  const { ropeScaling, notes } = parseModelYaml("base: llama3_2_1b\nmodel_config: {novelty: 3}\n");
+  assertEquals(ropeScaling?.factor, 32);
+  assertEquals(notes, [
+    "model.yaml: nothing tells which fairseq2 it is of; RoPE is taken to be scaled by factor 32, low 1, high 4, as " +
+    "later versions do it, where 0.2 and 0.3 take factor 8, low 1, high 5: for those, give model_config.vocab_info",
+  ]);
 });
 
 Deno.test("parseModelYaml() names fields outside the configuration, and the file", () => {
@@ -575,19 +622,13 @@ Deno.test("parseModelYaml() refuses what is no YAML, or YAML that fairseq2 doesn
 });
 
 Deno.test("parseModelYaml() has no merge keys", () => {
-  assertError(
-    () => parseModelYaml(`${head}model_config:\n  <<: {num_layers: 3}\n`),
-    ConfigError,
-    "model.yaml: model_config.<<: unknown field with the value a mapping",
-  );
+  const { layers, unknownFields } = parseModelYaml(`${head}model_config:\n  <<: {num_layers: 3}\n`);
+  assertEquals([layers, unknownFields.map(({ name }) => name)], [32, ["<<"]]);
 });
 
 Deno.test("parseModelYaml() takes a key that is special in JavaScript for a key", () => {
-  assertError(
-    () => parseModelYaml(`${head}model_config:\n  __proto__: {num_layers: 3}\n`),
-    ConfigError,
-    "model.yaml: model_config.__proto__: unknown field with the value a mapping",
-  );
+  const { layers, unknownFields } = parseModelYaml(`${head}model_config:\n  __proto__: {num_layers: 3}\n`);
+  assertEquals([layers, unknownFields.map(({ name }) => name)], [32, ["__proto__"]]);
   assertEquals(parseModelYaml(`${head}__proto__: {num_shards: 3}\n`).numShards, undefined);
 });
 

@@ -31,7 +31,9 @@ function read(path: string): string {
 
 for (const [name, dtype, directory] of cases) {
   Deno.test(`configJson() and parseConfigJson() agree with what transformers needs: ${name}`, () => {
-    const { generation: _, notes: __, ...model } = parseModelYaml(read(`${directory}/checkpoints/model.yaml`));
+    const { generation: _, notes: __, unknownFields: ___, ...model } = parseModelYaml(
+      read(`${directory}/checkpoints/model.yaml`),
+    );
     const text = read(`families/${name}/config.json`);
     assertEquals(configJson(model, { dtype, tied: model.tied, tokens: {} }), text.trimEnd() + "\n");
     assertEquals(parseConfigJson(text), { model, notes: [] });

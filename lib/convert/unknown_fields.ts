@@ -1,0 +1,69 @@
+/**
+ * Fields of a `model.yaml` that ckpt doesn't know: whether a conversion can do without them.
+ *
+ * @module
+ */
+
+import { OptionError } from "../error.ts";
+import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
+import { ConfigError } from "../models/config_error.ts";
+import type { Target } from "./plan_output.ts";
+import type { ResolvedModel } from "./resolve_model.ts";
+
+/** Where a layout says what the model computes. The others only carry its weights on, under other names. */
+const COMPUTED_BY: Partial<Record<Target, string>> = { huggingface: "config.json", meta: "params.json" };
+
+/** How many fields a message names. */
+const NAMED_FIELDS = 3;
+
+/**
+ * Refuses fields that may change what the model computes, where the output has to say that; elsewhere they are left out
+ * with a note.
+ *
+ * @param resolved The model.
+ * @param to The layout to write.
+ * @param ignored The names of fields that change nothing.
+ * @returns What a user should be told.
+ * @throws {ConfigError} If there are others than those in the way.
+ * @throws {OptionError} If one of the names is no unknown field's.
+ */
+export function checkUnknownFields(
+  { unknownFields }: Pick<ResolvedModel, "unknownFields">,
+  to: Target = "reference",
+  ignored: readonly string[] = [],
+): string[] {
+  const names = unknownFields.map(({ name }) => name);
+  const wrong = ignored.find((name) => !names.includes(name));
+  if (wrong !== undefined) {
+    throw new OptionError(
+      `Can't ignore ${JSON.stringify(wrong)}: only unknown fields of the model.yaml can be ignored, and ` +
+        (names.length === 0 ? "it has none" : `it has ${listed(names)}`),
+    );
+  }
+  const left = unknownFields.filter(({ name }) => !ignored.includes(name));
+  const [first] = left;
+  if (first === undefined) return [];
+  const file = COMPUTED_BY[to];
+  if (file === undefined) return [`${first.file}: ${describeUnknownFields(left)}`];
+  const options = left.slice(0, NAMED_FIELDS).map(({ name }) => `--ignore-config ${name}`);
+  throw new ConfigError(
+    first.file,
+    first.field,
+    `unknown field with the value ${first.value}, which may change what the model computes, as ${file} has to say; ` +
+      `if it doesn't, give ${options.join(" ")}${more(left)}`,
+  );
+}
+
+/** What is said of unknown fields that are left out; there is at least one. */
+export function describeUnknownFields(fields: readonly UnknownField[]): string {
+  const shown = fields.slice(0, NAMED_FIELDS).map(({ field, value }) => `${field} (${value})`);
+  return `unknown field${fields.length === 1 ? "" : "s"} left out: ${shown.join(", ")}${more(fields)}`;
+}
+
+function listed(names: readonly string[]): string {
+  return names.slice(0, NAMED_FIELDS).join(", ") + more(names);
+}
+
+function more({ length }: readonly unknown[]): string {
+  return length > NAMED_FIELDS ? ` and ${length - NAMED_FIELDS} more` : "";
+}
