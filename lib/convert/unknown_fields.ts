@@ -45,7 +45,7 @@ export function checkUnknownFields(
   if (first === undefined) return [];
   const file = COMPUTED_BY[to];
   if (file === undefined) return [`${first.file}: ${describeUnknownFields(left)}`];
-  const options = left.slice(0, NAMED_FIELDS).map(({ name }) => `--ignore-config ${name}`);
+  const options = left.slice(0, NAMED_FIELDS).map(({ name }) => `--ignore-config ${forShell(name)}`);
   throw new ConfigError(
     first.file,
     first.field,
@@ -58,6 +58,11 @@ export function checkUnknownFields(
 export function describeUnknownFields(fields: readonly UnknownField[]): string {
   const shown = fields.slice(0, NAMED_FIELDS).map(({ field, value }) => `${field} (${value})`);
   return `unknown field${fields.length === 1 ? "" : "s"} left out: ${shown.join(", ")}${more(fields)}`;
+}
+
+/** A name as it is typed. It comes from the file, and people copy what a message tells them to type. */
+function forShell(name: string): string {
+  return /^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 function listed(names: readonly string[]): string {

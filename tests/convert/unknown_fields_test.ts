@@ -57,6 +57,16 @@ Deno.test("checkUnknownFields() names three fields, and counts the others", () =
   );
 });
 
+Deno.test("checkUnknownFields() quotes a name for the shell that it is to be typed into", () => {
+  assertError(
+    () => checkUnknownFields(fields("a; rm -rf $HOME", "it's"), "meta"),
+    ConfigError,
+    "x/model.yaml: model_config.a; rm -rf $HOME: unknown field with the value 0, which may change what the model " +
+      "computes, as params.json has to say; if it doesn't, give --ignore-config 'a; rm -rf $HOME' --ignore-config " +
+      "'it'\\''s'",
+  );
+});
+
 Deno.test("checkUnknownFields() refuses to ignore anything else", () => {
   const problem = "only unknown fields of the model.yaml can be ignored, and it has";
   assertError(
