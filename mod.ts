@@ -28,7 +28,8 @@ export {
   runConversion,
 } from "./lib/convert/convert_checkpoint.ts";
 export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.ts";
-export { type OutputOptions, type Target, targets } from "./lib/convert/plan_output.ts";
+export type { OutputOptions } from "./lib/convert/plan_output.ts";
+export { type Target, targets } from "./lib/convert/target.ts";
 export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
 export type { UnknownField } from "./lib/layouts/fairseq2/config_tree.ts";
@@ -43,7 +44,13 @@ export { architectures, findArchitecture, findModelCard, type ModelCard } from "
 export type { Architecture, Generation, Naming } from "./lib/models/family.ts";
 export { ConfigError } from "./lib/models/config_error.ts";
 
-export { inspect, type InspectedFile, type InspectedTensor, type Inspection } from "./lib/inspect/inspect.ts";
+export {
+  inspect,
+  type InspectedFile,
+  type InspectedTensor,
+  type Inspection,
+  type InspectOptions,
+} from "./lib/inspect/inspect.ts";
 export type { FileFormat } from "./lib/inspect/listing.ts";
 export { type GlobalsInspection, inspectGlobals, type NamedByPickle } from "./lib/inspect/globals.ts";
 export {

@@ -12,6 +12,7 @@ import {
   type HttpOptions,
   inspect,
   inspectGlobals,
+  type InspectOptions,
   listGlobals,
   openCheckpoint,
   openHttpSource,
@@ -41,14 +42,15 @@ const noFunctions = [5, "x", null, true, {}];
 const noSignals = [5, "x", null, true, {}, { aborted: true }, new AbortController()];
 
 const http: Nonsense<HttpOptions> = { onHost: noFunctions, signal: noSignals };
-const open: Nonsense<OpenOptions> = { step: noNumbers };
+const noLayouts = ["pth", "", 5, NaN, null, "Reference"];
+const open: Nonsense<OpenOptions> = { step: noNumbers, from: noLayouts };
 const converting: Nonsense<ConvertOptions> = {
   ...open,
   input: [...noTexts, undefined],
   output: [...noTexts, undefined],
   model: noTexts,
   ignoreConfig: ["field", 5, null, {}, [5], [""]],
-  to: ["pth", "", 5, NaN, null, "Reference"],
+  to: noLayouts,
   shards: [...noNumbers, 0, 4097],
   dtype: ["float64", "", 16, NaN, null],
   maxShardSize: [...noNumbers, 0, "5GB"],
@@ -69,12 +71,14 @@ const converting: Nonsense<ConvertOptions> = {
 };
 const reading: Nonsense<ReadPickleOptions> = { onGlobal: noFunctions, limits: [5, "x", null, true] };
 const verifying: Nonsense<VerifyOptions> = {
+  from: noLayouts,
   jobs: converting.jobs,
   signal: noSignals,
   onFile: noFunctions,
   onProgress: noFunctions,
 };
 const comparing: Nonsense<CompareOptions> = {
+  from: [...noLayouts, [], ["meta"], ["meta", "pth"]],
   // Infinity allows any difference but of NaN.
   tolerance: [NaN, -1, -Infinity, "2", "", null, true, {}],
   onProgress: noFunctions,
@@ -96,7 +100,10 @@ function functions(output: string): Record<string, [(options: never) => unknown,
     openCheckpoint: [(options: OpenOptions) => openCheckpoint(INPUT, options), open],
     verifyCheckpoint: [(options: VerifyOptions) => verifyCheckpoint(INPUT, options), verifying],
     compareCheckpoints: [(options: CompareOptions) => compareCheckpoints(INPUT, INPUT, options), comparing],
-    inspect: [(options: HttpOptions) => inspect(INPUT, options), http],
+    inspect: [
+      (options: InspectOptions) => inspect(INPUT, options),
+      { ...http, from: noLayouts } satisfies Nonsense<InspectOptions>,
+    ],
     inspectGlobals: [(options: HttpOptions) => inspectGlobals(INPUT, options), http],
     // Nothing listens there, and nothing is asked.
     openHttpSource: [

@@ -48,6 +48,8 @@ export interface Arguments {
    * @throws {UsageError} If it is none of them.
    */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
+  /** The same of an option that may be given several times: all its values. */
+  choices<T extends string>(name: string, choices: readonly T[]): readonly T[];
   /** All values of an option that may be given several times. */
   values(name: string): readonly string[];
 }
@@ -144,6 +146,11 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   for (const { name } of flags) {
     on.set(name, parsed[name] === true);
   }
+  const choicesOf = <T extends string>(name: string, choices: readonly T[]): readonly T[] =>
+    (values.get(name) ?? []).map((value) =>
+      choices.find((each) => each === value) ??
+        fail(`Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`)
+    );
   return {
     positionals,
     flag: (name) => on.get(name) ?? false,
@@ -157,12 +164,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
         ? number
         : fail(`Option --${name} needs a number from ${least} to ${most}, got ${JSON.stringify(value)}`);
     },
-    choice(name, choices) {
-      const value = values.get(name)?.[0];
-      const choice = choices.find((each) => each === value);
-      return value === undefined || choice !== undefined
-        ? choice
-        : fail(`Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`);
-    },
+    choice: (name, choices) => choicesOf(name, choices)[0],
+    choices: choicesOf,
   };
 }

@@ -25,6 +25,13 @@ export const compareCommand: Command = {
       value: "X",
       help: "Compare numbers, of any dtypes, and let them differ by up to X; show how far they do",
     },
+    {
+      name: "from",
+      value: "LAYOUT",
+      most: 2,
+      help:
+        "fairseq2, reference, meta or huggingface, where a directory holds several; twice for <a> and <b>",
+    },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but errors" },
   ],

@@ -30,6 +30,11 @@ export const convertCommand: Command = {
     { name: "model", value: "NAME", help: "An architecture, a model card, or the path of a model.yaml" },
     { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, or fairseq2" },
     {
+      name: "from",
+      value: "LAYOUT",
+      help: "fairseq2, reference, meta or huggingface, where <input> holds checkpoints of several",
+    },
+    {
       name: "step",
       value: "N",
       help: "The step, where <input> holds several (default: the newest complete one)",

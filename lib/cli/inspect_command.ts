@@ -22,6 +22,11 @@ export const inspectCommand: Command = {
   options: [
     { name: "tensors", help: "List all tensors, instead of a tree that folds repeated layers" },
     { name: "globals", help: "List what the pickles name, and whether torch's weights_only allows it" },
+    {
+      name: "from",
+      value: "LAYOUT",
+      help: "fairseq2, reference, meta or huggingface, where <path> holds checkpoints of several",
+    },
     { name: "json", help: "Print it as JSON on stdout" },
   ],
   examples: [

@@ -10,6 +10,7 @@ import {
   type TensorDifference,
   type TensorForm,
 } from "../inspect/compare.ts";
+import { targets } from "../convert/target.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { compareCommand } from "./compare_command.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
@@ -28,6 +29,7 @@ const SHOWN = 20;
 export async function runCompare(args: Arguments, { signal }: Context): Promise<number> {
   const [a, b] = args.positionals as [string, string];
   const tolerance = parseTolerance(args.value("tolerance"));
+  const [fromA, fromB = fromA] = args.choices("from", targets);
   const quiet = args.flag("quiet");
   for (const path of [a, b]) {
     await requestRead(path);
@@ -39,6 +41,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
     comparison = await compareCheckpoints(a, b, {
       signal,
       tolerance,
+      from: fromB === undefined ? undefined : [fromA!, fromB],
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
     });
   }

@@ -10,7 +10,8 @@ import { MAX_JOBS } from "../options.ts";
 import type { Task } from "../output/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
-import { MAX_SHARDS, type OutputOptions, targets } from "../convert/plan_output.ts";
+import { MAX_SHARDS, type OutputOptions } from "../convert/plan_output.ts";
+import { targets } from "../convert/target.ts";
 import { convertCommand } from "./convert_command.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
@@ -56,6 +57,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     shards,
     task,
     ignoreConfig: args.values("ignore-config"),
+    from: args.choice("from", targets),
     ...outputOptions(args),
   };
   const conversion = await planConversion(options);

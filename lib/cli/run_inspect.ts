@@ -8,6 +8,7 @@ import { type GlobalsInspection, inspectGlobals } from "../inspect/globals.ts";
 import { inspect, type Inspection } from "../inspect/inspect.ts";
 import { toUrl } from "../inspect/to_url.ts";
 import { familyOf } from "../models/families.ts";
+import { targets } from "../convert/target.ts";
 import { type Arguments, type Context, UsageError } from "./command.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { inspectCommand } from "./inspect_command.ts";
@@ -26,6 +27,10 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   if (args.flag("globals") && args.flag("tensors")) {
     throw new UsageError("Options --globals and --tensors don't go together", inspectCommand.words);
   }
+  const from = args.choice("from", targets);
+  if (args.flag("globals") && from !== undefined) {
+    throw new UsageError("Options --globals and --from don't go together", inspectCommand.words);
+  }
   if (toUrl(path) === undefined) {
     await requestRead(path);
     if (!args.flag("globals")) await offerModelYaml(path);
@@ -36,7 +41,8 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
     printGlobals(found, json);
     return found.complete ? 0 : 1;
   }
-  printInspection(path, await inspect(path, options), json, args.flag("tensors"));
+  const inspection = await inspect(path, { ...options, from });
+  printInspection(path, inspection, json, args.flag("tensors"));
   return 0;
 }
 

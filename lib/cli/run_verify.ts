@@ -8,6 +8,7 @@ import { relativePath } from "../inspect/relative_path.ts";
 import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
 import { MAX_JOBS } from "../options.ts";
+import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
@@ -23,6 +24,7 @@ const WRONG = 1;
 export async function runVerify(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
   const jobs = args.number("jobs", 1, MAX_JOBS);
+  const from = args.choice("from", targets);
   const [json, quiet] = [args.flag("json"), args.flag("quiet")];
   await requestRead(path);
   await offerModelYaml(path);
@@ -32,6 +34,7 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
     const verification = await verifyCheckpoint(path, {
       signal,
       jobs,
+      from,
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
       onFile(file) {
         if (json || (quiet && file.problem === undefined)) return;

@@ -19,6 +19,11 @@ export const verifyCommand: Command = {
   ],
   positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
   options: [
+    {
+      name: "from",
+      value: "LAYOUT",
+      help: "fairseq2, reference, meta or huggingface, where <path> holds checkpoints of several",
+    },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but what is wrong" },
     { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },

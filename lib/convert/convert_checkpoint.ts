@@ -27,6 +27,7 @@ import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
+import type { Target } from "./target.ts";
 import { checkUnknownFields } from "./unknown_fields.ts";
 
 /** What to convert, and how. */
@@ -42,6 +43,8 @@ export interface ConvertOptions extends OutputOptions {
   readonly model?: string;
   /** Fields of the `model.yaml` that ckpt doesn't know and that change nothing in what the model computes. */
   readonly ignoreConfig?: readonly string[];
+  /** The input's layout, where its directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
+  readonly from?: Target;
   /** The step, where the input is a directory with several; the newest complete one by default. */
   readonly step?: number;
   /** How many workers copy; by default one for each core, and at most four. */
@@ -139,7 +142,7 @@ export interface ConversionSummary {
 export async function planConversion(
   options: Pick<
     ConvertOptions,
-    "input" | "output" | "model" | "ignoreConfig" | "step" | "task" | keyof OutputOptions
+    "input" | "output" | "model" | "ignoreConfig" | "from" | "step" | "task" | keyof OutputOptions
   >,
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);

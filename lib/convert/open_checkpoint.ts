@@ -6,15 +6,16 @@
 
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
-import { checkOptions, type Rules, wholeNumber } from "../options.ts";
+import { checkOptions, oneOf, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
-import { isHuggingFace, openHuggingFace } from "../layouts/huggingface/read.ts";
+import { findHuggingFace, openHuggingFace } from "../layouts/huggingface/read.ts";
 import { countNativeFiles, openNative, openNativeFile } from "../layouts/fairseq2/read_native.ts";
 import { findConsolidated, openReference } from "../layouts/reference/read.ts";
-import { pickStep, unfinishedStep } from "../layouts/fairseq2/step.ts";
+import { type PickedStep, pickStep, unfinishedStep } from "../layouts/fairseq2/step.ts";
+import { type Target, targets } from "./target.ts";
 
 /** What fairseq2 0.2 to 0.4 saves beside a model (0.3.0 `checkpoint/manager.py` `save_state`). */
 const TRAINER_FILE = /^(?:rank_\d+|replicated)(?:\.\d+)?\.pt$/;
@@ -29,59 +30,175 @@ const STEPS = "checkpoints";
 export interface OpenOptions {
   /** The step, where the path is a directory with several; the newest complete one by default. */
   readonly step?: number;
+  /** The layout, where a directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
+  readonly from?: Target;
+}
+
+/** What opens a checkpoint that was found. */
+type Opener = () => Promise<Checkpoint>;
+
+/** A checkpoint in a directory. */
+interface Found {
+  /** Its layout. */
+  readonly layout: Target;
+  /** What lies in the directory of it, by which it is told from others. */
+  readonly sign: string;
+  readonly open: Opener;
 }
 
 /** What the options may be. */
-export const openRules: Rules<OpenOptions> = { step: wholeNumber(0) };
+export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf(targets) };
 
 /**
  * Opens a checkpoint: reads its tables of contents, never its tensors.
  *
  * @param path A directory in the reference layout, Meta's, or Hugging Face's; or what fairseq2 wrote: a step directory (0.2 to 0.4: with `model.pt` or `model.N.pt`; 0.5 to 0.8: with
  * `model/pp_XX/tp_YY/sdp_ZZ.pt`), its `model` directory, a directory of steps, or a model's only file.
- * @param options Which step to open.
+ * @param options Which step or layout to open.
  * @returns The checkpoint.
  * @throws {FileError} If there is none, or a part of it is missing.
  * @throws {FormatError} If a file is damaged or isn't what it must be.
  * @throws {MismatchError} If a state dict isn't a model's, or parts of it don't fit together.
- * @throws {OptionError} If the step isn't there.
+ * @throws {OptionError} If the step or the layout isn't there, or nothing says which of several checkpoints is meant.
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
   checkOptions(options, openRules);
-  if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
-  const found = isModelFile(path) ? await openModelFile(path) : await openDirectory(listDirectory(path));
-  if (found !== undefined) {
-    if (options.step !== undefined) {
-      throw new OptionError(`${path}: is a single checkpoint, so --step has no meaning here`);
-    }
-    return found;
-  }
-  const root = listDirectory(path);
-  const picked = pickStep(root, options.step);
-  // What fairseq2's recipes call an output directory has the steps in one of this name.
-  if (picked === undefined && root.directories.has(STEPS) && basename(resolve(path)) !== STEPS) {
-    return await openCheckpoint(join(path, STEPS), options);
-  }
-  if (picked === undefined) throw nothingFound(root);
-  const listing = listDirectory(picked.path);
-  const checkpoint = await openDirectory(listing);
-  if (checkpoint === undefined) throw nothingFound(listing);
-  return { ...checkpoint, notes: [picked.note, ...checkpoint.notes] };
+  return await findCheckpoint(path, options)();
 }
 
-/** Opens what lies in a directory, if that is a model. */
-async function openDirectory(listing: Listing): Promise<Checkpoint | undefined> {
-  const names = findModelFiles(listing);
-  if (names !== undefined) return await openFairseq2(listing, names);
-  const consolidated = findConsolidated(listing);
-  if (consolidated !== undefined) return await openReference(listing, consolidated);
-  if (isHuggingFace(listing)) return await openHuggingFace(listing);
-  if (listing.directories.has("pp_00")) return await openNative(listing.path, listing);
-  if (listing.directories.has("model")) {
-    const model = listDirectory(join(listing.path, "model"));
-    if (model.directories.has("pp_00")) return await openNative(listing.path, model);
+/**
+ * Finds the checkpoint that {@linkcode openCheckpoint} opens, by the names of files alone.
+ *
+ * @param path A directory, or a model's only file.
+ * @param options Which step or layout to find.
+ * @returns What opens it.
+ * @throws {FileError} If there is none, or a part of it is missing.
+ * @throws {OptionError} If the step or the layout isn't there, or nothing says which of several checkpoints is meant.
+ */
+export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): Opener {
+  if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
+  if (isModelFile(path)) {
+    if (step !== undefined) throw singleCheckpoint(path);
+    if (from !== undefined && from !== "fairseq2") {
+      throw new OptionError(
+        `${path}: is a file, as fairseq2 has them, not a directory in the ${from} layout`,
+      );
+    }
+    return () => openModelFile(path);
   }
-  return undefined;
+  const root = listDirectory(path);
+  const found = checkpointsIn(root, from);
+  // A step may hold any layout; beside other checkpoints it is one of fairseq2's.
+  const asksForSteps = from === undefined || from === "fairseq2" || found.length === 0;
+  const picked = asksForSteps ? findStep(root, step, found.length > 0) : undefined;
+  if (picked !== undefined && (found.length === 0 || step !== undefined)) {
+    const listing = listDirectory(picked.path);
+    const open = onlyOne(listing, checkpointsIn(listing, from), from);
+    return async () => {
+      const checkpoint = await open();
+      return { ...checkpoint, notes: [picked.note, ...checkpoint.notes] };
+    };
+  }
+  if (picked !== undefined) {
+    throw severalCheckpoints(path, [...found, { layout: "fairseq2", sign: basename(picked.path) }]);
+  }
+  // What fairseq2's recipes call an output directory has the steps in one of this name.
+  if (found.length === 0 && root.directories.has(STEPS) && basename(resolve(path)) !== STEPS) {
+    return findCheckpoint(join(path, STEPS), { step, from });
+  }
+  const open = onlyOne(root, found, from);
+  if (step !== undefined) throw singleCheckpoint(path);
+  return open;
+}
+
+/** The step that is meant in a directory with steps. Beside another checkpoint, steps count where one holds a model. */
+function findStep(root: Listing, wanted: number | undefined, isBeside: boolean): PickedStep | undefined {
+  try {
+    return pickStep(root, wanted);
+  } catch (error) {
+    if (isBeside && wanted === undefined && error instanceof FileError) return undefined;
+    throw error;
+  }
+}
+
+/** How the checkpoints of each layout show in a directory. What else lies there of a layout, without weights, is none. */
+const finders:
+  readonly (Pick<Found, "layout"> & { find(listing: Listing): Omit<Found, "layout"> | undefined })[] = [
+    {
+      layout: "fairseq2",
+      find(listing) {
+        const names = findModelFiles(listing);
+        return names === undefined
+          ? undefined
+          : { sign: names[0]!, open: () => openFairseq2(listing, names) };
+      },
+    },
+    {
+      layout: "fairseq2",
+      find(listing) {
+        const { path, directories } = listing;
+        if (directories.has("pp_00")) return { sign: "pp_00", open: () => openNative(path, listing) };
+        if (!directories.has("model")) return undefined;
+        const model = listDirectory(join(path, "model"));
+        return model.directories.has("pp_00")
+          ? { sign: "model/pp_00", open: () => openNative(path, model) }
+          : undefined;
+      },
+    },
+    {
+      layout: "reference",
+      find(listing) {
+        const names = findConsolidated(listing);
+        return names === undefined
+          ? undefined
+          : { sign: names[0]!, open: () => openReference(listing, names) };
+      },
+    },
+    {
+      layout: "huggingface",
+      find(listing) {
+        const sign = findHuggingFace(listing);
+        return sign === undefined ? undefined : { sign, open: () => openHuggingFace(listing) };
+      },
+    },
+  ];
+
+/** The checkpoints that lie in a directory: all, or those of a layout. */
+function checkpointsIn(listing: Listing, from?: Target): Found[] {
+  const wanted = from === "meta" ? "reference" : from;
+  return finders.filter(({ layout }) => wanted === undefined || layout === wanted).flatMap(
+    ({ layout, find }) => {
+      const found = find(listing);
+      return found === undefined ? [] : [{ layout, ...found }];
+    },
+  );
+}
+
+function onlyOne(listing: Listing, found: readonly Found[], from: Target | undefined): Opener {
+  const [first, ...others] = found;
+  if (others.length > 0) throw severalCheckpoints(listing.path, found);
+  if (first !== undefined) return first.open;
+  const rest = from === undefined ? [] : checkpointsIn(listing);
+  if (rest.length === 0) throw nothingFound(listing);
+  throw new OptionError(`${listing.path}: holds no checkpoint in the ${from} layout, but ${listed(rest)}`);
+}
+
+function severalCheckpoints(path: string, found: readonly Omit<Found, "open">[]): OptionError {
+  const layouts = [...new Set(found.map(({ layout }) => layout))];
+  return new OptionError(
+    `${path}: holds several checkpoints: ${listed(found)}; ` +
+      (layouts.length > 1
+        ? `say which with ${layouts.map((layout) => `--from ${layout}`).join(" or ")}`
+        : "name the one that is meant, or move the others away"),
+  );
+}
+
+function listed(found: readonly Omit<Found, "open">[]): string {
+  return found.map(({ sign, layout }) => `${sign} (${layout})`).join(" and ");
+}
+
+function singleCheckpoint(path: string): OptionError {
+  return new OptionError(`${path}: is a single checkpoint, so --step has no meaning here`);
 }
 
 /** Whether a path is a file that may be a whole model. */

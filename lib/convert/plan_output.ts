@@ -17,14 +17,9 @@ import { referenceFiles } from "../layouts/reference/write.ts";
 import { reshardedShards } from "../layouts/resharded.ts";
 import { differingReplicas, reshard } from "../layouts/reshard.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
+import { type Target, targets } from "./target.ts";
 import { areMatricesTied } from "../layouts/tied.ts";
 import { tokenizerFiles } from "../tokenizers/tokenizer_files.ts";
-
-/** The layouts that can be written. */
-export const targets = ["reference", "meta", "huggingface", "fairseq2"] as const;
-
-/** A layout that can be written. */
-export type Target = typeof targets[number];
 
 /** What is to be written. */
 export interface OutputOptions {

@@ -130,7 +130,7 @@ function asComputed<T extends Architecture>(
   const oldest = asComputedBy(published, "0.2-0.3")?.ropeScaling;
   if (ropeScaling === undefined || oldest === undefined) return published;
   const [own, their] = [describeScaling(oldest), describeScaling(ropeScaling)];
-  if (naming === "fairseq2" && generations?.[0] === "0.2-0.3") {
+  if (generations?.[0] === "0.2-0.3") {
     notes.push(
       `RoPE is taken to be scaled by ${own}: the files have the form of fairseq2 0.2 and 0.3, which scaled it so ` +
         `whatever the model; 0.4.0, which has the same form, took the published ${their}: if it trained the model, ` +

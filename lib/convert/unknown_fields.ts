@@ -7,8 +7,8 @@
 import { OptionError } from "../error.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { ConfigError } from "../models/config_error.ts";
-import type { Target } from "./plan_output.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
+import type { Target } from "./target.ts";
 
 /** Where a layout says what the model computes. The others only carry its weights on, under other names. */
 const COMPUTED_BY: Partial<Record<Target, string>> = { huggingface: "config.json", meta: "params.json" };

@@ -8,9 +8,10 @@ import { trimMemory } from "../copy/memory.ts";
 import type { SourceFile } from "../copy/plan.ts";
 import { isDirectory } from "../bytes/file_system.ts";
 import { FileSource } from "../bytes/source.ts";
-import { CheckpointError, FileError, FormatError } from "../error.ts";
+import { CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { ModelDescription } from "../models/model_description.ts";
+import type { Target } from "../convert/target.ts";
 import { findParameter } from "../models/families.ts";
 import { formatName, isRotaryBuffer, stripWrappers } from "../models/parameter.ts";
 import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
@@ -46,15 +47,17 @@ export interface Comparable {
  * Opens something to compare: as a LLaMA model if it is one, whatever its layout and in how many shards.
  *
  * @param path A checkpoint's directory, or a file.
+ * @param from The layout, where a directory holds checkpoints of several. A file is what it is.
  * @returns It, opened. No tensor was read.
  * @throws {FileError} If there is nothing to compare, or a part of a model is missing.
  * @throws {FormatError} If a file is damaged.
  * @throws {MismatchError} If parts of a model don't fit together.
+ * @throws {OptionError} If a directory holds several checkpoints, or none of the layout.
  */
-export async function openComparable(path: string): Promise<Comparable> {
+export async function openComparable(path: string, from?: Target): Promise<Comparable> {
   let problem: CheckpointError;
   try {
-    const checkpoint = await openModel(path);
+    const checkpoint = await openModel(path, { from: isDirectory(path) ? from : undefined });
     const { parameters, resolved, differingReplicas } = wholeModel(checkpoint);
     return {
       path,
@@ -68,7 +71,8 @@ export async function openComparable(path: string): Promise<Comparable> {
       ),
     };
   } catch (error) {
-    if (!(error instanceof CheckpointError)) throw error;
+    // Which of several checkpoints is meant is for the caller to say.
+    if (!(error instanceof CheckpointError) || error instanceof OptionError) throw error;
     problem = error;
   }
   if (isDirectory(path)) {

@@ -10,9 +10,10 @@ import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { SourceFile } from "../copy/plan.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, type Rules, signal } from "../options.ts";
+import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
+import { type Target, targets } from "../convert/target.ts";
 import { openByName, openComparable } from "./comparable.ts";
 import {
   COMPARE_BLOCK_BYTES,
@@ -29,13 +30,25 @@ export interface CompareOptions {
    * and another dtype is a difference.
    */
   readonly tolerance?: number;
+  /**
+   * The layout, where a directory holds checkpoints of several: of both, or of each. `"reference"` and `"meta"` are read
+   * alike.
+   */
+  readonly from?: Target | readonly [a: Target, b: Target];
   /** Told of the bytes compared so far, and of those to compare in all, of the first checkpoint. */
   readonly onProgress?: (bytes: number, totalBytes: number) => void;
   /** Cancels the comparison. */
   readonly signal?: AbortSignal;
 }
 
+const layout = oneOf(targets);
+
 const rules: Rules<CompareOptions> = {
+  from: {
+    what: `${layout.what}, or two of them`,
+    allows: (value) =>
+      layout.allows(value) || Array.isArray(value) && value.length === 2 && value.every(layout.allows),
+  },
   tolerance: { what: "a number from 0", allows: (value) => typeof value === "number" },
   onProgress: callback,
   signal,
@@ -110,7 +123,8 @@ const TURN_MS = 20;
  * @returns What came of it.
  * @throws {FileError} If a file is missing or can't be read.
  * @throws {FormatError} If a file is damaged or isn't what it must be.
- * @throws {OptionError} If the tolerance is negative or no number.
+ * @throws {OptionError} If the tolerance is negative or no number; or a directory holds several checkpoints, or none of
+ * the layout.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function compareCheckpoints(
@@ -123,7 +137,9 @@ export async function compareCheckpoints(
   if (tolerance !== undefined && !(tolerance >= 0)) {
     throw new OptionError(`Can't compare with a tolerance of ${tolerance}: it must be a number from 0`);
   }
-  let [left, right] = [await openComparable(a), await openComparable(b)];
+  const { from } = options;
+  const [fromA, fromB] = typeof from === "object" ? from : [from, from];
+  let [left, right] = [await openComparable(a, fromA), await openComparable(b, fromB)];
   // Names of a model's own layout are no names of other files.
   if (left.isModel !== right.isModel) [left, right] = [await openByName(a), await openByName(b)];
   const pairs: [name: string, a: Tensor, b: Tensor][] = [];

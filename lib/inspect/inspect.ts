@@ -9,8 +9,9 @@ import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
-import { CheckpointError } from "../error.ts";
-import { checkOptions } from "../options.ts";
+import { CheckpointError, OptionError } from "../error.ts";
+import { checkOptions, oneOf, type Rules } from "../options.ts";
+import { type Target, targets } from "../convert/target.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { Naming } from "../models/family.ts";
 import { familyOf, findParameter } from "../models/families.ts";
@@ -74,6 +75,14 @@ export interface Inspection {
   readonly notes: readonly string[];
 }
 
+/** How to look inside. */
+export interface InspectOptions extends HttpOptions {
+  /** The layout, where a directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
+  readonly from?: Target;
+}
+
+const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
+
 /**
  * Looks inside a checkpoint, or any file of tensors that torch or the safetensors library wrote. Only tables of
  * contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.
@@ -89,20 +98,22 @@ export interface Inspection {
  * ```
  *
  * @param path A file, a checkpoint's directory, or an `http:` or `https:` URL of a file, which may be a string.
- * @param options How to read from web servers.
+ * @param options How to read from web servers, and which of several checkpoints is meant.
  * @returns What it is.
  * @throws {FileError} If it can't be read, or there is nothing of the kind.
  * @throws {FormatError} If a file is damaged, or is neither torch's nor a safetensors file.
+ * @throws {OptionError} If a directory holds several checkpoints, or none of the layout; or a layout is given for a file.
  */
-export async function inspect(path: string | URL, options: HttpOptions = {}): Promise<Inspection> {
-  checkOptions(options, httpRules);
+export async function inspect(path: string | URL, options: InspectOptions = {}): Promise<Inspection> {
+  checkOptions(options, rules);
+  const { from } = options;
   const url = toUrl(path);
-  if (url !== undefined) {
-    const listing = await listFile(await openHttpSource(url, options));
-    return describeFile(listing, fileName(url.pathname), undefined);
-  }
-  const local = path instanceof URL ? fileURLToPath(path) : path;
-  return isDirectory(local) ? await inspectDirectory(local) : await inspectFile(local);
+  const local = path instanceof URL && url === undefined ? fileURLToPath(path) : String(path);
+  if (url === undefined && isDirectory(local)) return await inspectDirectory(local, from);
+  if (from !== undefined) throw new OptionError(`${path}: is no directory, so --from has no meaning here`);
+  if (url === undefined) return await inspectFile(local);
+  const listing = await listFile(await openHttpSource(url, options));
+  return describeFile(listing, fileName(url.pathname), undefined);
 }
 
 async function inspectFile(path: string): Promise<Inspection> {
@@ -117,12 +128,13 @@ async function inspectFile(path: string): Promise<Inspection> {
   return describeFile(listing, fileName(path), checkpoint);
 }
 
-async function inspectDirectory(path: string): Promise<Inspection> {
+async function inspectDirectory(path: string, from: Target | undefined): Promise<Inspection> {
   let checkpoint: Checkpoint;
   try {
-    checkpoint = await openModel(path);
+    checkpoint = await openModel(path, { from });
   } catch (error) {
-    if (!(error instanceof CheckpointError)) throw error;
+    // Which of several checkpoints is meant is for the caller to say.
+    if (!(error instanceof CheckpointError) || error instanceof OptionError) throw error;
     return await describeOthers(path, error);
   }
   const listings: FileListing[] = [];

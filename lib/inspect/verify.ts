@@ -6,10 +6,12 @@
 
 import { isDirectory } from "../bytes/file_system.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, jobs, type Rules, signal } from "../options.ts";
+import { callback, checkOptions, jobs, oneOf, type Rules, signal } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import type { ObservedShape } from "../models/fit_architecture.ts";
 import type { ModelDescription } from "../models/model_description.ts";
+import { findCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
+import { type Target, targets } from "../convert/target.ts";
 import { describeUnknownFields } from "../convert/unknown_fields.ts";
 import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
 import { findParameter } from "../models/families.ts";
@@ -22,6 +24,8 @@ import { openModel, wholeModel } from "./whole_model.ts";
 export interface VerifyOptions {
   /** How many workers read; by default one for each core, and at most four. */
   readonly jobs?: number;
+  /** The layout, where a directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
+  readonly from?: Target;
   /** Cancels the work. */
   readonly signal?: AbortSignal;
   /** Told of each file when it was checked. */
@@ -30,7 +34,13 @@ export interface VerifyOptions {
   readonly onProgress?: (bytes: number, totalBytes: number) => void;
 }
 
-const rules: Rules<VerifyOptions> = { jobs, signal, onFile: callback, onProgress: callback };
+const rules: Rules<VerifyOptions> = {
+  jobs,
+  signal,
+  from: oneOf(targets),
+  onFile: callback,
+  onProgress: callback,
+};
 
 /** What came of checking the model in a checkpoint. */
 export interface ModelVerification {
@@ -59,7 +69,7 @@ export interface Verification {
 /**
  * Verifies a checkpoint: every file of tensors in it, byte by byte where the file states checksums, and, if it is a
  * LLaMA model, that its state dict is complete and that `params.json`, `config.json` or `model.yaml` speak of these
- * weights. In a directory of steps all files are checked, and the model of the newest complete step.
+ * weights. All files in a directory are checked, and of several steps the model of the newest complete one.
  *
  * Memory stays constant, whatever the size.
  *
@@ -67,15 +77,18 @@ export interface Verification {
  * @param options How to verify.
  * @returns What came of it. What is wrong with the checkpoint isn't thrown.
  * @throws {FileError} If there is nothing to verify.
+ * @throws {OptionError} If a directory holds several checkpoints, or none of the layout; or a layout is given for a file.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
   checkOptions(options, rules);
-  const { onFile, onProgress, ...rest } = options;
+  const { onFile, onProgress, from, ...rest } = options;
+  const which = { from };
   const paths = isDirectory(path) ? findWeightFiles(path, CHECKPOINT_DEPTH) : [path];
   if (paths.length === 0) {
     throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
   }
+  checkChoice(path, which);
   const sizes = paths.map(sizeOf);
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
   const files: FileVerification[] = [];
@@ -89,7 +102,7 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
     files.push(file);
     onFile?.(file);
   }
-  const model = await verifyModel(path, files);
+  const model = await verifyModel(path, which, files);
   return {
     ok: files.every(({ problem }) => problem === undefined) && model?.problem === undefined,
     files,
@@ -97,13 +110,27 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   };
 }
 
+/** Finds out whether it is clear which checkpoint is meant, before files are read that may be large. */
+function checkChoice(path: string, which: OpenOptions): void {
+  if (which.from !== undefined && !isDirectory(path)) {
+    throw new OptionError(`${path}: is no directory, so --from has no meaning here`);
+  }
+  try {
+    findCheckpoint(path, which);
+  } catch (error) {
+    if (error instanceof OptionError || !(error instanceof CheckpointError)) throw error;
+    // What is wrong with it is said when its files were looked at.
+  }
+}
+
 async function verifyModel(
   path: string,
+  which: OpenOptions,
   files: readonly FileVerification[],
 ): Promise<ModelVerification | undefined> {
   let checkpoint: Checkpoint | undefined;
   try {
-    checkpoint = await openModel(path);
+    checkpoint = await openModel(path, which);
     return checkModel(checkpoint);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;

@@ -6,7 +6,7 @@
 
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
-import { openCheckpoint } from "../convert/open_checkpoint.ts";
+import { openCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
 import type { Family } from "../models/family.ts";
 import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.ts";
 import { differingReplicas, reshard, shardDimOfName, type SplitModel } from "../layouts/reshard.ts";
@@ -30,11 +30,12 @@ export interface WholeModel {
  * Opens a checkpoint of a model whose family is known.
  *
  * @param path Its path.
+ * @param options Which of several to open.
  * @returns The checkpoint.
  * @throws {CheckpointError} If there is none.
  */
-export async function openModel(path: string): Promise<Checkpoint> {
-  const checkpoint = await openCheckpoint(path);
+export async function openModel(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(path, options);
   familiesOf(checkpoint.shards);
   return checkpoint;
 }

@@ -378,6 +378,9 @@ Deno.test("resolveModel() reads a model.yaml that names a model alone by the for
   assertEquals(scalingOf(["0.5+"]), [scalings.published, 0]);
   // It is what 0.3 writes; but nothing shows it.
   assertEquals(scalingOf(), [scalings.old, 1]);
+  const { generations: _, ...rest } = checkpoint;
+  const named = resolveModel(rest, "llama3_1_8b");
+  assertEquals([named.model.ropeScaling, named.notes], [scalings.old, resolveModel(rest).notes]);
 });
 
 Deno.test("planConversion() writes RoPE as fairseq2 0.3 computed it, though the model is only named", async () => {

@@ -31,6 +31,7 @@ for (const [path, requests, bytes] of files) {
       `${server.requests.length} requests, ${server.bytes} bytes`,
     );
     assertEquals(server.requests.every(({ method, range }) => method === "GET" && range !== null), true);
+    assertEquals(await inspect(new URL(server.url(path))), found);
   });
 }
 

@@ -51,11 +51,17 @@ interface Placed {
   readonly path: string;
 }
 
-/** Whether a directory is in the Hugging Face layout, or would be if it were whole. */
-export function isHuggingFace({ files }: Listing): boolean {
-  return files.has(WEIGHTS) || files.has(INDEX) ||
-    files.has(CONFIG) &&
-      [...files].some((name) => name.endsWith(".safetensors") || OTHER_WEIGHTS.includes(name));
+/**
+ * The file that shows that a directory is in the Hugging Face layout, or would be if it were whole: one with weights, or
+ * the index.
+ *
+ * @param listing What lies in the directory.
+ * @returns Its name, or `undefined` if there is none.
+ */
+export function findHuggingFace({ files }: Listing): string | undefined {
+  const named = [WEIGHTS, INDEX].find((name) => files.has(name));
+  if (named !== undefined || !files.has(CONFIG)) return named;
+  return [...files].sort().find((name) => name.endsWith(".safetensors") || OTHER_WEIGHTS.includes(name));
 }
 
 /**

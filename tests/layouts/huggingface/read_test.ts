@@ -9,7 +9,7 @@ import { bytes } from "../../../lib/bytes/view.ts";
 import { FileError, FormatError, MismatchError } from "../../../lib/error.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import { listDirectory } from "../../../lib/layouts/directory.ts";
-import { isHuggingFace, openHuggingFace } from "../../../lib/layouts/huggingface/read.ts";
+import { findHuggingFace, openHuggingFace } from "../../../lib/layouts/huggingface/read.ts";
 import { resolveModel } from "../../../lib/convert/resolve_model.ts";
 import { SafetensorsError } from "../../../lib/safetensors/error.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../../lib/safetensors/layout.ts";
@@ -80,16 +80,19 @@ Deno.test("openHuggingFace() makes the projection of the embedding where they ar
   assertEquals(resolveModel(checkpoint, undefined).model.dim, 16);
 });
 
-Deno.test("isHuggingFace() tells by the files", () => {
+Deno.test("findHuggingFace() tells by the files", () => {
   const of = (...files: string[]) =>
-    isHuggingFace({ path: "x", files: new Set(files), directories: new Set<string>() });
-  assertEquals(of("config.json", "model.safetensors"), true);
-  assertEquals(of("model.safetensors"), true);
-  assertEquals(of("model.safetensors.index.json"), true);
-  assertEquals(of("config.json", "pytorch_model.bin"), true);
-  assertEquals(of("config.json", "model-00001-of-00002.safetensors"), true);
-  assertEquals(of("config.json"), false);
-  assertEquals(of("model.pt", "consolidated.00.pth", "params.json"), false);
+    findHuggingFace({ path: "x", files: new Set(files), directories: new Set<string>() });
+  assertEquals(of("config.json", "model.safetensors"), "model.safetensors");
+  assertEquals(of("model.safetensors"), "model.safetensors");
+  assertEquals(of("model.safetensors.index.json"), "model.safetensors.index.json");
+  assertEquals(of("config.json", "pytorch_model.bin"), "pytorch_model.bin");
+  assertEquals(
+    of("config.json", "model-00002-of-00002.safetensors", "model-00001-of-00002.safetensors"),
+    "model-00001-of-00002.safetensors",
+  );
+  assertEquals(of("config.json"), undefined);
+  assertEquals(of("model.pt", "consolidated.00.pth", "params.json"), undefined);
 });
 
 /** A Hugging Face directory that can be changed. */
