@@ -28,11 +28,9 @@ export function collectWith(collector: () => void): void {
 /**
  * Collects garbage if the heap has grown large, and there is a collector. To be called after each table of contents,
  * which leaves much garbage and little else.
- *
- * @param bytes By how much it must have grown.
  */
-export function trimMemory(bytes: number = HEAP_BYTES): void {
-  if (collect === undefined || Deno.memoryUsage().heapUsed < inUse + bytes) return;
+export function trimMemory(): void {
+  if (collect === undefined || Deno.memoryUsage().heapUsed < inUse + HEAP_BYTES) return;
   collect();
   inUse = Deno.memoryUsage().heapUsed;
 }

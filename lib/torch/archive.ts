@@ -9,6 +9,7 @@ import { FormatError } from "../error.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { crc32 } from "../copy/crc32.ts";
 import { KeyGuard } from "../key_guard.ts";
+import { LOCAL_HEADER_BYTES } from "./archive_layout.ts";
 import { MAX_TABLE_BYTES } from "./table_limits.ts";
 import { isTarHeader, TAR_HEADER_BYTES } from "./tar_header.ts";
 import { readTorchDirectory } from "./torch_directory.ts";
@@ -44,8 +45,6 @@ export interface Archive {
    */
   locate(record: ArchiveRecord): Promise<number>;
 }
-
-const LOCAL_HEADER_BYTES = 30;
 
 /** How often names of records may pass by others; see {@linkcode KeyGuard}. torch counts its storages from 0. */
 const MAX_KEY_STEPS = 2 ** 20;

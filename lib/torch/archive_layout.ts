@@ -31,8 +31,10 @@ const SERIALIZATION_ID_BYTES = 40;
 /** Sizes and offsets from here on don't fit their 32-bit fields (miniz: `>=`, so the value itself marks it). */
 const ZIP64_FROM = 0xffffffff;
 
-const LOCAL_HEADER_BYTES = 30;
-const END_BYTES = 56 + 20 + 22;
+/** A record's local header, without its name and extra field, in bytes. */
+export const LOCAL_HEADER_BYTES = 30;
+/** The zip64 end record, its locator, and the plain end record, in bytes. */
+export const END_BYTES: number = 56 + 20 + 22;
 const UTF8_NAMES = 0x0800;
 const HAS_DESCRIPTOR = 0x0008;
 /** The longest extra field of a local header, in bytes. */

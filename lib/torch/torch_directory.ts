@@ -10,11 +10,8 @@
 
 import type { ByteSource } from "../bytes/source.ts";
 import type { ArchiveRecord } from "./archive.ts";
-import { centralDirectory, type PlacedRecord } from "./archive_layout.ts";
+import { centralDirectory, END_BYTES, type PlacedRecord } from "./archive_layout.ts";
 import { maxDirectoryBytes } from "./table_limits.ts";
-
-/** The zip64 end record, its locator, and the plain end record. */
-const END_BYTES = 56 + 20 + 22;
 
 /** A name of folders and a file that is nothing but that: no `..`, no drive, no separator of Windows'. */
 // deno-lint-ignore no-control-regex -- Control characters.

@@ -17,9 +17,8 @@ import { isLegacyFile, legacyArchive, locateLegacyStorages, readLegacyTable } fr
 import { TensorRebuilder } from "./rebuild_tensor.ts";
 import { tableLimits } from "./table_limits.ts";
 
-/** After how many storages memory is looked at, and how much garbage they may leave, in bytes. */
+/** After how many storages memory is looked at. */
 const TRIM_STORAGES = 1024;
-const GARBAGE_BYTES = 8 * 1024 * 1024;
 
 /** A storage record of a file. */
 export interface StoredStorage {
@@ -98,7 +97,7 @@ async function openAfter(source: ByteSource, last: LastTable): Promise<TorchFile
     const at = await archive.locate(record);
     const storage: Storage = { view: bytes(path, at, record.size), crc: record.crc };
     storages.set(key, { key, headerAt: record.headerOffset, size: record.size, storage });
-    if (storages.size % TRIM_STORAGES === 0) trimMemory(GARBAGE_BYTES);
+    if (storages.size % TRIM_STORAGES === 0) trimMemory();
   }
   const rebuilder = new TensorRebuilder(path, storages);
   return { archive, root, storages, tensor: (value, name) => rebuilder.rebuild(value, name) };

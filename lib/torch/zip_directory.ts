@@ -25,9 +25,6 @@ const MAX_DIRECTORY_BYTES = 2 ** 23;
 /** After how many records memory is looked at: zip.js leaves some 9 kB of garbage for each. */
 const TRIM_RECORDS = 512;
 
-/** How much garbage it may leave, in bytes. */
-const GARBAGE_BYTES = 8 * 1024 * 1024;
-
 /** The length of an entry of the directory without its name, extra field and comment, in bytes. */
 const ENTRY_BYTES = 46;
 
@@ -68,7 +65,7 @@ export async function readZipDirectory(source: ByteSource): Promise<ArchiveRecor
       entries.push(recordOf(source, entry));
       length += ENTRY_BYTES + entry.rawFilename.length + entry.rawExtraField.length + entry.rawComment.length;
       if (entries.length > MAX_RECORDS) throw tooMany(path, `${MAX_RECORDS} records`);
-      if (entries.length % TRIM_RECORDS === 0) trimMemory(GARBAGE_BYTES);
+      if (entries.length % TRIM_RECORDS === 0) trimMemory();
     }
     const warning = reader.warnings?.find(({ reason }) => reason !== UNREAD_ZIP64_END);
     if (warning !== undefined) throw new Error(warning.reason);
