@@ -24,7 +24,7 @@ export const loadZip = (): Promise<typeof import("npm:@zip.js/zip.js@2.24.0")> =
   import("npm:@zip.js/zip.js@2.24.0");
 
 /** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */
-export type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };
+type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };
 
 /** `@std/cli`: parses command line arguments. */
 export const parseArgs: (args: string[], options: {

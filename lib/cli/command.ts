@@ -21,7 +21,7 @@ export interface Option {
 }
 
 /** A positional argument of a command. */
-export interface Positional {
+interface Positional {
   /** The name, for help texts. */
   readonly name: string;
   /** What it is. */

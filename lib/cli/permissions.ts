@@ -9,7 +9,7 @@ import { resolve } from "../deps.ts";
 import { modelYamlCandidates } from "../layouts/fairseq2/model_yaml_path.ts";
 
 /** A permission that the user refused. */
-export class PermissionError extends CheckpointError {}
+class PermissionError extends CheckpointError {}
 
 /**
  * Asks for read permission for a path, unless it is granted already.

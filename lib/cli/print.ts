@@ -8,7 +8,7 @@ import { messageOf } from "../bytes/file_system.ts";
 import { CheckpointError } from "../error.ts";
 
 /** What was to be printed on stdout and couldn't be. */
-export class PrintError extends CheckpointError {}
+class PrintError extends CheckpointError {}
 
 /**
  * Prints on stdout.

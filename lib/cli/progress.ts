@@ -11,7 +11,7 @@ import { styleFor } from "./style.ts";
 import { widthOf } from "./terminal_width.ts";
 
 /** Shows how far a copy has come, on stderr. */
-export interface ProgressDisplay extends Disposable {
+interface ProgressDisplay extends Disposable {
   /** Shows the state given. */
   update(progress: CopyProgress): void;
 }

@@ -14,7 +14,7 @@ import { print } from "./print.ts";
 import { type Style, styleFor } from "./style.ts";
 
 /** How to print. */
-export interface PrintOptions {
+interface PrintOptions {
   /** As JSON. */
   readonly json: boolean;
   /** Not at all, unless as JSON. */

@@ -36,7 +36,7 @@ export function createCompareBuffers(): CompareBuffers {
 }
 
 /** How far two tensors of one shape differ. */
-export interface ValueDifference {
+interface ValueDifference {
   /** Whether any of their bits differ, or their dtypes. */
   readonly differ: boolean;
   /**

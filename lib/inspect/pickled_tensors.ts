@@ -9,7 +9,7 @@ import { FrozenSet, Global, type PickleValue, Reduction, Tuple } from "../pickle
 import { keyText } from "./key_text.ts";
 
 /** A tensor in a pickle. */
-export interface PickledTensor {
+interface PickledTensor {
   /** The keys on the way to it, joined with dots; items of lists by their number. Empty for the pickle's own value. */
   readonly name: string;
   /** The value that describes it, for a rebuilder; `undefined` for a tensor of a kind that can't be rebuilt. */

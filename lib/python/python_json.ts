@@ -19,7 +19,7 @@ export type PythonJsonValue =
   | { readonly [key: string]: PythonJsonValue };
 
 /** How to print: the arguments of `json.dumps` that have a use here. */
-export interface PythonJsonOptions {
+interface PythonJsonOptions {
   /** Spaces a level; without it, everything is on one line, with a space after each comma and colon. */
   readonly indent?: number;
   /** Whether keys are sorted, by code points as Python sorts them. Without it they keep their order. */

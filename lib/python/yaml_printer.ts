@@ -14,7 +14,7 @@ export type YamlMapping = ReadonlyMap<string, YamlValue>;
 export type YamlValue = null | boolean | number | string | PythonFloat | readonly YamlScalar[] | YamlMapping;
 
 /** A value without parts. */
-export type YamlScalar = null | boolean | number | string | PythonFloat;
+type YamlScalar = null | boolean | number | string | PythonFloat;
 
 /**
  * Prints a mapping.

@@ -20,7 +20,7 @@ export const LENGTH_BYTES = 8;
 export const METADATA_NAME = "__metadata__";
 
 /** What a header says of a tensor. */
-export interface TensorEntry {
+interface TensorEntry {
   /** The type of the items. */
   readonly dtype: DType;
   /** The sizes of the dimensions. */
@@ -32,7 +32,7 @@ export interface TensorEntry {
 }
 
 /** A header. */
-export interface SafetensorsHeader {
+interface SafetensorsHeader {
   /** Texts about the file by name; empty where it has none. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The tensors by name, in the order in which they lie in the file. */

@@ -29,7 +29,7 @@ export class JsonError extends SyntaxError {
 }
 
 /** How to read JSON. */
-export interface JsonOptions {
+interface JsonOptions {
   /** What a number stands for, given its text; `Number` by default. */
   readonly number?: (text: string) => unknown;
   /** The most values that it may have, containers included; 131,072 by default. */
