@@ -5,6 +5,7 @@
  */
 
 import { FormatError } from "../error.ts";
+import { KeyGuard } from "../key_guard.ts";
 import { MAX_TOKEN_BYTES } from "./limits.ts";
 import { protobufFields } from "./protobuf.ts";
 
@@ -161,7 +162,11 @@ function checkPieces(pieces: readonly Piece[], path: string): void {
     }
   }
   const ids = new Map<string, number>();
+  const guard = new KeyGuard();
   for (const [id, { text }] of pieces.entries()) {
+    if (!guard.allows(ids, text)) {
+      throw new FormatError(`${path}: too many pieces have one hash; it is no vocabulary of LLaMA's`);
+    }
     const known = ids.get(text);
     if (known !== undefined) {
       throw new FormatError(

@@ -6,6 +6,7 @@
  */
 
 import { FormatError } from "../error.ts";
+import { KeyGuard } from "../key_guard.ts";
 import { MAX_TOKEN_BYTES } from "./limits.ts";
 
 /** Base64 without bits that an encoder would have left 0, and a number without zeros in front. */
@@ -42,6 +43,7 @@ const MAX_SHOWN_CHARACTERS = 40;
  */
 export function parseTiktoken(bytes: Uint8Array, path: string): string[] {
   const ranks = new Map<string, number>();
+  const guard = new KeyGuard();
   const tokens: string[] = [];
   let lineNumber = 0;
   for (const line of linesOf(bytes)) {
@@ -51,6 +53,9 @@ export function parseTiktoken(bytes: Uint8Array, path: string): string[] {
     const { token, rank } = parseLine(line, where);
     if (tokens[rank] !== undefined) {
       throw new FormatError(`${where}: rank ${rank} is there twice; the file is damaged`);
+    }
+    if (!guard.allows(ranks, token)) {
+      throw new FormatError(`${path}: too many tokens have one hash; it is no vocabulary of LLaMA's`);
     }
     const known = ranks.get(token);
     if (known !== undefined) {

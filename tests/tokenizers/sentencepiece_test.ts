@@ -143,3 +143,13 @@ Deno.test("parseSentencePiece() limits the length of a piece", () => {
     "piece 3: a token has at most 1024 bytes, this one has 1025",
   );
 });
+
+Deno.test("parseSentencePiece() refuses pieces that are chosen to have one hash, and takes numbers", () => {
+  const numbers = Array.from({ length: 10_000 }, (_, i) => i);
+  const pieces = (text: (i: number) => string) => numbers.flatMap((i) => piece(text(i), 0, 1));
+  assertRefused(
+    [FIRST, pieces((i) => String(1e9 + 65536 * i)), BPE, IDENTITY],
+    "too many pieces have one hash; it is no vocabulary of LLaMA's",
+  );
+  assertEquals(parse(FIRST, pieces(String), BPE, IDENTITY).pieces.length, 10_003);
+});

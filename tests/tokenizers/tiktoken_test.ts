@@ -126,3 +126,13 @@ Deno.test("parseTiktoken() limits the length of a token", () => {
     "line 257: a token has at most 1024 bytes, this one has 1025",
   );
 });
+
+Deno.test("parseTiktoken() refuses tokens that are chosen to have one hash, and takes numbers", () => {
+  const numbers = Array.from({ length: 10_000 }, (_, i) => i + 10);
+  const lines = (token: (i: number) => string) => numbers.map((i) => `${btoa(token(i))} ${246 + i}`);
+  assertRefused(
+    [...BYTES, ...lines((i) => String(1e9 + 65536 * i))],
+    "too many tokens have one hash; it is no vocabulary of LLaMA's",
+  );
+  assertEquals(parse([...BYTES, ...lines(String)]).length, 10_256);
+});
