@@ -68,6 +68,7 @@ export {
   type VerifyOptions,
 } from "./lib/inspect/verify.ts";
 export type { FileVerification } from "./lib/inspect/verify_file.ts";
+export type { TensorSum } from "./lib/inspect/tensor_sums.ts";
 export { type HttpOptions, openHttpSource } from "./lib/bytes/http_source.ts";
 
 export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";

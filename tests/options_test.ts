@@ -73,6 +73,8 @@ const reading: Nonsense<ReadPickleOptions> = { onGlobal: noFunctions, limits: [5
 const verifying: Nonsense<VerifyOptions> = {
   from: noLayouts,
   jobs: converting.jobs,
+  sums: ["all", "", 5, NaN, null, true],
+  against: noTexts,
   signal: noSignals,
   onFile: noFunctions,
   onProgress: noFunctions,

@@ -4,18 +4,21 @@
  * @module
  */
 
+import { basename } from "../deps.ts";
 import { relativePath } from "../inspect/relative_path.ts";
+import { sumLine, tensorSumLine } from "../inspect/sums.ts";
 import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
 import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
-import type { Arguments, Context } from "./command.ts";
+import { type Arguments, type Context, UsageError } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
-import { print } from "./print.ts";
+import { print, say } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { type Style, styleFor } from "./style.ts";
+import { verifyCommand } from "./verify_command.ts";
 
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
@@ -25,23 +28,47 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   const [path] = args.positionals as [string];
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const from = args.choice("from", targets);
-  const [json, quiet] = [args.flag("json"), args.flag("quiet")];
+  const against = args.value("against");
+  const [json, quiet, sums] = [args.flag("json"), args.flag("quiet"), args.flag("sums")];
+  if (sums && (json || against !== undefined)) {
+    const other = json ? "json" : "against";
+    throw new UsageError(`Options --sums and --${other} don't go together`, verifyCommand.words);
+  }
+  if (args.flag("tensors") && !sums) {
+    throw new UsageError("Option --tensors needs --sums", verifyCommand.words);
+  }
   await requestRead(path);
   await offerModelYaml(path);
-  const style = styleFor(Deno.stdout);
+  if (against !== undefined) await requestRead(against);
+  const style = styleFor(sums ? Deno.stderr : Deno.stdout);
   let progress = showProgress(quiet);
+  const show = (text: string, to: (text: string) => void) => {
+    // A line can't be printed where one is redrawn.
+    progress[Symbol.dispose]();
+    to(text);
+    progress = showProgress(quiet);
+  };
+  // What sums are printed beside is no part of their list.
+  const report = sums ? say : print;
   try {
     const verification = await verifyCheckpoint(path, {
       signal,
       jobs,
       from,
+      against,
+      sums: sums ? (args.flag("tensors") ? "tensors" : "files") : undefined,
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
       onFile(file) {
-        if (json || (quiet && file.problem === undefined)) return;
-        // A line can't be printed where one is redrawn.
-        progress[Symbol.dispose]();
-        print(fileLine(path, file, style));
-        progress = showProgress(quiet);
+        const isWrong = file.problem !== undefined;
+        if (!sums || isWrong) {
+          if (!json && (!quiet || isWrong)) show(fileLine(path, file, style), report);
+          return;
+        }
+        show(sumLines(path, file).map(shownSum).join("\n"), print);
+        const without = file.tensorSums?.filter(({ sha256 }) => sha256 === undefined) ?? [];
+        for (const { name } of without) {
+          show(noteLine(`${shownName(path, file)}: ${name}: is no plain tensor, and has no sum`, style), say);
+        }
       },
     });
     progress[Symbol.dispose]();
@@ -52,8 +79,8 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
         files: files.map(({ tensors, ...file }) => ({ ...file, tensors: tensors.length })),
         model: model ?? null,
       }));
-    } else if (model !== undefined && !(quiet && model.problem === undefined)) {
-      print(modelLines(model, style).join("\n"));
+    } else if (model !== undefined && !((quiet || sums) && model.problem === undefined)) {
+      show(modelLines(model, style).join("\n"), report);
     }
     return ok ? 0 : WRONG;
   } finally {
@@ -61,21 +88,55 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   }
 }
 
-function verdict(isOk: boolean, style: Style): string {
-  return isOk ? style.green("ok   ") : style.red("wrong");
+/** How long the words are: `readable` is the longest. */
+const WORD_LENGTH = 8;
+
+function verdict(word: "ok" | "readable" | "wrong", style: Style): string {
+  const text = word.padEnd(WORD_LENGTH);
+  return word === "wrong" ? style.red(text) : word === "ok" ? style.green(text) : text;
 }
 
-function fileLine(
-  root: string,
-  { path, bytes, records, checksums, problem }: FileVerification,
-  style: Style,
-): string {
-  const name = oneLine(relativePath(root, path));
-  if (problem !== undefined) return `${verdict(false, style)}  ${name}: ${oneLine(problem)}`;
-  const checked = checksums > 0 ? `${checksums} checksums` : "a format without checksums";
-  return `${verdict(true, style)}  ${name}  ${
-    style.dim(`${formatBytes(bytes)}, ${records} records, ${checked}`)
+/** What was checked of files with which nothing is wrong, and the word for it. */
+const CHECKED = {
+  checksums: { word: "ok", text: ({ checksums }: FileVerification) => `${checksums} checksums` },
+  sums: { word: "ok", text: () => "SHA-256 as it should be" },
+  form: { word: "readable", text: () => "no checksums" },
+} as const;
+
+function shownName(root: string, { path }: FileVerification): string {
+  return oneLine(relativePath(root, path));
+}
+
+function fileLine(root: string, file: FileVerification, style: Style): string {
+  const { bytes, records, checked, problem } = file;
+  const name = shownName(root, file);
+  if (problem !== undefined) return `${verdict("wrong", style)}  ${name}: ${oneLine(problem)}`;
+  const { word, text } = CHECKED[checked];
+  const counted = records === 0 ? [] : [`${records} records`];
+  return `${verdict(word, style)}  ${name}  ${
+    style.dim([formatBytes(bytes), ...counted, text(file)].join(", "))
   }`;
+}
+
+/** The lines of a file's sums. Names are those below the path, whatever letters are in them. */
+function sumLines(root: string, { path, sha256, tensorSums = [] }: FileVerification): string[] {
+  const below = relativePath(root, path);
+  const name = below === path ? basename(path) : below;
+  return [
+    sumLine(sha256!, name),
+    ...tensorSums.flatMap(({ name: tensor, sha256 }) =>
+      sha256 === undefined ? [] : [tensorSumLine(sha256, name, tensor)]
+    ),
+  ];
+}
+
+/** A line of a sum: as it is for programs, and as text that does nothing for a terminal. */
+function shownSum(line: string): string {
+  return Deno.stdout.isTerminal() ? oneLine(line) : line;
+}
+
+function noteLine(text: string, style: Style): string {
+  return `${style.yellow("note:".padEnd(WORD_LENGTH))}  ${oneLine(text)}`;
 }
 
 function modelLines(
@@ -84,9 +145,9 @@ function modelLines(
 ): string[] {
   const what = kind === undefined ? "" : ` (${kind})`;
   const line = problem === undefined
-    ? `${verdict(true, style)}  the model${what}  ${
+    ? `${verdict("ok", style)}  the model${what}  ${
       style.dim(`${architecture ?? "sizes of its own"}, ${parameters} tensors, complete`)
     }`
-    : `${verdict(false, style)}  the model${what}: ${oneLine(problem)}`;
-  return [line, ...notes.map((note) => `${style.yellow("note:")}  ${oneLine(note)}`)];
+    : `${verdict("wrong", style)}  the model${what}: ${oneLine(problem)}`;
+  return [line, ...notes.map((note) => noteLine(note, style))];
 }

@@ -13,7 +13,11 @@ export const verifyCommand: Command = {
   details: [
     "Every file of tensors is read: the checksums that it states, its records within it and apart from each other, and",
     "each tensor within its storage. Of a LLaMA model the state dict must be complete, and params.json, config.json or",
-    "model.yaml must speak of these weights. Only torch's zip format states checksums.",
+    "model.yaml must speak of these weights.",
+    "",
+    'Only torch\'s zip format states checksums: of any other the word is "readable", since numbers that changed are',
+    "numbers. --sums prints what to know them by, in the format of sha256sum, which checks it as well (run it in the",
+    "directory that was given); --against compares. Tensors' sums are comments to sha256sum.",
     "",
     "The exit code is 0 if nothing is wrong, else 1.",
   ],
@@ -24,6 +28,9 @@ export const verifyCommand: Command = {
       value: "LAYOUT",
       help: "fairseq2, reference, meta or huggingface, where <path> holds checkpoints of several",
     },
+    { name: "sums", help: "Print the SHA-256 of each file that nothing is wrong with, as sha256sum does" },
+    { name: "tensors", help: "With --sums: print that of each tensor too" },
+    { name: "against", value: "SUMS", help: "Compare all files with the sums in this file" },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but what is wrong" },
     { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
@@ -31,6 +38,8 @@ export const verifyCommand: Command = {
   examples: [
     ["run/checkpoints/step_1000", "before it is converted or copied away"],
     ["consolidated.00.pth", "one file"],
+    ["--sums hf > SHA256SUMS", "before it is sent away"],
+    ["--against SHA256SUMS hf", "where it has arrived"],
   ],
   run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
 };

@@ -16,9 +16,10 @@ import { openArchive } from "../torch/archive.ts";
 import { isLegacyFile, LEGACY_PICKLES, readLegacyTable } from "../torch/legacy_file.ts";
 import { MAX_TABLE_BYTES } from "../torch/table_limits.ts";
 import { isTarHeader, TAR_HEADER_BYTES } from "../torch/tar_header.ts";
-import { isTorchScript } from "../torch/torch_file.ts";
+import { isTorchScript, STORAGE_FOLDER } from "../torch/torch_file.ts";
 import { isWholeSafetensors } from "./file_format.ts";
 import { type ListedPickles, listPickles, listPicklesIn } from "./listed_pickles.ts";
+import { ARRAY_START_BYTES, LEAST_ARRAY_BYTES, readArrayHeader } from "./numpy_array.ts";
 import { relativePath } from "./relative_path.ts";
 import { toUrl } from "./to_url.ts";
 import { findFiles, isWeightFile } from "./weight_files.ts";
@@ -155,7 +156,9 @@ async function inspectSource(source: ByteSource, found: Found, prefix: string): 
   if (size === 0) return `${path}: the file is empty; copy it again`;
   // In the order in which torch.load looks (2.13 torch/serialization.py).
   const start = await source.read(0, Math.min(TAR_HEADER_BYTES, size));
-  const isZip = start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4;
+  // PK 3 4, and for numpy PK 5 6 as well, with which an empty archive begins.
+  const isZip = start[0] === 0x50 && start[1] === 0x4b &&
+    (start[2] === 3 && start[3] === 4 || start[2] === 5 && start[3] === 6);
   if (isZip) return void await inspectArchive(source, found, prefix);
   if (isTarHeader(start)) {
     throw new FormatError(
@@ -164,6 +167,8 @@ async function inspectSource(source: ByteSource, found: Found, prefix: string): 
     );
   }
   if (await isLegacyFile(source)) return void await inspectLegacy(source, found, prefix);
+  const read = (at: number, length: number) => source.read(at, length);
+  if (await inspectArray({ size, read }, size, found, prefix)) return undefined;
   const listed = await listPickles(source);
   found.add(listed);
   const { count, error, isCertain } = listed;
@@ -193,15 +198,52 @@ async function inspectLegacy(source: ByteSource, found: Found, prefix: string): 
   }
 }
 
-/** The pickles of an archive: torch's own, and that of TorchScript's constants. */
+/** Bytes that may be an array of numpy's. */
+type Part = Pick<ByteSource, "size" | "read">;
+
+/** The pickle of an array of numpy's, if some bytes are one. Says whether they are. */
+async function inspectArray(part: Part, fileSize: number, found: Found, prefix: string): Promise<boolean> {
+  const { size } = part;
+  const header = readArrayHeader(await part.read(0, Math.min(ARRAY_START_BYTES, size)));
+  if (header === undefined) return false;
+  const { dataAt, end } = header;
+  if (end === size) {
+    found.note(`${prefix}an array of numpy's without objects holds no pickle`);
+  } else if (end !== undefined || dataAt >= size) {
+    found.note(
+      `${prefix}is an array of numpy's that doesn't end where its header says; it may name more`,
+      false,
+    );
+  } else {
+    const bytes = await part.read(dataAt, Math.min(size - dataAt, MAX_TABLE_BYTES));
+    const listed = listPicklesIn(bytes, size - dataAt, fileSize);
+    found.add(listed);
+    // Items that are no objects but structures of numbers are no pickle; what comes behind them isn't looked for.
+    if (listed.end !== size - dataAt) {
+      noteRest(listed, size - dataAt, found, `${prefix}in an array of numpy's, `, false);
+    }
+  }
+  return true;
+}
+
+/** The pickles of an archive: torch's own, that of TorchScript's constants, and those of numpy's arrays. */
 async function inspectArchive(source: ByteSource, found: Found, prefix: string): Promise<void> {
   const archive = await openArchive(source);
   for (const record of archive.records.values()) {
     if (/\.py$/i.test(record.name)) {
       found.note(`${prefix}${record.name}: is a program, which isn't read`, false);
     }
-    if (!/\.pkl$/i.test(record.name)) continue;
     const where = `${prefix}${record.name}`;
+    if (!/\.pkl$/i.test(record.name)) {
+      // Over a network, to look at each storage would be a request each.
+      const isNear = source instanceof FileSource || !record.name.startsWith(STORAGE_FOLDER);
+      if (isNear && record.size >= LEAST_ARRAY_BYTES) {
+        const start = await archive.locate(record);
+        const read = (at: number, length: number) => source.read(start + at, length);
+        await inspectArray({ size: record.size, read }, source.size, found, `${where}: `);
+      }
+      continue;
+    }
     const at = await archive.locate(record);
     const bytes = await source.read(at, Math.min(record.size, MAX_TABLE_BYTES));
     if (bytes.length === record.size && crc32(bytes) !== record.crc) {

@@ -124,7 +124,8 @@ function listTensor(name: string, tensor: TensorOutline | Tensor, storage: strin
 /** How many names a note has. */
 const NAMED = 3;
 
-function someOf(names: readonly string[]): string {
+/** Some names, and how many more there are. */
+export function someOf(names: readonly string[]): string {
   const shown = names.slice(0, NAMED).join(", ");
   return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
 }

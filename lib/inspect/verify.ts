@@ -6,7 +6,7 @@
 
 import { isDirectory } from "../bytes/file_system.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, jobs, oneOf, type Rules, signal } from "../options.ts";
+import { callback, checkOptions, jobs, oneOf, type Rules, signal, text } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import type { ObservedShape } from "../models/fit_architecture.ts";
 import type { ModelDescription } from "../models/model_description.ts";
@@ -16,8 +16,9 @@ import { describeUnknownFields } from "../convert/unknown_fields.ts";
 import { describeDifferences, observeShape, shapeDifferences } from "../layouts/observe.ts";
 import { findParameter } from "../models/families.ts";
 import { stripWrappers } from "../models/parameter.ts";
-import { type FileVerification, verifyFile } from "./verify_file.ts";
-import { CHECKPOINT_DEPTH, findWeightFiles } from "./weight_files.ts";
+import { type FileVerification, verifyFile, verifySum } from "./verify_file.ts";
+import { expectedSums, readSums } from "./expected_sums.ts";
+import { findWeightFiles } from "./weight_files.ts";
 import { openModel, wholeModel } from "./whole_model.ts";
 
 /** How to verify. */
@@ -26,6 +27,17 @@ export interface VerifyOptions {
   readonly jobs?: number;
   /** The layout, where a directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
   readonly from?: Target;
+  /**
+   * Compute the SHA-256 of each file, or of each file and each of its `"tensors"`: the items in row-major order,
+   * wherever they lie, so that it is the same in every format.
+   */
+  readonly sums?: "files" | "tensors";
+  /**
+   * A file of sums, as `sha256sum` or `ckpt verify --sums` writes it: each file of tensors must be in it and have its
+   * sum, and so must every other file below the path that it names. Names are those below the path, or below the working
+   * directory.
+   */
+  readonly against?: string;
   /** Cancels the work. */
   readonly signal?: AbortSignal;
   /** Told of each file when it was checked. */
@@ -36,8 +48,10 @@ export interface VerifyOptions {
 
 const rules: Rules<VerifyOptions> = {
   jobs,
-  signal,
   from: oneOf(targets),
+  sums: oneOf(["files", "tensors"]),
+  against: text,
+  signal,
   onFile: callback,
   onProgress: callback,
 };
@@ -82,23 +96,32 @@ export interface Verification {
  */
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
   checkOptions(options, rules);
-  const { onFile, onProgress, from, ...rest } = options;
-  const which = { from };
-  const paths = isDirectory(path) ? findWeightFiles(path, CHECKPOINT_DEPTH) : [path];
+  const { onFile, onProgress, against, from, ...rest } = options;
+  const paths = isDirectory(path) ? findWeightFiles(path, true) : [path];
   if (paths.length === 0) {
     throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
   }
+  const which = { from };
   checkChoice(path, which);
-  const sizes = paths.map(sizeOf);
+  const expected = against === undefined ? undefined : expectedSums(readSums(against), against, path, paths);
+  // A file of which a sum is computed is read twice.
+  const times = options.sums === undefined && against === undefined ? 1 : 2;
+  const sizes = paths.map((each) => times * sizeOf(each));
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
   const files: FileVerification[] = [];
   let done = 0;
   for (const [i, each] of paths.entries()) {
     const file = await verifyFile(each, {
       ...rest,
+      expected: expected?.of(each),
       ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress(done + bytes, totalBytes) }),
     });
     done += sizes[i]!;
+    files.push(file);
+    onFile?.(file);
+  }
+  for (const other of expected?.others ?? []) {
+    const file = await verifySum(other, expected!.of(other), rest);
     files.push(file);
     onFile?.(file);
   }

@@ -13,7 +13,10 @@ import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
 import { outlineTorchFile } from "../torch/torch_outline.ts";
 import { openIfSafetensors } from "./file_format.ts";
+import { someOf } from "./listing.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
+import { sha256 } from "./sha256.ts";
+import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
 /** What came of checking a file. */
 export interface FileVerification {
@@ -25,10 +28,37 @@ export interface FileVerification {
   readonly records: number;
   /** The number of checksums that were compared with what the file holds. Only torch's zip format states any. */
   readonly checksums: number;
+  /**
+   * What the file's bytes were compared with: the `"checksums"` that it states, so that each byte counts; the `"sums"`
+   * that were given; or nothing, so that just its `"form"` is known to be right, and not its numbers.
+   */
+  readonly checked: "checksums" | "sums" | "form";
   /** The names of its tensors. */
   readonly tensors: readonly string[];
   /** What is wrong with it; `undefined` if nothing is. */
   readonly problem?: string;
+  /** The SHA-256 of the file in hexadecimal, where it was computed. */
+  readonly sha256?: string;
+  /** Those of its tensors, where they were asked for. */
+  readonly tensorSums?: readonly TensorSum[];
+}
+
+/** How to verify a file. */
+export interface VerifyFileOptions extends ChecksumOptions {
+  /** Which sums to compute: of the `"files"`, or of the `"tensors"` in them too. */
+  readonly sums?: "files" | "tensors";
+  /** What the file's sum must be. */
+  readonly expected?: ExpectedSum;
+}
+
+/** The sum that a file must have. */
+export interface ExpectedSum {
+  /** Where that stands. */
+  readonly path: string;
+  /** The SHA-256 in hexadecimal; `undefined` where none is given. */
+  readonly sha256: string | undefined;
+  /** The sum of a tensor of the file; `undefined` where none is given. */
+  tensor(name: string): string | undefined;
 }
 
 /**
@@ -40,39 +70,102 @@ export interface FileVerification {
  * @returns What came of it. What is wrong with the file isn't thrown.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
-export async function verifyFile(path: string, options: ChecksumOptions = {}): Promise<FileVerification> {
+export async function verifyFile(path: string, options: VerifyFileOptions = {}): Promise<FileVerification> {
   let size = 0;
   try {
     using source = FileSource.open(path);
     size = source.size;
-    return { path, bytes: size, ...await check(source, options) };
+    const found = { path, bytes: size, ...await check(source, options) };
+    return { ...found, ...await checkSums(source, options) };
   } catch (error) {
     if (error instanceof CancelledError || !(error instanceof CheckpointError)) throw error;
     const problem = error.message.startsWith(`${path}: `)
       ? error.message.slice(path.length + 2)
       : error.message;
-    return { path, bytes: size, records: 0, checksums: 0, tensors: [], problem };
+    return { path, bytes: size, records: 0, checksums: 0, checked: "form", tensors: [], problem };
   }
+}
+
+/**
+ * Compares the sum of a file of any kind with the one that it must have.
+ *
+ * @param path The file.
+ * @param expected Its sum.
+ * @param options How to read it.
+ * @returns What came of it. What is wrong with the file isn't thrown.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function verifySum(
+  path: string,
+  expected: ExpectedSum,
+  options: ChecksumOptions,
+): Promise<FileVerification> {
+  const found = { path, bytes: 0, records: 0, checksums: 0, checked: "form", tensors: [] } as const;
+  try {
+    using source = FileSource.open(path);
+    const [sum] = await sha256([{ path, offset: 0, length: source.size }], options);
+    const problem = `its SHA-256 is ${sum}, but ${expected.sha256} in ${expected.path}`;
+    return {
+      ...found,
+      bytes: source.size,
+      sha256: sum!,
+      ...(sum === expected.sha256 ? { checked: "sums" } : { problem }),
+    };
+  } catch (error) {
+    if (error instanceof CancelledError || !(error instanceof CheckpointError)) throw error;
+    return { ...found, problem: error.message.replace(`${path}: `, "") };
+  }
+}
+
+/** Computes the sums of a file, and compares them with what they must be. */
+async function checkSums(
+  source: FileSource,
+  { sums, expected, onProgress, ...options }: VerifyFileOptions,
+): Promise<Partial<FileVerification>> {
+  if (sums === undefined && expected === undefined) return {};
+  const { path, size } = source;
+  const [sum] = await sha256([{ path, offset: 0, length: size }], {
+    ...options,
+    // What was read before counts as well.
+    ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress(size + bytes) }),
+  });
+  const tensors = sums === "tensors" ? await tensorSums(source, options) : undefined;
+  const found = { sha256: sum!, ...(tensors === undefined ? {} : { tensorSums: tensors }) };
+  if (expected === undefined) return found;
+  if (expected.sha256 === sum) return { ...found, checked: "sums" };
+  if (expected.sha256 === undefined) return { ...found, problem: `${expected.path} has no sum of it` };
+  const known = (tensors ?? await tensorSums(source, options)).filter(({ name }) =>
+    expected.tensor(name) !== undefined
+  );
+  const differing = known.filter(({ name, sha256 }) => expected.tensor(name) !== sha256).map(({ name }) =>
+    name
+  );
+  const which = known.length === 0
+    ? ""
+    : differing.length === 0
+    ? "; its tensors are the same"
+    : `; the tensors that differ are ${someOf(differing)}`;
+  return { ...found, problem: `its SHA-256 is ${sum}, but ${expected.sha256} in ${expected.path}${which}` };
 }
 
 async function check(
   source: FileSource,
   options: ChecksumOptions,
-): Promise<Pick<FileVerification, "records" | "checksums" | "tensors">> {
+): Promise<Pick<FileVerification, "records" | "checksums" | "checked" | "tensors">> {
   const safetensors = await openIfSafetensors(source);
   if (safetensors !== undefined) {
     const tensors = [...safetensors.tensors.keys()];
-    return { records: tensors.length, checksums: 0, tensors };
+    return { records: tensors.length, checksums: 0, checked: "form", tensors };
   }
   if (await isLegacyFile(source)) {
     const table = await readLegacyTable(source, () => {});
     const storages = await locateLegacyStorages(source, table);
-    return { records: storages.size, checksums: 0, tensors: await tensorNames(source) };
+    return { records: storages.size, checksums: 0, checked: "form", tensors: await tensorNames(source) };
   }
   const archive = await openArchive(source);
   await checkArchive(archive);
   const records = await checkRecords(archive, options);
-  return { records, checksums: records, tensors: await tensorNames(source) };
+  return { records, checksums: records, checked: "checksums", tensors: await tensorNames(source) };
 }
 
 /** Compares the checksums of all records. */

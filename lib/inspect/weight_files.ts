@@ -12,36 +12,35 @@ import { FileError } from "../error.ts";
 /** The endings of names of files with tensors. */
 const WEIGHTS = /\.(?:pt|pth|bin|ckpt|safetensors)$/;
 
-/** How deep directories are looked into: from a directory of steps to `step_N/model/pp_XX/tp_YY/sdp_ZZ.pt`. */
-const MAX_DEPTH = 5;
-
 /** The most files that are looked at. */
 const MAX_FILES = 100_000;
 
 /**
- * Finds files with tensors in a directory and those in it. Directories that are links aren't followed, and what a
- * conversion is still building is left out.
+ * Finds files with tensors in a directory. Directories that are links aren't followed, and what a conversion is still
+ * building is left out.
  *
  * @param directory The directory.
- * @param depth How many directories deep; just this one by default.
+ * @param isDeep Whether to look into the directories in it too.
  * @returns Their paths, sorted.
  * @throws {FileError} If a directory can't be read.
  */
-export function findWeightFiles(directory: string, depth: number = 0): string[] {
+export function findWeightFiles(directory: string, isDeep: boolean = false): string[] {
   const found: string[] = [];
-  const walk = (path: string, left: number): void => {
+  const left = [directory];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
     try {
       for (const entry of Deno.readDirSync(path)) {
         const inside = join(path, entry.name);
-        if (entry.isDirectory && left > 0 && !entry.name.endsWith(".partial")) walk(inside, left - 1);
+        if (entry.isDirectory && isDeep && !entry.name.endsWith(".partial")) left.push(inside);
         else if (WEIGHTS.test(entry.name) && isFile(inside)) found.push(inside);
-        if (found.length > MAX_FILES) throw new FileError(`${directory}: holds more than ${MAX_FILES} files`);
+        if (found.length + left.length > MAX_FILES) {
+          throw new FileError(`${directory}: holds more than ${MAX_FILES} files`);
+        }
       }
     } catch (error) {
       throw error instanceof FileError ? error : describeFailure(path, error);
     }
-  };
-  walk(directory, Math.min(depth, MAX_DEPTH));
+  }
   return found.sort();
 }
 
@@ -77,9 +76,6 @@ export function findFiles(directory: string): { readonly files: string[]; readon
 export function isWeightFile(path: string): boolean {
   return WEIGHTS.test(path);
 }
-
-/** The most directories that a checkpoint's files lie deep in. */
-export const CHECKPOINT_DEPTH: number = MAX_DEPTH;
 
 function isFile(path: string): boolean {
   try {

@@ -73,6 +73,18 @@ export function openTorchFile(source: ByteSource): Promise<TorchFile> {
 }
 
 /**
+ * Opens a file that torch saved whatever its pickle names, for nothing of it is run. In all else like
+ * {@linkcode openTorchFile}.
+ *
+ * @param source The file.
+ * @returns The opened file. Only its table of contents was read.
+ * @throws {FormatError} If it isn't one, or is damaged.
+ */
+export function openAnyTorchFile(source: ByteSource): Promise<TorchFile> {
+  return openAfter(source, {}, () => () => {});
+}
+
+/**
  * Gives an {@linkcode openTorchFile} for the files of one checkpoint. The tensor-parallel shards of a model mostly have
  * the very same pickle, which then is read once: values are never changed.
  */
@@ -81,16 +93,20 @@ export function torchFileOpener(): typeof openTorchFile {
   return (source) => openAfter(source, last);
 }
 
-async function openAfter(source: ByteSource, last: LastTable): Promise<TorchFile> {
+async function openAfter(
+  source: ByteSource,
+  last: LastTable,
+  listener: (where: string) => GlobalListener = refuseGlobals,
+): Promise<TorchFile> {
   const { path } = source;
   if (await isLegacyFile(source)) {
-    const table = await readLegacyTable(source, refuseGlobals(path));
+    const table = await readLegacyTable(source, listener(path));
     const storages = await locateLegacyStorages(source, table);
     const rebuilder = new TensorRebuilder(path, storages, { isLegacy: true });
     const tensor = (value: PickleValue, name: string) => rebuilder.rebuild(value, name);
     return { archive: legacyArchive(source), root: table.root, storages, tensor };
   }
-  const { archive, root } = await readTorchTable(source, refuseGlobals(`${path}: data.pkl`), last);
+  const { archive, root } = await readTorchTable(source, listener(`${path}: data.pkl`), last);
   const storages = new Map<string, StoredStorage>();
   for (const record of storageRecords(archive)) {
     const key = record.name.slice(STORAGE_FOLDER.length);

@@ -14,7 +14,7 @@ import { TempDir } from "../_temp.ts";
 import { Random } from "../copy/_random.ts";
 import { ascii, global, pickle, u32, u64 } from "../pickle/assemble.ts";
 import { fileOf } from "../safetensors/_files.ts";
-import { archiveWith, attacks, call, legacy, tarOf } from "../threats/_attacks.ts";
+import { archiveWith, arrayOf, attacks, call, legacy, tarOf } from "../threats/_attacks.ts";
 import { CANARY, whoRuns } from "../threats/_canary.ts";
 import { buildZip, concat } from "../torch/_zip.ts";
 import { mutate } from "./_mutator.ts";
@@ -114,6 +114,16 @@ function archive(random: Random): Uint8Array {
   return random.integer(0, 2) === 0 ? mutate(random, data, { others: [data, ...seeds], words }) : data;
 }
 
+/** An array of numpy's, or what looks like one. */
+function array(random: Random): Uint8Array {
+  const dtypes = ["'|O'", "'<f4'", "'|u1'", "[('a', '|O')]", "[('a', '<i4')]", "'|\\x4f'", "'O'"];
+  const made = arrayOf(
+    random.pick(dtypes),
+    concat(random.pick([new Uint8Array(0), new Uint8Array(4)]), program(random)),
+  );
+  return random.integer(0, 2) === 0 ? mutate(random, made, { others: seeds, words }) : made;
+}
+
 /** What is safetensors, or begins as it does, and holds pickles where opcodes may lead. */
 function headed(random: Random): Uint8Array {
   const first = random.pick([
@@ -152,6 +162,8 @@ function fileOfIndex(index: number): { readonly name: string; readonly bytes: Ui
     (random: Random) => mutate(random, stream(random), { others: seeds, words }),
     (random: Random) => tarOf(new Map([["storages", call]]), stream(random).subarray(0, 100)),
     (random: Random) => archiveWith(program(random)),
+    (random: Random) => archiveWith(program(random), [{ name: "data/0", bytes: array(random) }]),
+    array,
     (random: Random) => concat(random.pick(seeds), stream(random)),
   ]);
   return { name, bytes: make(random) };

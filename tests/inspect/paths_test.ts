@@ -49,8 +49,8 @@ Deno.test("findWeightFiles() finds files by their endings, as deep as it is told
     Deno.symlinkSync(temp.at("nothing"), temp.at("broken.pt"));
     Deno.symlinkSync(temp.path, temp.at("loop"));
   }
-  const found = (depth?: number) =>
-    findWeightFiles(temp.path, depth).map((path) => relativePath(temp.path, path));
+  const found = (isDeep?: boolean) =>
+    findWeightFiles(temp.path, isDeep).map((path) => relativePath(temp.path, path));
   const here = [
     "a.pt",
     "b.pth",
@@ -60,8 +60,7 @@ Deno.test("findWeightFiles() finds files by their endings, as deep as it is told
     ...(Deno.build.os === "windows" ? [] : ["link.pt"]),
   ];
   assertEquals(found(), here);
-  assertEquals(found(1), [...here, "step_1/g.pt"]);
-  assertEquals(found(9), [...here, "step_1/g.pt", "step_1/model/pp_00/h.pt"]);
+  assertEquals(found(true), [...here, "step_1/g.pt", "step_1/model/pp_00/h.pt"]);
 });
 
 Deno.test("findWeightFiles() refuses a directory that isn't there", () => {

@@ -9,7 +9,7 @@ import type { NewRecord } from "../../lib/torch/archive_layout.ts";
 import { renderArchive } from "../fuzz/_torch_mutator.ts";
 import { ascii, global, pickle, repeat, u32, u64 } from "../pickle/assemble.ts";
 import { tarHeader } from "../torch/_tar.ts";
-import { concat } from "../torch/_zip.ts";
+import { buildZip, concat } from "../torch/_zip.ts";
 import { CANARY } from "./_canary.ts";
 
 const canary = global(CANARY.module, CANARY.name);
@@ -65,6 +65,12 @@ export function polyglot(): Uint8Array<ArrayBuffer> {
 export function archiveWith(data: Uint8Array, before: readonly NewRecord[] = []): Uint8Array {
   const version = { name: "version", bytes: ascii("3\n") };
   return renderArchive([...before, { name: "data.pkl", bytes: data }, version], "m");
+}
+
+/** An array of one item as `numpy.save` writes it. */
+export function arrayOf(dtype: string, data: Uint8Array): Uint8Array {
+  const header = `{'descr': ${dtype}, 'fortran_order': False, 'shape': (1,), }`.padEnd(117) + "\n";
+  return concat(Uint8Array.of(0x93), ascii("NUMPY"), Uint8Array.of(1, 0, 118, 0), ascii(header), data);
 }
 
 export interface Attack {
@@ -233,14 +239,35 @@ export const attacks: readonly Attack[] = [
   {
     what: "an array of objects, as numpy saves it",
     name: "x.npy",
-    bytes: (() => {
-      const header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".padEnd(117) + "\n";
-      return concat(Uint8Array.of(0x93), ascii("NUMPY"), Uint8Array.of(1, 0, 118, 0), ascii(header), call);
-    })(),
+    bytes: arrayOf("'|O'", call),
     runBy: "numpy",
-    found:
-      "is no pickle, nor does it hold one: Cannot read STACK_GLOBAL: the stack holds too few values: 0 in all " +
-      "(at byte 0 of the pickle)",
+    found: "listed",
+  },
+  {
+    what: "an array of objects whose dtype is spelled otherwise",
+    name: "x.npy",
+    bytes: arrayOf("'|\\x4f'", call),
+    runBy: "numpy",
+    found: "listed",
+  },
+  {
+    what: "an array of objects behind one of numbers",
+    name: "x.npy",
+    bytes: concat(arrayOf("'|u1'", Uint8Array.of(1)), arrayOf("'|O'", call)),
+    runBy: "",
+    found: "not complete",
+  },
+  {
+    what: "an array of objects in an archive of torch's",
+    bytes: archiveWith(pickle("EMPTY_DICT", "STOP"), [{ name: "data/0", bytes: arrayOf("'|O'", call) }]),
+    runBy: "numpy",
+    found: "listed",
+  },
+  {
+    what: "an archive that begins as an empty one does, for numpy",
+    bytes: buildZip([{ name: "m/x.npy", data: arrayOf("'|O'", call) }], { prefix: ascii("PK\x05\x06") }),
+    runBy: "numpy",
+    found: "the zip archive can't be read (prepended data); it is truncated or damaged, so copy it again",
   },
 ];
 

@@ -41,12 +41,18 @@ def read(path):
     with open(path, "rb") as file:
         return file.read()
 
+def load_all(path):
+    loaded = numpy.load(path, allow_pickle=True)
+    if isinstance(loaded, numpy.lib.npyio.NpzFile):
+        for name in loaded.files:
+            loaded[name]
+
 loaders = {
     "torch": lambda path: torch.load(path, weights_only=False),
     "torch, from memory": lambda path: torch.load(io.BytesIO(read(path)), weights_only=False),
     "pickle": one_after_the_other(lambda path: open(path, "rb")),
     "pickle, unbuffered": one_after_the_other(lambda path: open(path, "rb", buffering=0)),
-    "numpy": lambda path: numpy.load(path, allow_pickle=True),
+    "numpy": load_all,
 }
 for line in open(sys.argv[1]):
     sung.clear()

@@ -18,7 +18,7 @@ import { CHECKPOINTS } from "../_torch_files.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
 import { ascii, pickle } from "../pickle/assemble.ts";
 import { memorySource } from "../torch/_zip.ts";
-import { archiveWith, attacks, call, polyglot } from "./_attacks.ts";
+import { archiveWith, arrayOf, attacks, call, polyglot } from "./_attacks.ts";
 import { CANARY, whoRuns } from "./_canary.ts";
 
 /** What was found, in short. */
@@ -72,6 +72,22 @@ const texts: readonly (readonly [name: string, content: string])[] = [
   ["tokens", "T\nK\n.\n"],
   ["empty.pt.txt", ""],
 ];
+
+Deno.test("inspectGlobals() finds no pickle in an array of numbers", async () => {
+  using temp = new TempDir();
+  Deno.writeFileSync(temp.at("x.npy"), arrayOf("'<f4'", new Uint8Array(4)));
+  assertEquals(await inspectGlobals(temp.at("x.npy")), {
+    globals: [],
+    complete: true,
+    notes: ["an array of numpy's without objects holds no pickle"],
+  });
+  Deno.writeFileSync(temp.at("x.npy"), arrayOf("'<f4'", new Uint8Array(5)));
+  assertEquals(await inspectGlobals(temp.at("x.npy")), {
+    globals: [],
+    complete: false,
+    notes: ["is an array of numpy's that doesn't end where its header says; it may name more"],
+  });
+});
 
 Deno.test("inspectGlobals() says what in a directory it couldn't look into", async () => {
   using temp = new TempDir();

@@ -1,0 +1,117 @@
+/**
+ * The SHA-256 of each tensor in a file: of its items in row-major order, so that it is the same in every format.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { openKernelFile } from "../bytes/kernel_file.ts";
+import type { FileSource } from "../bytes/source.ts";
+import type { ChecksumOptions, Run } from "../copy/checksums.ts";
+import { createKernel, type Kernel } from "../copy/kernel.ts";
+import { CancelledError } from "../error.ts";
+import { isExpanded, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { openAnyTorchFile } from "../torch/torch_file.ts";
+import { openIfSafetensors } from "./file_format.ts";
+import { pickledTensors } from "./pickled_tensors.ts";
+import { sha256 } from "./sha256.ts";
+
+/** The sum of a tensor. */
+export interface TensorSum {
+  /** The tensor's name in the file. */
+  readonly name: string;
+  /** Its SHA-256 in hexadecimal; `undefined` for a tensor that isn't plain, or repeats its items without end. */
+  readonly sha256: string | undefined;
+}
+
+/** How much of a tensor is in memory at a time, in bytes. */
+const BLOCK_BYTES = 1024 * 1024;
+
+/** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
+const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Computes the sums of a file's tensors.
+ *
+ * @param source The file.
+ * @param options How to do it.
+ * @returns The sums, in the file's order.
+ * @throws {FormatError} If the file is damaged.
+ * @throws {FileError} If it can't be read.
+ * @throws {CancelledError} If `options.signal` was aborted.
+ */
+export async function tensorSums(source: FileSource, options: ChecksumOptions = {}): Promise<TensorSum[]> {
+  const tensors = await readTensors(source);
+  const runs: Run[] = [];
+  const others: [name: string, tensor: Tensor][] = [];
+  const sums = new Map<string, string | undefined>();
+  const names: string[] = [];
+  for (const [name, tensor] of tensors) {
+    sums.set(name, undefined);
+    if (tensor === undefined) continue;
+    const view = tensorView(tensor);
+    if (view.op === "bytes") {
+      names.push(name);
+      runs.push({ path: view.path, offset: view.offset, length: view.rows * view.rowBytes });
+    } else if (!isExpanded(tensor) || numel(tensor.shape) * tensor.dtype.itemBytes <= MAX_EXPANDED_BYTES) {
+      others.push([name, tensor]);
+    }
+  }
+  (await sha256(runs, options)).forEach((sum, i) => sums.set(names[i]!, sum));
+  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
+  try {
+    for (const [name, tensor] of others) sums.set(name, await hashPieces(kernel, tensor, options.signal));
+  } finally {
+    kernel.close();
+  }
+  return [...sums].map(([name, sha256]) => ({ name, sha256 }));
+}
+
+/** The tensors in a file by name; `undefined` for those that aren't plain. */
+async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor | undefined>> {
+  const safetensors = await openIfSafetensors(source);
+  if (safetensors !== undefined) return safetensors.tensors;
+  const file = await openAnyTorchFile(source);
+  const tensors = new Map<string, Tensor | undefined>();
+  for (const { name, value } of pickledTensors(file.root, source.path)) {
+    const tensor = value === undefined ? undefined : file.tensor(value, name);
+    tensors.set(tensors.has(name) ? `${name} (${tensors.size})` : name, tensor);
+  }
+  return tensors;
+}
+
+/** How long it works before other tasks have a turn, in milliseconds. */
+const TURN_MS = 20;
+
+/** Hashes a tensor whose items lie apart. */
+async function hashPieces(kernel: Kernel, tensor: Tensor, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  const block = new Uint8Array(BLOCK_BYTES);
+  let turnEnds = performance.now() + TURN_MS;
+  for (const piece of pieces(tensor)) {
+    const view = tensorView(piece);
+    const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, view.rowBytes)));
+    for (let row = 0; row < view.rows; row += step) {
+      const rows = Math.min(step, view.rows - row);
+      const filled = block.subarray(0, rows * view.rowBytes);
+      kernel.fill(view, row, rows, filled);
+      hash.update(filled);
+      if (performance.now() < turnEnds) continue;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (signal?.aborted) throw new CancelledError("Cancelled");
+      turnEnds = performance.now() + TURN_MS;
+    }
+  }
+  return hash.digest("hex");
+}
+
+/** A tensor in parts whose rows fit in a block. */
+function* pieces(tensor: Tensor): Generator<Tensor> {
+  const { dtype, shape, stride, storageOffset } = tensor;
+  const [rows = 1, ...inner] = shape;
+  if (numel(inner) * dtype.itemBytes <= BLOCK_BYTES) return yield tensor;
+  for (let row = 0; row < rows; row++) {
+    const offset = storageOffset + row * stride[0]!;
+    yield* pieces({ ...tensor, shape: inner, stride: stride.slice(1), storageOffset: offset });
+  }
+}
