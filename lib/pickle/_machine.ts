@@ -170,7 +170,7 @@ export class PickleMachine {
         return stack.push(stack.top());
 
       case OP.PUT:
-        return this.#put(input.number(parseDecimal, { isUseless: () => stack.isEmpty }));
+        return this.#putByText();
       case OP.BINPUT:
         return this.#put(input.uint8());
       case OP.LONG_BINPUT:
@@ -178,9 +178,7 @@ export class PickleMachine {
       case OP.MEMOIZE:
         return this.#put(this.#memo.size);
       case OP.GET:
-        return stack.push(
-          this.#memo.get(input.number(parseDecimal, { isUseless: (index) => !this.#memo.has(index) })),
-        );
+        return this.#getByText();
       case OP.BINGET:
         return stack.push(this.#memo.get(input.uint8()));
       case OP.LONG_BINGET:
@@ -253,6 +251,16 @@ export class PickleMachine {
       throw this.#step.error("the text is not quoted", "malformed");
     }
     return line.subarray(1, line.length - 1);
+  }
+
+  // A closure in #execute would cost an allocation for each opcode.
+  #putByText(): void {
+    this.#put(this.#input.number(parseDecimal, { isUseless: () => this.#stack.isEmpty }));
+  }
+
+  #getByText(): void {
+    const isUseless = (index: number | bigint) => !this.#memo.has(index);
+    this.#stack.push(this.#memo.get(this.#input.number(parseDecimal, { isUseless })));
   }
 
   #put(index: number | bigint): void {
