@@ -11,7 +11,7 @@ export const compareCommand: Command = {
   words: ["compare"],
   summary: "Say whether two checkpoints are the same model: names, shapes and bits.",
   details: [
-    "LLaMA models are compared whatever their layouts, shards and names are; anything else by the names of its tensors.",
+    "Models are compared whatever their layouts, shards and names are; anything else by the names of its tensors.",
     "",
     "The exit code is 0 if they are the same, 1 if they differ, and 2 if they could not be compared.",
   ],

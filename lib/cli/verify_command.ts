@@ -12,7 +12,7 @@ export const verifyCommand: Command = {
   summary: "Check that a checkpoint is whole and undamaged, and the model that it says it is.",
   details: [
     "Every file of tensors is read: the checksums that it states, its records within it and apart from each other, and",
-    "each tensor within its storage. Of a LLaMA model the state dict must be complete, and params.json, config.json or",
+    "each tensor within its storage. Of a model the state dict must be complete, and params.json, config.json or",
     "model.yaml must speak of these weights.",
     "",
     'Only torch\'s zip format states checksums: of any other the word is "readable", since numbers that changed are',

@@ -1,5 +1,5 @@
 /**
- * What can be compared: a LLaMA model in the canonical form, or the tensors of any files by their names.
+ * What can be compared: a model in the canonical form, or the tensors of any files by their names.
  *
  * @module
  */
@@ -19,8 +19,8 @@ import { openTorchFile } from "../torch/torch_file.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
 import { relativePath } from "./relative_path.ts";
-import { findWeightFiles } from "./weight_files.ts";
-import { openModel, wholeModel } from "./whole_model.ts";
+import { findNearWeightFiles } from "./weight_files.ts";
+import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
 const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
@@ -31,7 +31,7 @@ export interface Comparable {
   readonly path: string;
   /** What it is, for people. */
   readonly kind: string;
-  /** Whether it is a LLaMA model, with canonical names and rows of q and k in the canonical order. */
+  /** Whether it is a model of a known family, with canonical names and rows of q and k in the canonical order. */
   readonly isModel: boolean;
   /** The tensors by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -44,7 +44,7 @@ export interface Comparable {
 }
 
 /**
- * Opens something to compare: as a LLaMA model if it is one, whatever its layout and in how many shards.
+ * Opens something to compare: as a model if it is one, whatever its layout and in how many shards.
  *
  * @param path A checkpoint's directory, or a file.
  * @param from The layout, where a directory holds checkpoints of several. A file is what it is.
@@ -102,7 +102,7 @@ async function openFile(path: string): Promise<Comparable> {
 }
 
 async function openDirectory(path: string, problem?: CheckpointError): Promise<Comparable> {
-  const files = findWeightFiles(path);
+  const files = findNearWeightFiles(path);
   if (files.length === 0) throw problem ?? new FileError(`${path}: holds no files with tensors; name a file`);
   const tensors = new Map<string, Tensor>();
   const sources: SourceFile[] = [];
@@ -119,10 +119,11 @@ async function openDirectory(path: string, problem?: CheckpointError): Promise<C
 }
 
 /**
- * Whether a directory that couldn't be opened as a LLaMA model is one all the same, of which something is missing or
- * wrong. Models of other architectures have names like LLaMA's in the Hugging Face layout.
+ * Whether a directory that couldn't be opened as a model is one all the same, of which something is missing or
+ * wrong. Models of other families have the same names in the Hugging Face layout.
  */
 function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: CheckpointError): boolean {
+  if (isUnknownFamily(problem)) return false;
   for (const key of tensors.keys()) {
     const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj)/, ""));
     if (findParameter("fairseq2", name) !== undefined || findParameter("reference", name) !== undefined) {

@@ -64,7 +64,7 @@ export interface TensorForm {
 
 /** How a tensor differs. */
 export interface TensorDifference {
-  /** Its name; fairseq2's where both checkpoints are LLaMA models. */
+  /** Its name; fairseq2's where both checkpoints are models of known families. */
   readonly name: string;
   /**
    * What differs: it is `"missing"` on one side, has another `"shape"` or `"dtype"`, or other `"bits"`; with a
@@ -112,7 +112,7 @@ export interface Comparison {
 const TURN_MS = 20;
 
 /**
- * Compares two checkpoints: the names, dtypes, shapes and bits of their tensors. Two LLaMA models are compared whatever
+ * Compares two checkpoints: the names, dtypes, shapes and bits of their tensors. Two models are compared whatever
  * their layouts, shards and names are. Anything else is compared by the names of its tensors.
  *
  * Memory stays constant, whatever the size. No checksum that a file states is trusted: all bytes are read.
@@ -180,7 +180,7 @@ export async function compareCheckpoints(
 }
 
 /** Numbers that a model's code needs, that all layouts state, and that no weight shows. */
-const SETTINGS = [["heads", "attention heads"], ["ropeTheta", "a RoPE base"], [
+const SETTINGS = [["family", "a family"], ["heads", "attention heads"], ["ropeTheta", "a RoPE base"], [
   "normEps",
   "a norm epsilon",
 ]] as const;

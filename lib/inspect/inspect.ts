@@ -21,7 +21,7 @@ import { type FileFormat, type FileListing, type ListedTensor, listFile } from "
 import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
 import { toUrl } from "./to_url.ts";
-import { findWeightFiles } from "./weight_files.ts";
+import { findNearWeightFiles } from "./weight_files.ts";
 import { familiesOf } from "../layouts/observe.ts";
 import { openModel, wholeModel } from "./whole_model.ts";
 
@@ -162,7 +162,7 @@ async function inspectDirectory(path: string, from: Target | undefined): Promise
 
 /** A directory that is no checkpoint of a known model: all files in it that hold tensors. */
 async function describeOthers(path: string, problem: CheckpointError): Promise<Inspection> {
-  const paths = findWeightFiles(path);
+  const paths = findNearWeightFiles(path);
   if (paths.length === 0) throw problem;
   const listings: FileListing[] = [];
   for (const each of paths) listings.push(await listPath(each));

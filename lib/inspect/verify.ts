@@ -19,7 +19,7 @@ import { stripWrappers } from "../models/parameter.ts";
 import { type FileVerification, verifyFile, verifySum } from "./verify_file.ts";
 import { expectedSums, readSums } from "./expected_sums.ts";
 import { findWeightFiles } from "./weight_files.ts";
-import { openModel, wholeModel } from "./whole_model.ts";
+import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** How to verify. */
 export interface VerifyOptions {
@@ -76,14 +76,14 @@ export interface Verification {
   readonly ok: boolean;
   /** The files, in their order. */
   readonly files: readonly FileVerification[];
-  /** The model; `undefined` where the files hold none of LLaMA's. */
+  /** The model; `undefined` where the files hold none of a known family. */
   readonly model: ModelVerification | undefined;
 }
 
 /**
  * Verifies a checkpoint: every file of tensors in it, byte by byte where the file states checksums, and, if it is a
- * LLaMA model, that its state dict is complete and that `params.json`, `config.json` or `model.yaml` speak of these
- * weights. All files in a directory are checked, and of several steps the model of the newest complete one.
+ * model of a known family, that its state dict is complete and that `params.json`, `config.json` or `model.yaml` speak of
+ * these weights. All files in a directory are checked, and of several steps the model of the newest complete one.
  *
  * Memory stays constant, whatever the size.
  *
@@ -157,6 +157,7 @@ async function verifyModel(
     return checkModel(checkpoint);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
+    if (isUnknownFamily(error)) return undefined;
     // A file of another kind isn't wrong, nor is a shard by itself.
     const isModel = files.some(({ tensors }) => tensors.some(isParameter));
     const isDamaged = files.some(({ problem }) => problem !== undefined);
@@ -218,7 +219,7 @@ function likeObserved(parameters: Parameters, observed: ObservedShape): ModelDes
   };
 }
 
-/** Whether a tensor's name is that of a LLaMA model's parameter, in any layout. */
+/** Whether a tensor's name is that of a known model's parameter, in any layout. */
 function isParameter(key: string): boolean {
   const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj|module)/, ""));
   return (["fairseq2", "reference", "huggingface"] as const).some((layout) =>

@@ -77,6 +77,12 @@ export function isWeightFile(path: string): boolean {
   return WEIGHTS.test(path);
 }
 
+/** Finds files with tensors in a directory, or where it has none, in those in it. */
+export function findNearWeightFiles(directory: string): string[] {
+  const found = findWeightFiles(directory);
+  return found.length > 0 ? found : findWeightFiles(directory, true);
+}
+
 function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;

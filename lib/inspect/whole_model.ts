@@ -7,6 +7,7 @@
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import { openCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
+import { ConfigError } from "../models/config_error.ts";
 import type { Family } from "../models/family.ts";
 import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.ts";
 import { differingReplicas, reshard, shardDimOfName, type SplitModel } from "../layouts/reshard.ts";
@@ -36,8 +37,19 @@ interface WholeModel {
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
   const checkpoint = await openCheckpoint(path, options);
+  try {
+    resolveModel(checkpoint);
+  } catch (error) {
+    if (isUnknownFamily(error)) throw error;
+    // Whatever else may be wrong is for others to find.
+  }
   familiesOf(checkpoint.shards);
   return checkpoint;
+}
+
+/** Whether an error is about a configuration of a family that isn't known. */
+export function isUnknownFamily(error: unknown): boolean {
+  return error instanceof ConfigError && (error.field === "model_family" || error.field === "model_type");
 }
 
 /**
