@@ -184,7 +184,7 @@ function realPath(path: string): string | undefined {
 }
 
 /**
- * Converts a LLaMA checkpoint of any layout to the reference layout, Meta's, Hugging Face's or fairseq2's. The weights
+ * Converts a checkpoint of any layout and family to the reference layout, Meta's, Hugging Face's or fairseq2's. The weights
  * are carried over byte for byte, unless a dtype is asked for. Memory stays constant, whatever the size.
  *
  * The output directory appears when it is whole, or not at all.

@@ -13,6 +13,7 @@ import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import {
   fitArchitectures,
+  hasSize,
   haveSameParams,
   likelyFits,
   type ObservedShape,
@@ -85,7 +86,7 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   const notes: string[] = [];
   const yaml = fittingYaml(checkpoint, observed, notes);
   const description = asTrained(checkpoint, yaml, { ...architecture, eosId }, name, notes);
-  const resolved = check(checkpoint, observed, description, layersOf(architecture), name, architecture.name);
+  const resolved = check(checkpoint, observed, description, architecture, name, architecture.name);
   const unknownFields = yaml?.unknownFields ?? [];
   return { ...resolved, card: name, unknownFields, notes: [...resolved.notes, ...notes] };
 }
@@ -158,7 +159,7 @@ function fittingYaml(
   if (modelYaml === undefined) return undefined;
   try {
     const config = readModelYaml(modelYaml, checkpoint);
-    checkFields(config, observed, [config.layers], modelYaml);
+    checkFields(config, observed, modelYaml);
     notes.push(...config.notes);
     return config;
   } catch (error) {
@@ -194,7 +195,7 @@ function fromDescription(checkpoint: Checkpoint, description: ModelDescription):
     checkpoint,
     observed,
     description,
-    [description.layers],
+    undefined,
     checkpoint.path,
     fit?.architecture.name,
   );
@@ -224,18 +225,13 @@ function fromShapes(checkpoint: Checkpoint): ResolvedModel {
   const { name } = fit.architecture;
   const notes: string[] = [];
   const description = asComputed(checkpoint, fit.architecture, notes);
-  const resolved = check(checkpoint, observed, description, layersOf(fit.architecture), name, name);
+  const resolved = check(checkpoint, observed, description, fit.architecture, name, name);
   return { ...resolved, notes: [...resolved.notes, ...notes] };
 }
 
 /** Whether two architectures differ in the context length alone, as those of LLaMA 1 and 2 do. */
 function areOneRow(a: Architecture, b: Architecture): boolean {
   return haveSameParams(a, b) && a.vocabSize === b.vocabSize && a.ropeScaling === b.ropeScaling;
-}
-
-/** The numbers of layers that checkpoints of an architecture have. */
-function layersOf({ layers, alternativeLayers }: Architecture): readonly number[] {
-  return [layers, ...alternativeLayers];
 }
 
 function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
@@ -253,13 +249,11 @@ function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
 
 function fromConfig(checkpoint: Checkpoint, config: ModelConfig, path: string): ResolvedModel {
   const observed = observeShape(checkpoint.shards, familyOf(config));
-  // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
-  const named = config.architecture === undefined ? [] : layersOf(config.architecture);
-  const layers = named.includes(config.layers) ? named : [config.layers];
   checkShardCount(checkpoint, config, observed, path);
-  checkFields(config, observed, layers, path);
+  // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
+  checkFields(asBuilt(config, config.architecture, observed).model, observed, path);
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, config));
-  const resolved = check(checkpoint, observed, config, layers, path, fit?.architecture.name);
+  const resolved = check(checkpoint, observed, config, config.architecture, path, fit?.architecture.name);
   const card = config.base?.name ?? config.architecture?.name;
   return {
     ...resolved,
@@ -307,12 +301,7 @@ function shardsOfThisSize(config: ModelConfig, observed: ObservedShape, count: n
 }
 
 /** Compares what a model.yaml says with the weights, so that a message can name the field. */
-function checkFields(
-  config: ModelConfig,
-  observed: ObservedShape,
-  layersAllowed: readonly number[],
-  path: string,
-): void {
+function checkFields(config: ModelDescription, observed: ObservedShape, path: string): void {
   const compare = (field: string, what: string, said: number, found: number, seen: string) => {
     if (said === found) return;
     throw new MismatchError(
@@ -323,8 +312,7 @@ function checkFields(
     );
   };
   const first = "decoder.layers.0";
-  const { dim, intermediateSize } = config;
-  const layers = layersAllowed.includes(observed.layers) ? observed.layers : config.layers;
+  const { dim, layers, intermediateSize } = config;
   compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
   compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
   const { headDimField } = familyOf(config).modelYaml;
@@ -360,25 +348,45 @@ function fitting(observed: ObservedShape, claimed: string | undefined): string {
     : "no published architecture has these shapes";
 }
 
+/** Sizes that fairseq2 doesn't always have as published, with words for them. */
+const BUILT_SIZES = [
+  ["layers", (size: number) => `${size} layers`],
+  ["intermediateSize", (size: number) => `a feed-forward width of ${size}`],
+] as const;
+
+/** A model of a named architecture with the sizes of the weights, be they the published ones or fairseq2's. */
+function asBuilt(
+  description: ModelDescription,
+  named: Architecture | undefined,
+  observed: ObservedShape,
+  claimed = "",
+): { readonly model: ModelDescription; readonly notes: string[] } {
+  let model = description;
+  const notes: string[] = [];
+  for (const [size, words] of BUILT_SIZES) {
+    const [said, found] = [description[size], observed[size]];
+    if (said === found || named === undefined) continue;
+    if (!hasSize(named, size, said) || !hasSize(named, size, found)) continue;
+    model = { ...model, [size]: found };
+    notes.push(`${words(found)}, where ${claimed} has ${said}`);
+  }
+  return { model, notes };
+}
+
 function check(
   checkpoint: Checkpoint,
   observed: ObservedShape,
   description: ModelDescription,
-  layersAllowed: readonly number[],
+  named: Architecture | undefined,
   claimed: string,
   architecture: string | undefined,
 ): ResolvedModel {
-  const notes: string[] = [];
-  const layers = layersAllowed.includes(observed.layers) ? observed.layers : description.layers;
-  if (layers !== description.layers) {
-    notes.push(`${layers} layers, where ${claimed} has ${description.layers}`);
-  }
+  const { model: built, notes } = asBuilt(description, named, observed, claimed);
   if (observed.vocabSize !== description.vocabSize) {
     notes.push(`a vocabulary of ${observed.vocabSize}, where ${claimed} has ${description.vocabSize}`);
   }
   const model: ModelDescription = {
-    ...description,
-    layers,
+    ...built,
     vocabSize: observed.vocabSize,
     embeddingShardDim: observed.embeddingShardDim ?? description.embeddingShardDim,
   };

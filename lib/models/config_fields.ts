@@ -53,6 +53,20 @@ export const positivePair: Kind<readonly [number, number]> = kind(
     value.every((item) => positiveNumber.expectation(item) === undefined),
 );
 
+/** One of some texts. */
+export function oneOf<T extends string>(...texts: readonly T[]): Kind<T> {
+  return kind(
+    listed(texts.map((each) => JSON.stringify(each)), "or"),
+    (value) => texts.some((each) => each === value),
+  );
+}
+
+/** A sequence of texts. */
+export const texts: Kind<readonly string[]> = kind(
+  "a sequence of texts",
+  (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
+);
+
 /** A value of a kind, or `null`. */
 export function nullable<T>(of: Kind<T>): Kind<T | null> {
   return {

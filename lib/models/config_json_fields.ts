@@ -30,7 +30,7 @@ import { headsProblem, type ModelDescription, type SpecialTokens } from "./model
 
 /** What transformers' class takes where a `config.json` says nothing. */
 export interface DecoderDefaults extends SpecialTokens {
-  /** `num_key_value_heads`; as many as heads by default. */
+  /** `num_key_value_heads` where it isn't there; `null` stands for as many as heads, and so does this by default. */
   readonly kvHeads?: number;
   /** `head_dim`; the dimension divided by the heads by default. */
   readonly headDim?: number;
@@ -63,7 +63,8 @@ export function readDecoder(
     dim: fields.get("hidden_size", positiveInteger(MAX_DIM)),
     layers: fields.get("num_hidden_layers", positiveInteger(MAX_LAYERS)),
     heads,
-    kvHeads: fields.optional("num_key_value_heads", positiveInteger(MAX_HEADS)) ?? defaults.kvHeads ?? heads,
+    kvHeads: fields.optional("num_key_value_heads", positiveInteger(MAX_HEADS)) ??
+      (fields.values.has("num_key_value_heads") ? undefined : defaults.kvHeads) ?? heads,
     intermediateSize: fields.get("intermediate_size", positiveInteger(MAX_INTERMEDIATE_SIZE)),
     vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
   };

@@ -8,7 +8,7 @@ import type { PythonJsonValue } from "../python/python_json.ts";
 import type { YamlMapping } from "../python/yaml_printer.ts";
 import type { ConfigFields } from "./config_fields.ts";
 import type { ObservedShape } from "./fit_architecture.ts";
-import type { ModelDescription, SpecialTokens } from "./model_description.ts";
+import type { ModelDescription, ModelShape, SpecialTokens } from "./model_description.ts";
 
 /** Whose names tensors have. */
 export type Naming = "fairseq2" | "reference" | "huggingface";
@@ -46,8 +46,8 @@ export interface Architecture extends ModelDescription {
   readonly name: string;
   /** fairseq2's names for the models that have it. */
   readonly cards: readonly string[];
-  /** Numbers of layers that checkpoints of this name have besides the published one: the checkpoint decides. */
-  readonly alternativeLayers: readonly number[];
+  /** Sizes that fairseq2's own architecture of this name has instead of the published ones: the checkpoint decides. */
+  readonly inFairseq2?: Partial<Pick<ModelShape, "layers" | "intermediateSize">>;
 }
 
 /** What a family's configuration says of a model: all but the family. */
@@ -83,6 +83,16 @@ export interface ModelYamlFields {
   readonly tokens: SpecialTokens;
 }
 
+/** What a `model.yaml` is written for. */
+export interface ModelYamlTarget {
+  /** The versions. */
+  readonly form: ModelYamlForm;
+  /** Whether these were chosen, or are those of `legacyForm`. */
+  readonly isChosen: boolean;
+  /** The number of tensor-parallel shards. */
+  readonly shards: number;
+}
+
 /** How `model_config` in fairseq2's `model.yaml` says a model. */
 export interface ModelYamlCodec {
   /** The versions that have the family, oldest first. */
@@ -91,6 +101,8 @@ export interface ModelYamlCodec {
   readonly defaultArchitecture: string;
   /** The field that says the rows of a head, where there is one; else it is the dimension divided by the heads. */
   readonly headDimField?: string;
+  /** Whether an embedding that is the output projection, too, has to be said to be split along its rows, even in one shard. */
+  readonly splitsTied?: boolean;
   /** The name of the architecture that a configuration changes where it names none; the defaults without it. */
   readonly unnamed?: (generation: Generation) => string | undefined;
   /**
@@ -105,8 +117,8 @@ export interface ModelYamlCodec {
   readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;
   /** The form for 0.2 to 0.4 that says most of a model; none where these versions haven't got the family. */
   readonly legacyForm?: (model: ModelDescription) => Exclude<ModelYamlForm, "0.5+">;
-  /** What a user should be told: what a form can't say of a model. A form was chosen, or is that of `legacyForm`. */
-  readonly notes?: (model: ModelDescription, form: ModelYamlForm, isChosen: boolean) => string[];
+  /** What a user should be told: what fairseq2 can't do of a model. */
+  readonly notes?: (model: ModelDescription, target: ModelYamlTarget) => string[];
 }
 
 /** What a `config.json` says besides what a {@linkcode ModelDescription} does. */
@@ -139,6 +151,8 @@ export interface ConfigJsonCodec {
   readonly version: string;
   /** How `generation_config.json` has the model sampled from. */
   readonly sampling?: Record<string, PythonJsonValue>;
+  /** What a user should be told: what versions of transformers can't do of a model. */
+  readonly notes?: (model: ModelDescription) => string[];
   /**
    * Writes the fields, in any order.
    *

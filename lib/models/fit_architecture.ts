@@ -87,8 +87,17 @@ function fitsAllButVocabulary(architecture: Architecture, observed: ObservedShap
     (isPresent?.(architecture) ?? true) === observed.kinds.has(names.fairseq2)
   ) && architecture.dim === observed.dim && qDim(architecture) === observed.qDim &&
     kvDim(architecture) === observed.kvDim &&
-    architecture.intermediateSize === observed.intermediateSize &&
-    (architecture.layers === observed.layers || architecture.alternativeLayers.includes(observed.layers));
+    hasSize(architecture, "layers", observed.layers) &&
+    hasSize(architecture, "intermediateSize", observed.intermediateSize);
+}
+
+/** Whether a size is an architecture's: the published one, or that which fairseq2 has for it. */
+export function hasSize(
+  architecture: Architecture,
+  size: "layers" | "intermediateSize",
+  value: number,
+): boolean {
+  return value === architecture[size] || value === architecture.inFairseq2?.[size];
 }
 
 function compareVocabulary(observed: number, published: number): ArchitectureFit["vocabulary"] {

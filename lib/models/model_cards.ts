@@ -88,14 +88,24 @@ export function suggestion(name: string): string {
   const normal = name.slice(-100).toLowerCase().replace(/^.*\//, "").replace(/[^a-z0-9]+/g, "_")
     .replace(/^meta_/, "").replace(/llama_([23])/, "llama$1").replace(/_hf$/, "");
   const near = modelNames()
-    .map((candidate) => ({ candidate, distance: distance(normal, candidate) }))
+    .map((candidate) => ({
+      candidate,
+      distance: distance(normal, candidate),
+      family: familyIndex(candidate),
+    }))
     .filter(({ candidate, distance }) => distance * 3 <= candidate.length)
-    .sort((a, b) => a.distance - b.distance || a.candidate.length - b.candidate.length);
+    .sort((a, b) =>
+      a.distance - b.distance || a.family - b.family || a.candidate.length - b.candidate.length
+    );
   const nearest = near.filter(({ distance }) => distance <= near[0]!.distance + 1).slice(0, MAX_SUGGESTIONS);
   const question = nearest.length === 0
     ? ""
     : `did you mean ${listed(nearest.map(({ candidate }) => candidate), "or")}? `;
   return `${question}The architectures are ${architectures.map((each) => each.name).join(", ")}`;
+}
+
+function familyIndex(name: string): number {
+  return families.findIndex((family) => family.name === cards.get(name)!.architecture.family);
 }
 
 function distance(name: string, candidate: string): number {

@@ -123,8 +123,9 @@ for (const family of families) {
 
   Deno.test(`${family.title} has the parameters that fairseq2 and transformers have`, () => {
     for (const [name, facts] of Object.entries(parameters.architectures[family.name]!)) {
-      // Not fairseq2's, where these are others.
-      const model = { ...architectureOf(family, name), layers: facts.layers };
+      const architecture = architectureOf(family, name);
+      const model = { ...architecture, ...architecture.inFairseq2 };
+      assertEquals(model.layers, facts.layers, name);
       const rows = (naming: "fairseq2" | "huggingface", parameters: ReturnType<typeof expectedParameters>) =>
         rowsOfOneLayer(parameters.map((each) => [formatName(naming, each), shapeOf(each, model)]));
       const all = expectedParameters(family, model);

@@ -4,13 +4,13 @@
  * A mapping is a `Map`. The names of fields are those of the generation.
  */
 
-import { type ConfigFields, mapping, show } from "../../models/config_fields.ts";
+import { type ConfigFields, mapping, show, texts } from "../../models/config_fields.ts";
 import type { Architecture, ConfigTree, Family, Generation } from "../../models/family.ts";
 import { plainValue } from "../../python/plain_value.ts";
 
 /**
- * The configuration that fairseq2 has for an architecture. It has the layers that fairseq2 gives it, which may be others
- * than the published ones, and, from 0.5 on, none of the tokens but the one for padding.
+ * The configuration that fairseq2 has for an architecture. Some of its sizes may be others than the published ones; a token
+ * for padding, no version before 0.5 has.
  *
  * @param family The family.
  * @param architecture Its architecture.
@@ -23,10 +23,10 @@ export function architectureConfig(
   generation: Generation,
   eosId: number | undefined = architecture.eosId,
 ): ConfigTree {
-  const { bosId, padId, tied, alternativeLayers: [layers = architecture.layers] } = architecture;
-  const tokens = generation === "0.5+" ? { padId } : { bosId, eosId };
+  const { bosId, padId, tied, inFairseq2 } = architecture;
+  const tokens = { bosId, eosId, ...(generation === "0.5+" && { padId }) };
   const fields = { form: generation, tied, tokens };
-  return plainValue(modelYaml.write({ ...architecture, layers }, fields)) as ConfigTree;
+  return plainValue(modelYaml.write({ ...architecture, ...inFairseq2 }, fields)) as ConfigTree;
 }
 
 /** The configuration that a family has where nothing is said. */
@@ -53,7 +53,7 @@ export function defaultConfig(family: Family, generation: Generation): ConfigTre
  */
 export function mergeConfig(target: ConfigTree, changes: ConfigFields): ConfigTree {
   const merged = new Map(target);
-  for (const name of changes.get("_del_", sequenceOfTexts, [])) merged.delete(name);
+  for (const name of changes.get("_del_", texts, [])) merged.delete(name);
   for (const directive of ["_add_", "_set_"]) {
     for (const [name, value] of changes.get(directive, mapping, new Map())) merged.set(name, value);
   }
@@ -102,11 +102,3 @@ export function unknownFields(config: ConfigFields, known: ConfigTree, above = "
 
 /** What is no field; `_type_` is a remnant that 0.3 skips. */
 const directives: ReadonlySet<string> = new Set(["_del_", "_add_", "_set_", "_type_"]);
-
-const sequenceOfTexts = {
-  expectation: (value: unknown) =>
-    Array.isArray(value) && value.every((item) => typeof item === "string")
-      ? undefined
-      : "a sequence of texts",
-  type: [] as readonly string[],
-};

@@ -17,7 +17,7 @@ import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { modelYaml } from "./model_yaml_writer.ts";
 import { familyOf } from "../../models/families.ts";
-import { EMBEDDING, type ModelYamlForm, PROJECTION } from "../../models/family.ts";
+import { EMBEDDING, type ModelYamlForm, type ModelYamlTarget, PROJECTION } from "../../models/family.ts";
 import { expectedParameters, formatName } from "../../models/parameter.ts";
 import { specialTokens } from "../huggingface/special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
@@ -65,7 +65,7 @@ export function fairseq2Files(
   const count = options.shards ?? checkpoint.shards.length;
   const { dialect = currentDialect } = checkpoint;
   const { tied } = options;
-  const embeddingShardDim = embeddingDim(model, isNative, tied);
+  const embeddingShardDim = embeddingDim(model, isNative, tied, count);
   const shards = reshardedShards(checkpoint, model, count, embeddingShardDim);
   const form = isNative ? "0.5+" : options.versions ?? legacyForm?.(model);
   if (form === undefined) {
@@ -94,7 +94,8 @@ export function fairseq2Files(
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
-  const notes = codec.notes?.(model, form, options.versions !== undefined) ?? [];
+  const target: ModelYamlTarget = { form, isChosen: options.versions !== undefined, shards: count };
+  const notes = codec.notes?.(model, target) ?? [];
   if (isNative && tied && count > 1) {
     // 0.8.1 `create_final_projection` of each family.
     notes.push(
@@ -106,15 +107,12 @@ export function fairseq2Files(
 
 /**
  * Along which dimension the embedding is split. Until 0.4, fairseq2 takes the context length for a sign (0.3.0
- * `models/llama/loader.py`, 0.4.5 `_handler.py`); later `model.yaml` says, but a tied matrix is one for both uses.
+ * `models/llama/loader.py`, 0.4.5 `_handler.py`); later `model.yaml` says, but a tied matrix is split as the projection.
  */
-function embeddingDim(
-  { maxSeqLen, embeddingShardDim }: ModelDescription,
-  isNative: boolean,
-  tied: boolean,
-): 0 | 1 {
+function embeddingDim(model: ModelDescription, isNative: boolean, tied: boolean, count: number): 0 | 1 {
+  const { maxSeqLen, embeddingShardDim } = model;
   if (!isNative) return maxSeqLen < 8192 ? 1 : 0;
-  return tied ? 0 : embeddingShardDim;
+  return tied && (count > 1 || familyOf(model).modelYaml.splitsTied === true) ? 0 : embeddingShardDim;
 }
 
 function fileName(isNative: boolean, rank: number, count: number): string {

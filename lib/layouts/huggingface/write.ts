@@ -107,9 +107,12 @@ export function huggingFaceFiles(
   );
   const unknown = [["begins", tokens.bosId], ["ends", tokens.eosId]]
     .filter(([, token]) => token === undefined).map(([role]) => role);
-  const notes = unknown.length === 0
-    ? []
-    : [`the token that ${unknown.join(" or ")} a sequence isn't known, so config.json has null for it`];
+  const notes = familyOf(model).configJson.notes?.(model) ?? [];
+  if (unknown.length > 0) {
+    notes.push(
+      `the token that ${unknown.join(" or ")} a sequence isn't known, so config.json has null for it`,
+    );
+  }
   return { files, notes };
 }
 

@@ -10,12 +10,6 @@ import { referenceIntermediateSize } from "./intermediate_size.ts";
 
 /** A published LLaMA. */
 export interface LlamaArchitecture extends Architecture {
-  /**
-   * Numbers of layers that checkpoints of this name have besides the published one. fairseq2 from 0.3 on builds
-   * 13B with 32 layers (`llama/archs.py` and its successors leave the default), where the published weights have
-   * 40: the checkpoint decides.
-   */
-  readonly alternativeLayers: readonly number[];
   /** `ffn_dim_multiplier`; 1 where there is none. */
   readonly ffnDimMultiplier: number;
   /** The token that begins a sequence. */
@@ -30,7 +24,6 @@ const scaling: RopeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, o
 /** LLaMA 1 and 2: SentencePiece, and embeddings split along their columns (fairseq2: `max_seq_len < 8192`). */
 const llama1 = {
   family: "llama",
-  alternativeLayers: [],
   multipleOf: 256,
   ffnDimMultiplier: 1,
   ropeTheta: 10000,
@@ -62,7 +55,8 @@ const llama3_1 = { ...llama3, maxSeqLen: 131072, ropeScaling: scaling } as const
 const llama3_2 = { ...llama3_1, tied: true, ropeScaling: { ...scaling, factor: 32 } } as const;
 
 const sizes7b = { dim: 4096, layers: 32, heads: 32, kvHeads: 32 } as const;
-const sizes13b = { dim: 5120, layers: 40, alternativeLayers: [32], heads: 40, kvHeads: 40 } as const;
+/** fairseq2 from 0.3 on builds 13B with 32 layers: `llama/archs.py` and its successors leave the default. */
+const sizes13b = { dim: 5120, layers: 40, inFairseq2: { layers: 32 }, heads: 40, kvHeads: 40 } as const;
 const sizes8b = { dim: 4096, layers: 32, heads: 32, multipleOf: 1024, ffnDimMultiplier: 1.3 } as const;
 const sizes70b = {
   dim: 8192,

@@ -125,7 +125,7 @@ function fitsParams(architecture: Architecture, params: ReferenceParams): boolea
   return architecture.heads === params.heads && architecture.kvHeads === params.kvHeads &&
     architecture.intermediateSize === params.intermediateSize &&
     architecture.ropeTheta === params.ropeTheta &&
-    [architecture.layers, ...architecture.alternativeLayers].includes(params.layers);
+    [architecture.layers, architecture.inFairseq2?.layers].includes(params.layers);
 }
 
 /** The context lengths that the script takes by the version of LLaMA, which the frequencies tell. */

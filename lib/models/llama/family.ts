@@ -40,6 +40,7 @@ export const llama: Family = {
   modelYaml: {
     generations,
     defaultArchitecture: "7b",
+    splitsTied: true, // 0.8.1 `create_final_projection`.
     // 0.4.0 to 0.4.6 setup/_models.py.
     unnamed: (generation) => generation === "0.4" ? "llama3_1_8b" : undefined,
     read: readLlamaConfig,

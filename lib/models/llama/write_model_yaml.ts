@@ -6,7 +6,7 @@
 
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
-import type { ModelYamlFields, ModelYamlForm } from "../family.ts";
+import type { ModelYamlFields, ModelYamlForm, ModelYamlTarget } from "../family.ts";
 import {
   isSameScaling,
   type ModelDescription,
@@ -153,7 +153,7 @@ export function llamaLegacyForm({ ropeScaling }: ModelDescription): Exclude<Mode
 }
 
 /** What a form can't say of a model: how RoPE is scaled, and the epsilon of the norms. */
-export function llamaNotes(model: ModelDescription, form: ModelYamlForm, isChosen: boolean): string[] {
+export function llamaNotes(model: ModelDescription, { form, isChosen }: ModelYamlTarget): string[] {
   return [...scalingNotes(model.ropeScaling, form, isChosen), ...normEpsNotes(model, NORM_EPS)];
 }
 

@@ -12,7 +12,6 @@ export const NORM_EPS = 1e-6;
 /** What all have. */
 const common = {
   family: "qwen",
-  alternativeLayers: [],
   multipleOf: 1,
   ropeTheta: 1e6,
   normEps: NORM_EPS,

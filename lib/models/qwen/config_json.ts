@@ -50,7 +50,7 @@ function refuseWindow(fields: ConfigFields, layers: number): void {
     throw fields.error("layer_types", `has ${show(other)}, but ${WHOSE} have "full_attention" alone`);
   }
   if (fields.optional("use_sliding_window", boolean) !== true) return;
-  if ((fields.values.get("sliding_window") ?? null) === null) return;
+  if (fields.values.get("sliding_window") === null) return;
   // The layers from this one on have the window.
   const first = fields.optional("max_window_layers", nonNegativeInteger(MAX_LAYERS)) ?? 28;
   if (first < layers) {

@@ -10,8 +10,10 @@ import { openCheckpoint } from "../../../lib/convert/open_checkpoint.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../../lib/layouts/fairseq2/write.ts";
 import { resolveModel } from "../../../lib/convert/resolve_model.ts";
 import { areMatricesTied } from "../../../lib/layouts/tied.ts";
+import { haveSameBytes } from "../../../lib/layouts/same_values.ts";
 import { openTorchFile } from "../../../lib/torch/torch_file.ts";
 import { assertSameFile } from "../../_state_facts.ts";
+import { CHECKPOINTS } from "../../_torch_files.ts";
 import { TempDir } from "../../_temp.ts";
 import {
   cases,
@@ -164,6 +166,28 @@ Deno.test("fairseq2Files() splits the embedding as the versions that read it do"
   assertEquals(await shapeOf({ maxSeqLen: 8192 }, "native"), [40, 16]);
   // A tied matrix is split as the projection is.
   assertEquals(await shapeOf({}, "native", true), [20, 32]);
+});
+
+Deno.test("fairseq2Files() splits tied matrices as the projection is, whatever the family's embedding is", async () => {
+  using temp = new TempDir();
+  const path = join(CHECKPOINTS, "..", "families", "olmo2_bf16_tied", "checkpoints", "step_10");
+  const checkpoint = await openCheckpoint(path);
+  const { model } = resolveModel(checkpoint);
+  assertEquals([model.tied, model.embeddingShardDim], [true, 1]);
+  for (const shards of [1, 2]) {
+    const { files, notes } = fairseq2Files(checkpoint, model, { layout: "native", shards, tied: true });
+    writeFiles(files, temp.at(String(shards)));
+    const back = await openCheckpoint(temp.at(String(shards), "step_1"));
+    const read = resolveModel(back).model;
+    assertEquals([read.tied, read.embeddingShardDim], [true, shards === 1 ? 1 : 0]);
+    assertEquals(notes.length, shards === 1 ? 0 : 2); // fairseq2 computes neither OLMo nor tied models in shards.
+    const whole = wholeParameters({ checkpoint: back, model: read });
+    const expected = wholeParameters({ checkpoint, model });
+    assertEquals([...whole.keys()], [...expected.keys()]);
+    for (const [name, tensor] of whole) {
+      assertEquals(haveSameBytes(tensor, expected.get(name)!), true, `${name} in ${shards}`);
+    }
+  }
 });
 
 Deno.test("fairseq2Files() makes tied matrices one tensor where model.yaml says that they are tied", async () => {

@@ -44,7 +44,7 @@ function describe(
 
 /** The fields of an architecture that a model description has, untied as the files of this layout are. */
 function untied(name: string): ModelDescription {
-  const { name: _, cards: _cards, alternativeLayers: _layers, ffnDimMultiplier: _multiplier, ...model } =
+  const { name: _, cards: _cards, inFairseq2: _built, ffnDimMultiplier: _multiplier, ...model } =
     findArchitecture(name) as LlamaArchitecture;
   return { ...model, tied: false };
 }
@@ -185,7 +185,7 @@ Deno.test("describeReference() carries no field of the architecture's table alon
     LlamaArchitecture
   >;
   assertEquals(
-    [model.name, model.cards, model.alternativeLayers, model.ffnDimMultiplier],
+    [model.name, model.cards, model.inFairseq2, model.ffnDimMultiplier],
     Array(4).fill(undefined),
   );
 });

@@ -33,7 +33,7 @@ Deno.test("llamaArchitectures has what fairseq2 0.8.1 has, but for the layers of
   for (const [name, { config, ffn_width }] of Object.entries(golden)) {
     const architecture = findArchitecture(name);
     const { factor, frequency_factors: [lowFreqFactor, highFreqFactor] } = config.rope_scale;
-    const { cards: _cards, bosId: _bos, eosId: _eos, normEps: _eps, alternativeLayers: _layers, ...facts } =
+    const { cards: _cards, bosId: _bos, eosId: _eos, normEps: _eps, inFairseq2: _built, ...facts } =
       architecture;
     assertEquals(facts, {
       family: "llama",
@@ -61,8 +61,8 @@ Deno.test("llamaArchitectures has what fairseq2 0.8.1 has, but for the layers of
         },
       }),
     });
-    const layers = name.endsWith("13b") ? [config.num_layers] : [];
-    assertEquals(architecture.alternativeLayers, layers);
+    const built = name.endsWith("13b") ? { layers: config.num_layers } : undefined;
+    assertEquals(architecture.inFairseq2, built);
   }
 });
 

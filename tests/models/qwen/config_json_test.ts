@@ -89,7 +89,7 @@ const published = {
 
 Deno.test("parseConfigJson() reads the published ones of Qwen as the architectures that they are", () => {
   for (const [name, fields] of Object.entries(published)) {
-    const { name: _, cards: _cards, alternativeLayers: _layers, ...architecture } = findArchitecture(name);
+    const { name: _, cards: _cards, inFairseq2: _built, ...architecture } = findArchitecture(name);
     const tokens = { bosId: 151643, eosId: 151645 };
     assertEquals(parseConfigJson(JSON.stringify(fields)).model, { ...architecture, ...tokens }, name);
   }

@@ -1,0 +1,39 @@
+/**
+ * OLMo 2 and 3, as a family of models.
+ *
+ * @module
+ */
+
+import type { Family } from "../family.ts";
+import { END_OF_TEXT, olmoArchitectures, PAD } from "./architectures.ts";
+import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
+import { readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
+import { olmoParameters } from "./parameters.ts";
+
+/** OLMo 2 and 3. */
+export const olmo: Family = {
+  name: "olmo",
+  title: "OLMo",
+  whose: WHOSE,
+  parameters: olmoParameters,
+  architectures: olmoArchitectures,
+  usualTokens: ({ vocabSize }) => vocabSize > PAD ? { eosId: END_OF_TEXT } : {},
+  modelYaml: {
+    generations: ["0.5+"],
+    defaultArchitecture: "olmo2_1b",
+    read: readOlmoConfig,
+    write: writeOlmoConfig,
+    notes: (_, { shards }) =>
+      shards === 1 ? [] : [
+        "fairseq2 0.8.1 can't compute OLMo models in several shards, whose norms of q and k it leaves whole; write one " +
+        "with --shards 1",
+      ],
+  },
+  configJson: {
+    types: OLMO_TYPES,
+    version: "4.57.6",
+    read: readOlmoJson,
+    write: writeOlmoJson,
+    notes: olmoJsonNotes,
+  },
+};
