@@ -194,7 +194,9 @@ const KNOWN_FLAGS = 0x0808;
 
 /** What an entry has that readers take in different ways. */
 function oddityOf(entry: ZipEntry): string | undefined {
-  const { rawBitFlag = -1, diskNumberStart, rawComment, rawExtraField } = entry;
+  const { filename, rawFilename, rawBitFlag = -1, diskNumberStart, rawComment, rawExtraField } = entry;
+  // zip.js takes names from an extra field as well, and has code pages for those that aren't UTF-8; torch has neither.
+  if (!sameName(filename, rawFilename)) return "the record has another name in its directory's bytes";
   if ((rawBitFlag & ~KNOWN_FLAGS) !== 0) return `the record has the flags 0x${rawBitFlag.toString(16)}`;
   if (diskNumberStart !== 0) return "the record lies on another disk";
   if (rawComment.length > 0) return "the record has a comment";
@@ -207,6 +209,11 @@ function oddityOf(entry: ZipEntry): string | undefined {
     kinds.add(kind);
   }
   return undefined;
+}
+
+function sameName(name: string, raw: Uint8Array): boolean {
+  const bytes = new TextEncoder().encode(name);
+  return bytes.length === raw.length && bytes.every((byte, i) => byte === raw[i]);
 }
 
 function decapitalize(text: string): string {

@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { crc32 } from "node:zlib";
 import { FormatError } from "../../lib/error.ts";
 import {
   Global,
@@ -96,6 +97,19 @@ function twoPlaces(): Uint8Array {
     },
     ...rest,
   ]);
+}
+
+/** An archive whose data.pkl has another name in a field for names, and another record that name. */
+function twoNames(): Uint8Array {
+  const path = (raw: string, name: string) =>
+    le([0x7075, 2], [5 + name.length, 2], [1, 1], [crc32(text(raw)), 4], text(name));
+  const named = (record: ZipRecord, raw: string, name: string): ZipRecord => ({
+    ...record,
+    name: raw,
+    local: { name, flags: 0 },
+    directory: { flags: 0, extra: path(raw, name) },
+  });
+  return buildZip([named(first, "m/x", "m/data.pkl"), named(other, "m/data.pkl", "m/x"), ...rest]);
 }
 
 const differOnlyInCase =
@@ -275,6 +289,12 @@ const cases: [what: string, bytes: Uint8Array, torch: string, message: string][]
     twoPlaces(),
     "other 1",
     odd("m/data.pkl", "the record has two extra fields of one kind"),
+  ],
+  [
+    "two names for one record",
+    twoNames(),
+    "other 1",
+    odd("m/data.pkl", "the record has another name in its directory's bytes"),
   ],
   [
     "data behind",
