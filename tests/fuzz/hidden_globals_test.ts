@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { crc32 } from "node:zlib";
 import { CheckpointError } from "../../lib/error.ts";
 import { inspectGlobals } from "../../lib/inspect/globals.ts";
 import { OPCODES } from "../../lib/pickle/mod.ts";
@@ -16,7 +17,7 @@ import { ascii, global, pickle, u32, u64 } from "../pickle/assemble.ts";
 import { fileOf } from "../safetensors/_files.ts";
 import { archiveWith, arrayOf, attacks, call, legacy, tarOf } from "../threats/_attacks.ts";
 import { CANARY, whoRuns } from "../threats/_canary.ts";
-import { buildZip, concat } from "../torch/_zip.ts";
+import { buildZip, concat, le } from "../torch/_zip.ts";
 import { mutate } from "./_mutator.ts";
 
 const FILES = Number(Deno.env.get("CKPT_FUZZ") ?? 600);
@@ -80,7 +81,7 @@ function stream(random: Random): Uint8Array {
   }
 }
 
-/** An archive whose records have names that may be taken for others. */
+/** An archive whose records may be taken for others: by their names, or by what fields say twice. */
 function archive(random: Random): Uint8Array {
   const names = [
     "data.pkl",
@@ -95,23 +96,38 @@ function archive(random: Random): Uint8Array {
   ];
   const stems = ["m", "M", "m/m", "", "."];
   const stem = random.integer(0, 9) === 0 ? random.pick(stems) : "m";
-  const records = Array.from({ length: random.integer(1, 4) }, () => ({
-    name: `${random.integer(0, 9) === 0 ? random.pick(stems) : stem}/${random.pick(names)}`,
-    data: random.integer(0, 2) === 0 ? ascii("N.") : call,
-    ...(random.integer(0, 3) > 0 ? {} : {
-      directory: random.pick([
-        { attributes: 0x10, made: 0x300 },
-        { flags: random.integer(0, 0xffff) },
-        { disk: random.integer(0, 2) },
-        { comment: ascii("PK\x06\x07") },
-      ]),
-    }),
-  }));
-  const data = buildZip([...records, { name: `${stem}/version`, data: ascii("3\n") }], {
+  const name = () => `${random.integer(0, 9) === 0 ? random.pick(stems) : stem}/${random.pick(names)}`;
+  let at = 0;
+  const records = Array.from({ length: random.integer(1, 4) }, () => {
+    const here = at;
+    const raw = name();
+    const data = random.integer(0, 2) === 0 ? ascii("N.") : call;
+    const other = random.integer(0, 2) === 0 ? random.pick(["m/data.pkl", name()]) : raw;
+    at += 30 + other.length + data.length;
+    const zip64 = (place: number) => le([1, 2], [8, 2], [place, 8]);
+    const path = (name: string) =>
+      le([0x7075, 2], [5 + name.length, 2], [1, 1], [crc32(ascii(raw)), 4], ascii(name));
+    const directory = random.pick([
+      {},
+      {},
+      { attributes: 0x10, made: 0x300 },
+      { flags: random.integer(0, 0xffff) },
+      { disk: random.integer(0, 2) },
+      { comment: ascii("PK\x06\x07") },
+      { headerAt: 0xffffffff, extra: concat(zip64(random.integer(0, 1) * here), zip64(here)) },
+      { flags: 0, extra: path(other) },
+      { flags: 0, extra: path("m/data.pkl") },
+    ]);
+    return { name: raw, data, directory, local: { name: other, flags: random.pick([0, 0x800]) } };
+  });
+  const bytes = buildZip([...records, { name: `${stem}/version`, data: ascii("3\n") }], {
     ...(random.integer(0, 1) === 0 ? { zip64: false } : {}),
     ...(random.integer(0, 4) === 0 ? { suffix: call } : {}),
   });
-  return random.integer(0, 2) === 0 ? mutate(random, data, { others: [data, ...seeds], words }) : data;
+  if (random.integer(0, 2) > 0) return bytes;
+  // Somewhere, or in the directory and behind it alone.
+  const from = random.integer(0, 1) * (at + `${stem}/version`.length + 32);
+  return mutate(random, bytes, { others: [bytes, ...seeds], words, from: Math.min(from, bytes.length - 1) });
 }
 
 /** An array of numpy's, or what looks like one. */
@@ -156,6 +172,7 @@ function fileOfIndex(index: number): { readonly name: string; readonly bytes: Ui
   const make = random.pick([
     stream,
     stream,
+    archive,
     archive,
     headed,
     (random: Random) => mutate(random, random.pick(seeds), { others: seeds, words }),
