@@ -55,6 +55,7 @@ const converting: Nonsense<ConvertOptions> = {
   dtype: ["float64", "", 16, NaN, null],
   maxShardSize: [...noNumbers, 0, "5GB"],
   tokenizer: noTexts,
+  instruct: noFlags,
   layout: ["new", "", 5, NaN, null],
   jobs: [...noNumbers, 0, 257],
   clone: noFlags,

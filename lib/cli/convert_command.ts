@@ -54,7 +54,13 @@ export const convertCommand: Command = {
       value: "SIZE",
       help: "Split safetensors files at SIZE, such as 5GB (huggingface)",
     },
-    { name: "tokenizer", value: "FILE", help: "Convert this tokenizer.model, too (huggingface)" },
+    {
+      name: "tokenizer",
+      value: "PATH",
+      help: "A tokenizer.model to convert, or a directory with a tokenizer (huggingface)",
+    },
+    { name: "no-tokenizer", help: "Leave the tokenizer that lies beside the input (huggingface)" },
+    { name: "instruct", help: "It is an instruct model, though nothing says so (huggingface, fairseq2)" },
     {
       name: "layout",
       value: "LAYOUT",

@@ -78,12 +78,20 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
 /** The options that say what is to be written. */
 function outputOptions(args: Arguments): OutputOptions {
   const size = args.value("max-shard-size");
+  const tokenizer = args.value("tokenizer");
+  if (tokenizer !== undefined && args.flag("no-tokenizer")) {
+    throw new UsageError(
+      "Options --tokenizer and --no-tokenizer contradict each other",
+      convertCommand.words,
+    );
+  }
   return {
     to: args.choice("to", targets),
     dtype: args.choice("dtype", ["bfloat16", "float16", "float32"]),
     layout: args.choice("layout", ["legacy", "native"]),
     maxShardSize: size === undefined ? undefined : parseShardSize(size),
-    tokenizer: args.value("tokenizer"),
+    tokenizer: args.flag("no-tokenizer") ? false : tokenizer,
+    instruct: args.flag("instruct"),
   };
 }
 

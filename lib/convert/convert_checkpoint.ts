@@ -149,20 +149,21 @@ export async function planConversion(
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
-  const { files, notes } = await planOutput(checkpoint, resolved, options);
-  checkInputIsSafe(options.output, checkpoint);
+  const { files, sources = [], notes } = await planOutput(checkpoint, resolved, options);
+  const plan: Plan = { files, sources: [...checkpoint.sources, ...sources], known: checkpoint.known };
+  checkInputIsSafe(options.output, checkpoint.path, plan);
   // A task that comes late finds the output that the others have finished; writeOutput compares it.
   checkOutput(options.output, [checkpoint.path], options.task !== undefined);
   return {
     checkpoint,
     resolved,
     notes: [...checkpoint.notes, ...resolved.notes, ...unknown, ...notes],
-    plan: { files, sources: checkpoint.sources, known: checkpoint.known },
+    plan,
   };
 }
 
 /** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */
-function checkInputIsSafe(output: string, { path, sources }: Checkpoint): void {
+function checkInputIsSafe(output: string, path: string, { sources }: Plan): void {
   const partial = realPath(outputPaths(output).partial);
   if (partial === undefined) return;
   for (const input of [path, ...sources.map((source) => source.path)]) {

@@ -6,20 +6,20 @@
 
 import { type CastType, castTypes } from "../bytes/view.ts";
 import { OptionError } from "../error.ts";
-import { oneOf, type Rules, text, wholeNumber } from "../options.ts";
+import { flag, oneOf, type Rules, text, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { fairseq2Files } from "../layouts/fairseq2/write.ts";
-import { huggingFaceFiles } from "../layouts/huggingface/write.ts";
+import { fairseq2Files, isNativeLayout } from "../layouts/fairseq2/write.ts";
 import { metaFiles } from "../layouts/reference/meta.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
 import { paramsNotes } from "../layouts/reference/params_json.ts";
 import { referenceFiles } from "../layouts/reference/write.ts";
 import { reshardedShards } from "../layouts/resharded.ts";
 import { differingReplicas, reshard } from "../layouts/reshard.ts";
+import { planHuggingFace } from "./plan_huggingface.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
+import { lostTokens, resolveTokens } from "./resolve_tokens.ts";
 import { type Target, targets } from "./target.ts";
 import { areMatricesTied } from "../layouts/tied.ts";
-import { tokenizerFiles } from "../tokenizers/tokenizer_files.ts";
 
 /** What is to be written. */
 export interface OutputOptions {
@@ -31,8 +31,13 @@ export interface OutputOptions {
   readonly dtype?: CastType;
   /** The bytes of a safetensors file's tensors at most, for Hugging Face; 5 GB by default. */
   readonly maxShardSize?: number;
-  /** The path of a `tokenizer.model` to convert, for Hugging Face. */
-  readonly tokenizer?: string;
+  /**
+   * The tokenizer, for Hugging Face: the path of a `tokenizer.model` to convert, or of a directory that has one of
+   * Hugging Face's. Without it the input's goes along, where that is Hugging Face's, too; `false` leaves it.
+   */
+  readonly tokenizer?: string | false;
+  /** Whether the model is an instruct one, where its name doesn't say so: it stops at the end of a turn. */
+  readonly instruct?: boolean;
   /** Which of fairseq2's layouts: `"legacy"` (0.2 to 0.4), the default, or `"native"` (0.5 and later). */
   readonly layout?: "legacy" | "native";
 }
@@ -46,7 +51,8 @@ export const outputRules: Rules<OutputOptions> = {
   shards: wholeNumber(1, MAX_SHARDS),
   dtype: oneOf(castTypes),
   maxShardSize: wholeNumber(1),
-  tokenizer: text,
+  tokenizer: { what: `${text.what}, or false`, allows: (value) => value === false || text.allows(value) },
+  instruct: flag,
   layout: oneOf(["legacy", "native"]),
 };
 
@@ -56,6 +62,7 @@ const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to">, readonly Targe
   dtype: ["huggingface"],
   maxShardSize: ["huggingface"],
   tokenizer: ["huggingface"],
+  instruct: ["huggingface", "fairseq2"],
   layout: ["fairseq2"],
 };
 
@@ -76,49 +83,35 @@ export async function planOutput(
 ): Promise<PlannedOutput> {
   const { to = "reference", shards } = options;
   for (const name of Object.keys(optionsOf) as (keyof typeof optionsOf)[]) {
-    if (options[name] !== undefined && !optionsOf[name].includes(to)) {
+    // What is false asks for nothing.
+    if ((options[name] ?? false) !== false && !optionsOf[name].includes(to)) {
       throw new OptionError(
         `The ${to} layout has no ${optionNames[name]}; it goes with ${optionsOf[name].join(", ")}`,
       );
     }
   }
   const { model } = resolved;
-  const architecture = resolved.architecture === undefined ? {} : { architecture: resolved.architecture };
   const count = shards === undefined ? {} : { shards };
   const notes = replicaNotes(checkpoint, resolved, options);
   const planned = await plan();
-  return { files: planned.files, notes: [...notes, ...planned.notes] };
+  return { ...planned, notes: [...notes, ...planned.notes] };
 
   async function plan(): Promise<PlannedOutput> {
     switch (to) {
       case "reference": {
         const parts = reshardedShards(checkpoint, model, shards ?? checkpoint.shards.length);
-        return {
-          files: referenceFiles(parts, model, checkpoint.dialect),
-          notes: paramsNotes(model, "reference", resolved.architecture),
-        };
+        const files = referenceFiles(parts, model, checkpoint.dialect);
+        const notes = paramsNotes(model, "reference", resolved.architecture);
+        return { files, notes: [...notes, ...lossNotes(checkpoint, resolved, to)] };
       }
-      case "meta":
-        return metaFiles(checkpoint, model, count);
-      case "fairseq2": {
-        const layout = options.layout === undefined ? {} : { layout: options.layout };
-        return fairseq2Files(checkpoint, model, { ...count, ...layout, ...architecture, tied: isTied() });
+      case "meta": {
+        const { files, notes } = metaFiles(checkpoint, model, count);
+        return { files, notes: [...notes, ...lossNotes(checkpoint, resolved, to)] };
       }
-      case "huggingface": {
-        const { dtype, maxShardSize, tokenizer } = options;
-        const weights = huggingFaceFiles(checkpoint, model, {
-          ...architecture,
-          tied: isTied(),
-          ...(dtype === undefined ? {} : { dtype }),
-          ...(maxShardSize === undefined ? {} : { maxShardSize }),
-        });
-        if (tokenizer === undefined) return weights;
-        const converted = await tokenizerFiles(tokenizer, resolved);
-        return {
-          files: [...weights.files, ...converted.files],
-          notes: [...weights.notes, ...converted.notes],
-        };
-      }
+      case "fairseq2":
+        return planFairseq2(checkpoint, resolved, options, isTied());
+      case "huggingface":
+        return await planHuggingFace(checkpoint, resolved, { ...options, tied: isTied() });
     }
   }
 
@@ -127,12 +120,47 @@ export async function planOutput(
   }
 }
 
+/** Plans a checkpoint of fairseq2's. A model.yaml has room for one token that ends a sequence, or from 0.5 on for none. */
+function planFairseq2(
+  checkpoint: Checkpoint,
+  resolved: ResolvedModel,
+  { layout, shards, instruct }: OutputOptions,
+  tied: boolean,
+): PlannedOutput {
+  const found = resolveTokens(checkpoint, resolved, { instruct });
+  const { eosIds: _, ...others } = found.tokens;
+  const tokens = { ...others, ...(found.mainEnd !== undefined && { eosIds: [found.mainEnd] }) };
+  const { files, notes } = fairseq2Files(checkpoint, resolved.model, {
+    tied,
+    tokens,
+    ...(layout !== undefined && { layout }),
+    ...(shards !== undefined && { shards }),
+  });
+  const isNative = isNativeLayout(resolved.model, layout);
+  const lost = lostTokens(resolved, found, isNative ? {} : tokens);
+  const why = isNative
+    ? "says no special tokens from fairseq2 0.5 on"
+    : "has room for one token that ends a sequence";
+  return {
+    files,
+    notes: [...notes, ...found.notes, ...(lost === undefined ? [] : [`model.yaml ${why}; lost: ${lost}`])],
+  };
+}
+
+/** What a layout that says no tokens loses of those that a Hugging Face input says. */
+function lossNotes(checkpoint: Checkpoint, resolved: ResolvedModel, to: Target): string[] {
+  if (checkpoint.naming !== "huggingface") return [];
+  const lost = lostTokens(resolved, resolveTokens(checkpoint, resolved), {});
+  return lost === undefined ? [] : [`the ${to} layout says no special tokens; lost: ${lost}`];
+}
+
 /** What the options are called on the command line. */
 const optionNames: Readonly<Record<keyof typeof optionsOf, string>> = {
   shards: "--shards",
   dtype: "--dtype",
   maxShardSize: "--max-shard-size",
   tokenizer: "--tokenizer",
+  instruct: "--instruct",
   layout: "--layout",
 };
 

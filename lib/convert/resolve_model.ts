@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "../deps.ts";
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
 import { describeFailure } from "../bytes/source.ts";
 import { familyOf } from "../models/families.ts";
@@ -42,8 +43,10 @@ export interface ResolvedModel {
   readonly model: ModelDescription;
   /** The architecture's name, or `undefined` for sizes of its own. */
   readonly architecture: string | undefined;
-  /** The name by which the user, or a model.yaml, called it: an architecture or a model card. */
+  /** The name by which the user called it, an architecture or a model card; or the card that a model.yaml names. */
   readonly card?: string;
+  /** The file that says the model's special tokens, where one does: else those in `model` are but the usual ones. */
+  readonly tokensFrom?: string;
   /** Fields of the model.yaml that ckpt doesn't know. They may change what the model computes. */
   readonly unknownFields: readonly UnknownField[];
   /** What a user should be told. */
@@ -85,10 +88,21 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];
   const yaml = fittingYaml(checkpoint, observed, notes);
-  const description = asTrained(checkpoint, yaml, { ...architecture, eosId }, name, notes);
+  const named = { ...architecture, ...(eosId !== undefined && { eosIds: [eosId] }) };
+  const description = asTrained(checkpoint, yaml, named, name, notes);
   const resolved = check(checkpoint, observed, description, architecture, name, architecture.name);
   const unknownFields = yaml?.unknownFields ?? [];
-  return { ...resolved, card: name, unknownFields, notes: [...resolved.notes, ...notes] };
+  // An architecture's name says less than the model.yaml, if that names a model which has the architecture.
+  const base = name === architecture.name ? yaml?.base : undefined;
+  const card = base?.architecture === architecture ? base.name : name;
+  const said = yaml ?? checkpoint.model;
+  return {
+    ...resolved,
+    card,
+    unknownFields,
+    ...(said === undefined ? {} : tokenSource(checkpoint, said, yaml && checkpoint.modelYaml)),
+    notes: [...resolved.notes, ...notes],
+  };
 }
 
 /**
@@ -106,16 +120,27 @@ function asTrained(
   const config = checkpoint.naming === "huggingface" ? checkpoint.model : yaml;
   if (config === undefined) return asComputed(checkpoint, named, notes);
   checkFamily(checkpoint, named, name, config.family);
-  const { ropeScaling: _, ...rest } = named;
-  const { bosId = named.bosId, eosId = named.eosId, ropeTheta, maxSeqLen, ropeScaling } = config;
+  const { ropeScaling: _, bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = named;
+  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling } = config;
   return {
     ...rest,
     ropeTheta,
     maxSeqLen,
     ...(ropeScaling === undefined ? {} : { ropeScaling }),
     ...(bosId === undefined ? {} : { bosId }),
-    ...(eosId === undefined ? {} : { eosId }),
+    ...(eosIds === undefined ? {} : { eosIds }),
+    ...(padId === undefined ? {} : { padId }),
   };
+}
+
+/** Which file says a model's tokens: a config.json says all of them, a model.yaml of 0.5 or later none. */
+function tokenSource(
+  { naming, path }: Checkpoint,
+  { bosId, eosIds }: ModelDescription,
+  yaml: string | undefined,
+): { readonly tokensFrom?: string } {
+  if (yaml !== undefined) return bosId === undefined && eosIds === undefined ? {} : { tokensFrom: yaml };
+  return naming === "huggingface" ? { tokensFrom: join(path, "config.json") } : {};
 }
 
 /**
@@ -191,7 +216,7 @@ function checkFamily(
 function fromDescription(checkpoint: Checkpoint, description: ModelDescription): ResolvedModel {
   const observed = observeShape(checkpoint.shards, familyOf(description));
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, description));
-  return check(
+  const resolved = check(
     checkpoint,
     observed,
     description,
@@ -199,6 +224,7 @@ function fromDescription(checkpoint: Checkpoint, description: ModelDescription):
     checkpoint.path,
     fit?.architecture.name,
   );
+  return { ...resolved, ...tokenSource(checkpoint, description, undefined) };
 }
 
 function fromShapes(checkpoint: Checkpoint): ResolvedModel {
@@ -254,10 +280,10 @@ function fromConfig(checkpoint: Checkpoint, config: ModelConfig, path: string): 
   checkFields(asBuilt(config, config.architecture, observed).model, observed, path);
   const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, config));
   const resolved = check(checkpoint, observed, config, config.architecture, path, fit?.architecture.name);
-  const card = config.base?.name ?? config.architecture?.name;
   return {
     ...resolved,
-    ...(card === undefined ? {} : { card }),
+    ...(config.base === undefined ? {} : { card: config.base.name }),
+    ...tokenSource(checkpoint, config, path),
     unknownFields: config.unknownFields,
     notes: [...resolved.notes, ...config.notes],
   };

@@ -6,18 +6,19 @@ import { JsonError, parseStrictJson } from "../safetensors/json.ts";
 /**
  * Parses a text that is one JSON object.
  *
- * @param text The text, of 65536 characters at most.
+ * @param text The text.
  * @param file The file, as errors name it.
+ * @param maxCharacters The most characters that it may have; 65536 by default.
  * @returns The fields, with a `Map` for each object in it.
  * @throws {ConfigError} If it is too long, no JSON, no object, or says a field twice.
  */
-export function parseJsonFields(text: string, file: string): ConfigFields {
-  if (text.length > MAX_CONFIG_CHARACTERS) {
-    throw new ConfigError(
-      file,
-      "",
-      `expected at most ${MAX_CONFIG_CHARACTERS} characters, got ${text.length}`,
-    );
+export function parseJsonFields(
+  text: string,
+  file: string,
+  maxCharacters: number = MAX_CONFIG_CHARACTERS,
+): ConfigFields {
+  if (text.length > maxCharacters) {
+    throw new ConfigError(file, "", `expected at most ${maxCharacters} characters, got ${text.length}`);
   }
   let value: unknown;
   try {

@@ -6,11 +6,14 @@ export class ConfigError extends FormatError {
   readonly file: string;
   /** The field at fault with all that it lies in, such as `model_config.num_layers`; empty for the whole file. */
   readonly field: string;
+  /** What is wrong with it, without file and field. */
+  readonly problem: string;
 
   /** Makes an error about a field of a file. */
   constructor(file: string, field: string, problem: string) {
     super([file, field, problem].filter((part) => part !== "").join(": "));
     this.file = file;
     this.field = field;
+    this.problem = problem;
   }
 }

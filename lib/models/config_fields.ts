@@ -165,7 +165,7 @@ export function show(value: unknown): string {
 }
 
 /** Words as a sentence lists them. */
-export function listed(words: readonly string[], conjunction: "and" | "or"): string {
+export function listed(words: readonly (string | number)[], conjunction: "and" | "or"): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
 }
 

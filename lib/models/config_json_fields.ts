@@ -10,7 +10,6 @@ import {
   anyNumber,
   boolean,
   type ConfigFields,
-  type Kind,
   positiveInteger,
   positiveNumber,
   show,
@@ -26,6 +25,7 @@ import {
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
 } from "./limits.ts";
+import { endsJson, readTokenFields } from "./token_fields.ts";
 import { headsProblem, type ModelDescription, type SpecialTokens } from "./model_description.ts";
 
 /** What transformers' class takes where a `config.json` says nothing. */
@@ -49,14 +49,12 @@ export type DecoderFields = Omit<FamilyModel, "multipleOf" | "ropeTheta" | "embe
  * @param fields The fields.
  * @param whose Whose code is to compute the model, for messages.
  * @param defaults What transformers takes where they say nothing.
- * @param notes Takes what a user should be told.
  * @throws {ConfigError} If a field isn't what it must be, or says of the model what the code can't compute.
  */
 export function readDecoder(
   fields: ConfigFields,
   whose: string,
   defaults: DecoderDefaults,
-  notes: string[],
 ): DecoderFields {
   const heads = fields.get("num_attention_heads", positiveInteger(MAX_HEADS));
   const shape = {
@@ -79,7 +77,7 @@ export function readDecoder(
   return {
     ...shape,
     headDim: headDim ?? shape.dim / heads,
-    ...readTokens(fields, defaults, notes),
+    ...readTokenFields(fields, defaults),
     maxSeqLen: fields.optional("max_position_embeddings", positiveInteger(MAX_SEQUENCE_LENGTH)) ??
       defaults.maxSeqLen,
     normEps: fields.optional("rms_norm_eps", positiveNumber) ?? defaults.normEps,
@@ -171,38 +169,6 @@ export function readRopeMapping(
   return { ropeTheta, scaling: { kind, fields: rope } };
 }
 
-/** A token, `null`, or -1, which early configurations have for none. */
-const token: Kind<number | null> = {
-  expectation: (value) =>
-    value === null ||
-      typeof value === "number" && Number.isInteger(value) && value >= -1 && value <= MAX_VOCABULARY
-      ? undefined
-      : "a token's number or null",
-};
-
-function readTokens(fields: ConfigFields, defaults: SpecialTokens, notes: string[]): SpecialTokens {
-  const read = (name: string, absent: number | undefined): number | undefined => {
-    let value = fields.values.has(name) ? fields.values.get(name) ?? null : absent ?? null;
-    if (name === "eos_token_id" && Array.isArray(value) && value.length > 0) {
-      if (value.length > 1) {
-        notes.push(`${name} has several tokens; the first one, ${show(value[0])}, is taken`);
-      }
-      value = value[0];
-    }
-    const expected = token.expectation(value);
-    if (expected !== undefined) throw fields.error(name, `expected ${expected}, got ${show(value)}`);
-    return value === null || value === -1 ? undefined : value as number;
-  };
-  const bosId = read("bos_token_id", defaults.bosId);
-  const eosId = read("eos_token_id", defaults.eosId);
-  const padId = read("pad_token_id", defaults.padId);
-  return {
-    ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosId }),
-    ...(padId !== undefined && { padId }),
-  };
-}
-
 /**
  * Writes the fields that all families have.
  *
@@ -222,7 +188,7 @@ export function writeDecoder(
     attention_dropout: new PythonFloat(0),
     // Left out, they would be those that the class has by default.
     bos_token_id: tokens.bosId ?? null,
-    eos_token_id: tokens.eosId ?? null,
+    eos_token_id: endsJson(tokens) ?? null,
     head_dim: model.headDim,
     hidden_act: "silu",
     hidden_size: model.dim,

@@ -9,6 +9,7 @@ import type { YamlMapping } from "../python/yaml_printer.ts";
 import type { ConfigFields } from "./config_fields.ts";
 import type { ObservedShape } from "./fit_architecture.ts";
 import type { ModelDescription, ModelShape, SpecialTokens } from "./model_description.ts";
+import type { TokenFamily } from "./token_family.ts";
 
 /** Whose names tensors have. */
 export type Naming = "fairseq2" | "reference" | "huggingface";
@@ -79,7 +80,7 @@ export interface ModelYamlFields {
   readonly form: ModelYamlForm;
   /** Whether the output projection is the embedding; forms until 0.4 can't say so and needn't. */
   readonly tied: boolean;
-  /** The special tokens. */
+  /** The special tokens. Until 0.4 there is room for one that ends a sequence, the first; later for `padId` at most. */
   readonly tokens: SpecialTokens;
 }
 
@@ -149,8 +150,6 @@ export interface ConfigJsonCodec {
    * read theirs.
    */
   readonly version: string;
-  /** How `generation_config.json` has the model sampled from. */
-  readonly sampling?: Record<string, PythonJsonValue>;
   /** What a user should be told: what versions of transformers can't do of a model. */
   readonly notes?: (model: ModelDescription) => string[];
   /**
@@ -222,10 +221,8 @@ export interface Family {
   readonly parameters: readonly ParameterSpec[];
   /** The published architectures. */
   readonly architectures: readonly Architecture[];
-  /** The token that ends a sequence in the models of a card, where it isn't its architecture's. */
-  readonly endOfTurn?: (card: string) => number | undefined;
-  /** The special tokens of a model whose configuration and name say none. */
-  readonly usualTokens: (model: ModelDescription) => SpecialTokens;
+  /** What it knows of its special tokens. */
+  readonly tokens: TokenFamily;
   /** Its configuration in fairseq2. */
   readonly modelYaml: ModelYamlCodec;
   /** Its configuration in Hugging Face's layout. */

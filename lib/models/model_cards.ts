@@ -16,7 +16,7 @@ export interface ModelCard {
   readonly name: string;
   /** The architecture. */
   readonly architecture: Architecture;
-  /** The token that ends a sequence. Instruction-tuned models end a turn instead. */
+  /** The one token that ends a sequence in fairseq2. Instruction-tuned models end a turn instead. */
   readonly eosId: number | undefined;
 }
 
@@ -31,8 +31,11 @@ const cards: ReadonlyMap<string, ModelCard> = new Map(
   ),
 );
 
-function modelCard(name: string, architecture: Architecture, { endOfTurn }: Family): ModelCard {
-  return Object.freeze({ name, architecture, eosId: endOfTurn?.(name) ?? architecture.eosId });
+function modelCard(name: string, architecture: Architecture, { tokens }: Family): ModelCard {
+  const eosId = tokens.isInstruct(name)
+    ? tokens.turnEnd({ model: architecture, card: name })
+    : architecture.eosIds?.[0];
+  return Object.freeze({ name, architecture, eosId });
 }
 
 /**

@@ -71,8 +71,8 @@ export interface ModelShape {
 export interface SpecialTokens {
   /** The token that begins a sequence. */
   readonly bosId?: number;
-  /** The token that ends a sequence. */
-  readonly eosId?: number;
+  /** The tokens that end a sequence, never none: generation stops at each of them. */
+  readonly eosIds?: readonly number[];
   /** The token that pads a sequence. */
   readonly padId?: number;
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Llama3Version } from "./special_tokens.ts";
+import type { Llama3Version } from "../models/token_family.ts";
 
 /**
  * The chat template of a version's instruct models, that which transformers 4.46.3 `convert_llama_weights_to_hf.py`

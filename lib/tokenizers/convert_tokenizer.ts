@@ -6,18 +6,14 @@
 
 import type { Literal, OutputFile } from "../copy/plan.ts";
 import { MismatchError, OptionError } from "../error.ts";
+import type { Llama3Version, LlamaVersion } from "../models/token_family.ts";
 import { type TokenizerKind, tokenizerKind } from "./detect.ts";
 import type { FileContent } from "./file_content.ts";
 import { llama2Files } from "./llama2_files.ts";
 import { llama3Files } from "./llama3_files.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
-import { type Llama3Version, SPECIAL_TOKENS } from "./special_tokens.ts";
+import { SPECIAL_TOKENS } from "./special_tokens.ts";
 import { parseTiktoken } from "./tiktoken.ts";
-
-/**
- * A version of LLaMA, which decides on the kind of its tokenizer and on what its special tokens are called.
- */
-export type LlamaVersion = "1" | "2" | Llama3Version;
 
 /** Whose tokenizer is to be converted. */
 export interface TokenizerOptions {
@@ -47,6 +43,8 @@ export interface ConvertedTokenizer {
   readonly bosId: number;
   /** The id that a sequence ends with; a turn, in an instruct model. */
   readonly eosId: number;
+  /** All ids at which generation is to stop. */
+  readonly eosIds: readonly number[];
   /** What the user should know, in a sentence each. */
   readonly notes: readonly string[];
 }
@@ -115,7 +113,7 @@ function convertTiktoken(
 }
 
 function convertSentencePiece(bytes: Uint8Array, options: TokenizerOptions): ConvertedTokenizer {
-  const { path, version, instruct } = options;
+  const { path } = options;
   const { pieces, keepsText } = parseSentencePiece(bytes, path);
   const notes = checkSize("sentencepiece", pieces.length, options);
   if (!keepsText) {
@@ -132,9 +130,6 @@ function convertSentencePiece(bytes: Uint8Array, options: TokenizerOptions): Con
       }, behind which transformers' ` +
         "LLaMA tokenizer adds a space; texts with them will have other ids",
     );
-  }
-  if (instruct) {
-    notes.push(`there is no chat template, since transformers' script has none for LLaMA ${version}`);
   }
   const { files, ...ids } = llama2Files(pieces, path);
   files.set("tokenizer.model", [bytes]);

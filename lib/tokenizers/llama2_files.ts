@@ -58,7 +58,7 @@ const DECODER: Component = {
 export function llama2Files(
   pieces: readonly Piece[],
   path: string,
-): { files: Map<string, FileContent>; bosId: number; eosId: number } {
+): { files: Map<string, FileContent>; bosId: number; eosId: number; eosIds: readonly number[] } {
   const addedTokens = addedTokensOf(pieces);
   const json = tokenizerJson({
     addedTokens,
@@ -96,6 +96,7 @@ export function llama2Files(
     ]),
     bosId: BEGIN_ID,
     eosId: END_ID,
+    eosIds: [END_ID],
   };
 }
 

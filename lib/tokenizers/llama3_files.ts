@@ -9,12 +9,13 @@ import { FormatError } from "../error.ts";
 import { recoverMerges } from "./bpe_merges.ts";
 import { byteLevelText } from "./byte_unicode.ts";
 import { llama3ChatTemplate } from "./chat_templates.ts";
+import type { Llama3Version } from "../models/token_family.ts";
 import {
   BEGIN_OF_TEXT,
+  END_OF_MESSAGE,
   END_OF_TEXT,
   END_OF_TURN,
   llama3SpecialTokens,
-  type Llama3Version,
 } from "./special_tokens.ts";
 import { type FileContent, textContent } from "./file_content.ts";
 import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
@@ -54,14 +55,15 @@ export interface Llama3Model {
  * @param tokens The vocabulary by rank, each token with a character for each byte.
  * @param model The model.
  * @param path The path of the vocabulary, for messages.
- * @returns The files' contents by name, and the ids of the tokens that a sequence begins and ends with.
+ * @returns The files' contents by name, the ids of the tokens that a sequence begins and ends with, and all at which
+ * generation is to stop.
  * @throws {FormatError} If the vocabulary has a special token of the version, or merges without end.
  */
 export function llama3Files(
   tokens: readonly string[],
   model: Llama3Model,
   path: string,
-): { files: Map<string, FileContent>; bosId: number; eosId: number } {
+): { files: Map<string, FileContent>; bosId: number; eosId: number; eosIds: readonly number[] } {
   const special = llama3SpecialTokens(model.version);
   const texts = new Set(special);
   for (const [rank, token] of tokens.entries()) {
@@ -77,8 +79,13 @@ export function llama3Files(
     special: true,
   }));
   const bos = BEGIN_OF_TEXT;
-  const eos = model.instruct ? END_OF_TURN : END_OF_TEXT;
-  const bosId = tokens.length + special.indexOf(bos);
+  // A turn of an instruct model ends a text, too, or a call of a tool: all of them stop it, as published.
+  const ends = model.instruct
+    ? [END_OF_TEXT, END_OF_MESSAGE, END_OF_TURN].filter((text) => texts.has(text))
+    : [END_OF_TEXT];
+  const eos = ends.at(-1)!;
+  const idOf = (text: string) => tokens.length + special.indexOf(text);
+  const bosId = idOf(bos);
   const json = tokenizerJson({
     addedTokens,
     normalizer: null,
@@ -108,6 +115,7 @@ export function llama3Files(
       ["tokenizer_config.json", textContent(config)],
     ]),
     bosId,
-    eosId: tokens.length + special.indexOf(eos),
+    eosId: idOf(eos),
+    eosIds: ends.map(idOf),
   };
 }

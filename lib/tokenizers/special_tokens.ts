@@ -5,8 +5,7 @@
  * @module
  */
 
-/** A version of LLaMA whose vocabulary is tiktoken's. 3.3's tokenizer is 3.1's. */
-export type Llama3Version = "3" | "3.1" | "3.2" | "3.3";
+import type { Llama3Version } from "../models/token_family.ts";
 
 /** The special tokens of any version of LLaMA 3. */
 export const SPECIAL_TOKENS = 256;
@@ -16,6 +15,9 @@ export const BEGIN_OF_TEXT = "<|begin_of_text|>";
 
 /** What a text ends with. */
 export const END_OF_TEXT = "<|end_of_text|>";
+
+/** What a call of a tool ends with, from 3.1 on. */
+export const END_OF_MESSAGE = "<|eom_id|>";
 
 /** What a turn of a conversation ends with. */
 export const END_OF_TURN = "<|eot_id|>";
@@ -43,7 +45,7 @@ const NAMED: Readonly<Record<"3" | "3.1", readonly (string | undefined)[]>> = {
     undefined,
     "<|start_header_id|>",
     "<|end_header_id|>",
-    "<|eom_id|>",
+    END_OF_MESSAGE,
     END_OF_TURN,
     "<|python_tag|>",
   ],

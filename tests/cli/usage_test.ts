@@ -85,6 +85,12 @@ const calls: readonly (readonly [args: readonly string[], message: string, see: 
   [["llama", "convert_checkpoint", "in", "out", "--modle", "7b"], "Unknown option --modle", HELP],
   [["llama", "convert_checkpoint", "in", "out", "--model"], "Option --model needs a value", HELP],
   [["llama", "convert_checkpoint", "in", "out", "--x\n\x1b[31my"], "Unknown option --x [31my", HELP],
+  [
+    ["llama", "convert_checkpoint", "in", "out", "--tokenizer", "x", "--no-tokenizer"],
+    "Options --tokenizer and --no-tokenizer contradict each other",
+    HELP,
+  ],
+  [["llama", "convert_checkpoint", "in", "out", "--instruct=yes"], "Option --instruct takes no value", HELP],
   ...["0", "257", "1.5", "-", "many"].map((jobs) =>
     [
       ["llama", "convert_checkpoint", "in", "out", `--jobs=${jobs}`],

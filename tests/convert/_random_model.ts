@@ -47,7 +47,7 @@ export function randomModel(random: Random): ModelDescription {
     embeddingShardDim: random.pick([0, 1]),
     tied: false,
     bosId: random.integer(0, vocabSize - 1),
-    eosId: random.integer(0, vocabSize - 1),
+    eosIds: Array.from({ length: random.integer(1, 3) }, () => random.integer(0, vocabSize - 1)),
   };
 }
 

@@ -388,7 +388,12 @@ Deno.test("planConversion() writes RoPE as fairseq2 0.3 computed it, though the 
   makeCheckpoint({ model: "llama3_2_1b", directory: temp.path });
   Deno.removeSync(temp.at("model.yaml"));
   const paths = { input: temp.at("step_1"), output: temp.at("out") };
-  const { plan, notes } = await planConversion({ ...paths, model: "llama3_2_1b", to: "huggingface" });
+  const { plan, notes } = await planConversion({
+    ...paths,
+    model: "llama3_2_1b",
+    to: "huggingface",
+    tokenizer: false,
+  });
   const config = plan.files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
   assertEquals(JSON.parse(new TextDecoder().decode(config)).rope_scaling, {
     factor: 8,

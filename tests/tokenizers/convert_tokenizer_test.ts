@@ -28,6 +28,7 @@ Deno.test("convertTokenizer() writes what transformers' converter writes for LLa
         vocabSize: 912,
         bosId: 656,
         eosId: instruct ? 665 : 657,
+        eosIds: !instruct ? [657] : version === "3" ? [657, 665] : [657, 664, 665],
         notes: [],
       });
     }
@@ -70,7 +71,14 @@ Deno.test("convertTokenizer() takes a SentencePiece model along as it is", () =>
       "tokenizer_config.json",
     ]);
     assertEquals(contentOf(files[2]!), SENTENCEPIECE);
-    assertEquals(facts, { kind: "sentencepiece", vocabSize: 700, bosId: 1, eosId: 2, notes: [] });
+    assertEquals(facts, {
+      kind: "sentencepiece",
+      vocabSize: 700,
+      bosId: 1,
+      eosId: 2,
+      eosIds: [2],
+      notes: [],
+    });
   }
 });
 
@@ -159,9 +167,6 @@ Deno.test("convertTokenizer() notes a model with more rows, unless they are the 
 });
 
 Deno.test("convertTokenizer() notes what a LLaMA 2 tokenizer will be without", () => {
-  assertEquals(convert(SENTENCEPIECE, { version: "2", instruct: true }).notes, [
-    "there is no chat template, since transformers' script has none for LLaMA 2",
-  ]);
   assertEquals(convert(fixture("sentencepiece/symbols.model"), { version: "2" }).notes, [
     "the tokenizer changes texts before it cuts them up, which transformers' LLaMA tokenizer doesn't; some texts " +
     "will have other ids",

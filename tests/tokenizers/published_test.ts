@@ -44,6 +44,8 @@ Deno.test({
         const kind = instruct ? "instruct" : "base";
         assertEquals(Object.fromEntries(sums), expected.files[`${version}/${kind}`]);
         assertEquals([converted.bosId, converted.eosId], [128000, instruct ? 128009 : 128001]);
+        const turns = version === "3" ? [128009] : [128008, 128009];
+        assertEquals(converted.eosIds, [128001, ...instruct ? turns : []]);
         assertEquals(converted.notes, []);
       }
     }

@@ -4,7 +4,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { convertTokenizer, type LlamaVersion } from "../../lib/tokenizers/convert_tokenizer.ts";
+import type { LlamaVersion } from "../../lib/models/token_family.ts";
+import { convertTokenizer } from "../../lib/tokenizers/convert_tokenizer.ts";
 import { python, runPython } from "../_python.ts";
 import { TempDir } from "../_temp.ts";
 import { contentOf, fixture, type Ids, jsonFixture } from "./_fixtures.ts";

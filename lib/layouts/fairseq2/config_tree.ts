@@ -21,10 +21,14 @@ export function architectureConfig(
   { modelYaml }: Family,
   architecture: Architecture,
   generation: Generation,
-  eosId: number | undefined = architecture.eosId,
+  eosId: number | undefined = architecture.eosIds?.[0],
 ): ConfigTree {
   const { bosId, padId, tied, inFairseq2 } = architecture;
-  const tokens = { bosId, eosId, ...(generation === "0.5+" && { padId }) };
+  const tokens = {
+    bosId,
+    ...(eosId !== undefined && { eosIds: [eosId] }),
+    ...(generation === "0.5+" && { padId }),
+  };
   const fields = { form: generation, tied, tokens };
   return plainValue(modelYaml.write({ ...architecture, ...inFairseq2 }, fields)) as ConfigTree;
 }

@@ -66,7 +66,7 @@ const CONFIG_KEYS = ["model_config_overrides", "model_config_override", "model_c
  *
  * const config = parseModelYaml("name: checkpoint\nbase: llama3_1_8b_instruct\n");
  * assertEquals(config.intermediateSize, 14336);
- * assertEquals(config.eosId, 128009);
+ * assertEquals(config.eosIds, [128009]);
  * ```
  *
  * @param text The text of the file.
@@ -157,7 +157,7 @@ function readConfig(config: ConfigFields, family: Family, generation: Generation
 export function asComputedBy(architecture: Architecture, generation: Generation): FamilyModel | undefined {
   const family = familyOf(architecture);
   if (!family.modelYaml.generations.includes(generation)) return undefined;
-  const config = architectureConfig(family, architecture, generation, architecture.eosId);
+  const config = architectureConfig(family, architecture, generation);
   return readConfig(new ConfigFields("model.yaml", "model_config", config), family, generation).model;
 }
 
@@ -195,6 +195,6 @@ function startingConfig(
   const unnamed = family.modelYaml.unnamed?.(generation);
   const architecture = named ?? (unnamed === undefined ? undefined : findModelCard(unnamed).architecture);
   if (architecture === undefined) return defaultConfig(family, generation);
-  const endsTurns = base !== undefined && base.eosId !== base.architecture.eosId;
-  return architectureConfig(family, architecture, generation, endsTurns ? base.eosId : architecture.eosId);
+  const endsTurns = base !== undefined && base.eosId !== base.architecture.eosIds?.[0];
+  return architectureConfig(family, architecture, generation, endsTurns ? base.eosId : undefined);
 }

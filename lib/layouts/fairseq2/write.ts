@@ -12,14 +12,13 @@ import type { PickleValue } from "../../pickle/mod.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState } from "../../torch/save_state.ts";
-import { findArchitecture } from "../../models/model_cards.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
-import type { ModelDescription } from "../../models/model_description.ts";
+import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
+import { tokensWithin } from "../../models/special_tokens.ts";
 import { modelYaml } from "./model_yaml_writer.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, type ModelYamlForm, type ModelYamlTarget, PROJECTION } from "../../models/family.ts";
 import { expectedParameters, formatName } from "../../models/parameter.ts";
-import { specialTokens } from "../huggingface/special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { plannedTensor } from "../reference/write.ts";
 import { reshardedShards } from "../resharded.ts";
@@ -33,8 +32,8 @@ export interface Fairseq2Options {
   readonly shards?: number;
   /** Whether the embedding and the output projection are the same bytes ({@link areMatricesTied}). */
   readonly tied: boolean;
-  /** The name of the model's published architecture, where it has one. */
-  readonly architecture?: string;
+  /** The special tokens, with the one that ends a sequence first; those of the model by default. */
+  readonly tokens?: SpecialTokens;
   /**
    * The versions that a `"legacy"` checkpoint is for: `"0.2-0.3"` or `"0.4"`. By default both, where 0.4 computes what
    * the model needs without being told (RoPE that isn't scaled, or is as in LLaMA 3.1); else the one that does at all.
@@ -61,7 +60,7 @@ export function fairseq2Files(
 ): PlannedOutput {
   const { modelYaml: codec, title } = familyOf(model);
   const { legacyForm } = codec;
-  const isNative = (options.layout ?? (legacyForm === undefined ? "native" : "legacy")) === "native";
+  const isNative = isNativeLayout(model, options.layout);
   const count = options.shards ?? checkpoint.shards.length;
   const { dialect = currentDialect } = checkpoint;
   const { tied } = options;
@@ -86,11 +85,7 @@ export function fairseq2Files(
       ...wrap,
     });
   });
-  const { architecture } = options;
-  const tokens = specialTokens(
-    model,
-    architecture === undefined ? undefined : findArchitecture(architecture),
-  );
+  const { tokens = tokensWithin(model, model.vocabSize) } = options;
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
@@ -103,6 +98,11 @@ export function fairseq2Files(
     );
   }
   return { files, notes };
+}
+
+/** Whether the layout is that of 0.5 and later, which it is by default where earlier versions haven't got the family. */
+export function isNativeLayout(model: ModelDescription, layout: Fairseq2Options["layout"]): boolean {
+  return layout === undefined ? familyOf(model).modelYaml.legacyForm === undefined : layout === "native";
 }
 
 /**

@@ -8,7 +8,10 @@
 import { familyOf } from "../../models/families.ts";
 import type { ConfigJsonOptions } from "../../models/family.ts";
 import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
+import { endsJson } from "../../models/token_fields.ts";
+import type { SamplingSettings } from "../../models/token_family.ts";
 import { pythonJson, type PythonJsonValue } from "../../python/python_json.ts";
+import { PythonFloat } from "../../python/python_number.ts";
 
 /**
  * The `config.json` of a model, as transformers prints it: sorted, indented, and with a newline at its end.
@@ -24,20 +27,32 @@ export function configJson(model: ModelDescription, options: ConfigJsonOptions):
 }
 
 /**
- * The `generation_config.json` of a model: the special tokens, and how the model is sampled from where its family has a
- * custom.
+ * The `generation_config.json` of a model that has none yet: its special tokens, and how it samples, where that is
+ * known. Without it `generate` takes the likeliest token each time.
  *
  * @param model The model.
  * @param tokens The special tokens.
+ * @param sampling How the published model samples.
  * @returns The text.
  */
-export function generationConfigJson(model: ModelDescription, tokens: SpecialTokens): string {
-  const { sampling, version } = familyOf(model).configJson;
+export function generationConfigJson(
+  model: ModelDescription,
+  tokens: SpecialTokens,
+  sampling?: SamplingSettings,
+): string {
+  const { bosId, padId } = tokens;
+  const ends = endsJson(tokens);
   const config: Record<string, PythonJsonValue> = {
-    ...(tokens.bosId !== undefined && { bos_token_id: tokens.bosId }),
-    ...(tokens.eosId !== undefined && { eos_token_id: tokens.eosId }),
-    ...sampling,
-    transformers_version: version,
+    ...(bosId !== undefined && { bos_token_id: bosId }),
+    ...(ends !== undefined && { eos_token_id: ends }),
+    ...(padId !== undefined && { pad_token_id: padId }),
+    ...(sampling !== undefined && {
+      do_sample: true,
+      temperature: new PythonFloat(sampling.temperature),
+      top_p: new PythonFloat(sampling.topP),
+    }),
+    ...(sampling?.maxLength !== undefined && { max_length: sampling.maxLength }),
+    transformers_version: familyOf(model).configJson.version,
   };
   return `${pythonJson(config, { indent: 2, sortKeys: true })}\n`;
 }

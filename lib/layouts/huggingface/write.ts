@@ -12,14 +12,14 @@ import { dtypeOf } from "../../tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, PROJECTION } from "../../models/family.ts";
-import { findArchitecture } from "../../models/model_cards.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { configJson, generationConfigJson } from "./config_json.ts";
-import type { ModelDescription } from "../../models/model_description.ts";
+import { GENERATION_CONFIG } from "./generation_config.ts";
+import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
+import { tokensWithin } from "../../models/special_tokens.ts";
 import { expectedParameters, formatName, type Parameter } from "../../models/parameter.ts";
 import { reshard } from "../reshard.ts";
 import { reorderHeads, rowsForHuggingFace } from "../../models/rotary_order.ts";
-import { specialTokens } from "./special_tokens.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { plannedTensor } from "../reference/write.ts";
 import { textFile } from "../text_file.ts";
@@ -36,8 +36,10 @@ export interface HuggingFaceOptions {
   readonly dtype?: CastType;
   /** The bytes of a file's tensors at most; {@linkcode DEFAULT_MAX_SHARD_SIZE} by default. */
   readonly maxShardSize?: number;
-  /** The name of the model's published architecture, where it has one. */
-  readonly architecture?: string;
+  /** The special tokens; those of the model by default. */
+  readonly tokens?: SpecialTokens;
+  /** The text of `generation_config.json`; by default one that says the special tokens alone. */
+  readonly generation?: string;
 }
 
 /** The dtypes that weights are converted between. */
@@ -96,16 +98,12 @@ export function huggingFaceFiles(
   }));
   if (shards.length > 1) files.push(textFile("model.safetensors.index.json", weightIndexJson(shards)));
 
-  const { architecture } = options;
-  const tokens = specialTokens(
-    model,
-    architecture === undefined ? undefined : findArchitecture(architecture),
-  );
+  const { tokens = tokensWithin(model, model.vocabSize) } = options;
   files.push(
     textFile("config.json", configJson(model, { dtype: mainDType(tensors), tied, tokens })),
-    textFile("generation_config.json", generationConfigJson(model, tokens)),
+    textFile(GENERATION_CONFIG, options.generation ?? generationConfigJson(model, tokens)),
   );
-  const unknown = [["begins", tokens.bosId], ["ends", tokens.eosId]]
+  const unknown = [["begins", tokens.bosId], ["ends", tokens.eosIds]]
     .filter(([, token]) => token === undefined).map(([role]) => role);
   const notes = familyOf(model).configJson.notes?.(model) ?? [];
   if (unknown.length > 0) {

@@ -14,8 +14,8 @@ export interface LlamaArchitecture extends Architecture {
   readonly ffnDimMultiplier: number;
   /** The token that begins a sequence. */
   readonly bosId: number;
-  /** The token that ends a sequence in the base model. */
-  readonly eosId: number;
+  /** The tokens that end a sequence in the base model. */
+  readonly eosIds: readonly number[];
 }
 
 /** What LLaMA 3.1 was published with; 3.2 differs in the factor. */
@@ -33,7 +33,7 @@ const llama1 = {
   embeddingShardDim: 1,
   tied: false,
   bosId: 1,
-  eosId: 2,
+  eosIds: [2],
 } as const;
 
 const llama2 = { ...llama1, maxSeqLen: 4096 } as const;
@@ -47,7 +47,7 @@ const llama3 = {
   maxSeqLen: 8192,
   embeddingShardDim: 0,
   bosId: 128000,
-  eosId: 128001,
+  eosIds: [128001],
   padId: 128004,
 } as const;
 

@@ -20,9 +20,9 @@ export const WHOSE = "fairseq2's and Meta's LLaMA";
  * Reads the fields of a LLaMA model. Biases, activations other than SiLU, heads of a size of their own, and scalings of
  * RoPE other than LLaMA 3's are errors, since no other layout can say them.
  */
-export function readLlamaJson(fields: ConfigFields, notes: string[]): FamilyModel {
-  const defaults = { maxSeqLen: 2048, normEps: 1e-6, bosId: 1, eosId: 2 };
-  const model = readDecoder(fields, WHOSE, defaults, notes);
+export function readLlamaJson(fields: ConfigFields): FamilyModel {
+  const defaults = { maxSeqLen: 2048, normEps: 1e-6, bosId: 1, eosIds: [2] };
+  const model = readDecoder(fields, WHOSE, defaults);
   checkHeadDim(fields, model, "neither fairseq2 nor Meta's code has heads of another size");
   refuseBiases(fields, WHOSE, ["attention_bias", "mlp_bias"]);
   const { ropeTheta, scaling } = readRope(fields, WHOSE, ["llama3"], 10000);

@@ -92,10 +92,10 @@ export function describeLlamaParams(
   return { model, notes };
 }
 
-function tokensOf({ bosId, eosId, padId }: Architecture): SpecialTokens {
+function tokensOf({ bosId, eosIds, padId }: Architecture): SpecialTokens {
   return {
     ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosId }),
+    ...(eosIds !== undefined && { eosIds }),
     ...(padId !== undefined && { padId }),
   };
 }

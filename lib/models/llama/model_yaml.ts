@@ -105,14 +105,14 @@ function readRopeScaling(read: ConfigFields, generation: Generation): RopeScalin
 /** `VocabularyInfo` of 0.2 to 0.4. */
 function readVocabularyInfo(
   fields: ConfigFields,
-): Pick<FamilyModel, "vocabSize" | "bosId" | "eosId" | "padId"> {
+): Pick<FamilyModel, "vocabSize" | "bosId" | "eosIds" | "padId"> {
   const id = nonNegativeInteger(MAX_VOCABULARY);
   for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) fields.optional(name, id);
   const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) => fields.optional(name, id));
   return {
     vocabSize: fields.get("size", positiveInteger(MAX_VOCABULARY)),
     ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosId }),
+    ...(eosId !== undefined && { eosIds: [eosId] }),
     ...(padId !== undefined && { padId }),
   };
 }

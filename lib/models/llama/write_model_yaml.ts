@@ -83,7 +83,7 @@ function newConfig(model: ModelDescription, { tied, tokens }: ModelYamlFields): 
 
 function vocabularyInfo(
   { vocabSize }: ModelDescription,
-  { bosId, eosId, padId }: SpecialTokens,
+  { bosId, eosIds, padId }: SpecialTokens,
   form: ModelYamlForm,
 ): YamlMapping {
   // SentencePiece's unknown token is the first one, where a sequence begins with the second; tiktoken has none.
@@ -91,7 +91,7 @@ function vocabularyInfo(
     ["size", vocabSize],
     ["unk_idx", bosId === 1 ? 0 : null],
     ["bos_idx", bosId ?? null],
-    ["eos_idx", eosId ?? null],
+    ["eos_idx", eosIds?.[0] ?? null],
     ["pad_idx", padId ?? null],
   ]);
   if (form === "0.4") {

@@ -23,7 +23,7 @@ const olmo2 = {
   maxSeqLen: 4096,
   embeddingShardDim: 1,
   tied: false,
-  eosId: END_OF_TEXT,
+  eosIds: [END_OF_TEXT],
   padId: PAD,
 } as const;
 

@@ -45,8 +45,8 @@ export const OLMO_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
  * errors, since fairseq2 hasn't got them.
  */
 export function readOlmoJson(fields: ConfigFields, notes: string[]): FamilyModel {
-  const defaults = { maxSeqLen: 2048, normEps: 1e-5, eosId: 50279, padId: 1 };
-  const model = readDecoder(fields, WHOSE, defaults, notes);
+  const defaults = { maxSeqLen: 2048, normEps: 1e-5, eosIds: [50279], padId: 1 };
+  const model = readDecoder(fields, WHOSE, defaults);
   checkHeadDim(fields, model, `${WHOSE} have no heads of another size`);
   refuseBiases(fields, WHOSE, ["attention_bias"]);
   const common = { ...model, multipleOf: 1, embeddingShardDim: 1 } as const;

@@ -5,10 +5,11 @@
  */
 
 import type { Family } from "../family.ts";
-import { END_OF_TEXT, olmoArchitectures, PAD } from "./architectures.ts";
+import { olmoArchitectures } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
 import { readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
 import { olmoParameters } from "./parameters.ts";
+import { olmoTokens } from "./tokens.ts";
 
 /** OLMo 2 and 3. */
 export const olmo: Family = {
@@ -17,7 +18,7 @@ export const olmo: Family = {
   whose: WHOSE,
   parameters: olmoParameters,
   architectures: olmoArchitectures,
-  usualTokens: ({ vocabSize }) => vocabSize > PAD ? { eosId: END_OF_TEXT } : {},
+  tokens: olmoTokens,
   modelYaml: {
     generations: ["0.5+"],
     defaultArchitecture: "olmo2_1b",

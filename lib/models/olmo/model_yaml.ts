@@ -54,7 +54,7 @@ export function readOlmoConfig(fields: ConfigFields): FamilyModel {
     embeddingShardDim: fields.get("shard_embed_dim", boolean) ? 1 : 0,
     tied: fields.get("tied_embeddings", boolean),
     ...(bosId !== undefined && { bosId }),
-    eosId: fields.get("eos_token_id", token),
+    eosIds: [fields.get("eos_token_id", token)],
     padId: fields.get("pad_idx", token),
   };
 }
@@ -109,7 +109,7 @@ function yarnFields(yarn: YarnScaling): YamlMapping {
 export function writeOlmoConfig(model: ModelDescription, { tied, tokens }: ModelYamlFields): YamlMapping {
   const { vocabSize, slidingWindow = null, layerTypes, yarn } = model;
   // Neither may be null. Only training looks at the one, and nothing but fairseq2's exporter at the other.
-  const eosId = tokens.eosId ?? tokens.padId ?? vocabSize - 1;
+  const eosId = tokens.eosIds?.[0] ?? tokens.padId ?? vocabSize - 1;
   return new Map<string, YamlValue>([
     ["model_dim", model.dim],
     ["max_seq_len", model.maxSeqLen],

@@ -31,10 +31,10 @@ export const QWEN_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
  * Reads the fields of a Qwen model. Windows, scaled RoPE, and biases other than 2.5's are errors, since fairseq2 hasn't
  * got them.
  */
-export function readQwenJson(fields: ConfigFields, notes: string[]): FamilyModel {
+export function readQwenJson(fields: ConfigFields): FamilyModel {
   const is3 = fields.values.get("model_type") === TYPE_3;
   const defaults = { kvHeads: 32, maxSeqLen: 32768, normEps: 1e-6, ...(is3 && { headDim: 128 }) };
-  const model = readDecoder(fields, WHOSE, defaults, notes);
+  const model = readDecoder(fields, WHOSE, defaults);
   refuseBiases(fields, WHOSE, is3 ? ["attention_bias"] : []);
   refuseWindow(fields, model.layers);
   const { ropeTheta } = readRope(fields, WHOSE, [], 10000);

@@ -79,7 +79,7 @@ function expected({ config, ffn_width }: Described, generation: Generation): unk
     embeddingShardDim,
     tied: config.tied_embeddings ?? false,
     ...(typeof bos_idx === "number" && { bosId: bos_idx }),
-    ...(typeof eos_idx === "number" && { eosId: eos_idx }),
+    ...(typeof eos_idx === "number" && { eosIds: [eos_idx] }),
     ...(typeof padId === "number" && { padId }),
     ...(config.use_scaled_rope && {
       ropeScaling: {
@@ -152,7 +152,7 @@ const llama3_030 = {
   generation: "0.2-0.3",
   ropeScaling: { ...published, highFreqFactor: 5 },
   bosId: 48,
-  eosId: 49,
+  eosIds: [49],
 };
 const llama2_030 = {
   ...llama3,
@@ -164,16 +164,16 @@ const llama2_030 = {
   maxSeqLen: 4096,
   embeddingShardDim: 1,
   bosId: 1,
-  eosId: 2,
+  eosIds: [2],
 };
 const llama3_045 = {
   ...llama3,
   generation: "0.4",
   ropeScaling: published,
   bosId: 48,
-  eosId: 49,
+  eosIds: [49],
 };
-const { bosId: _bosId, eosId: _eosId, ...untokenized } = llama3_045;
+const { bosId: _bosId, eosIds: _eosIds, ...untokenized } = llama3_045;
 const llama3_081 = { ...untokenized, generation: "0.5+" };
 
 Deno.test("parseModelYaml() reads every model.yaml of the real checkpoints, without a hint", () => {
@@ -331,7 +331,9 @@ Deno.test("parseModelYaml() drops, adds and sets fields as the directives say", 
       "  _add_: {num_layers: 5}\n  _set_: {dropout_p: 0.0}\n  vocab_info: {_set_: {bos_idx: null}}\n",
   );
   // rope_theta has the default of the dataclass again.
-  assertEquals([config.layers, config.ropeTheta, config.bosId, config.eosId], [5, 10000, undefined, 128001]);
+  assertEquals([config.layers, config.ropeTheta, config.bosId, config.eosIds], [5, 10000, undefined, [
+    128001,
+  ]]);
 });
 
 /** A whole configuration of each generation, for changes to be made to. */

@@ -29,10 +29,10 @@ for (const [name, form, shards, tied] of real) {
   Deno.test(`modelYaml() gives the text that fairseq2 wrote: ${name}`, () => {
     const text = Deno.readTextFileSync(join(CHECKPOINTS, name, "model.yaml"));
     const model = parseModelYaml(text);
-    const { bosId, eosId, padId } = model;
+    const { bosId, eosIds, padId } = model;
     const tokens = {
       ...(bosId !== undefined && { bosId }),
-      ...(eosId !== undefined && { eosId }),
+      ...(eosIds !== undefined && { eosIds }),
       ...(padId !== undefined && { padId }),
     };
     // 0.3 names a tokenizer that was saved beside the model, or would have been.
@@ -55,14 +55,14 @@ const DESCRIBED = [
 
 /** Writes and reads a model.yaml; checks what no form may change. */
 function readBack(model: ModelDescription, form: ModelYamlForm, shards: number, tied: boolean) {
-  const { bosId = 1, eosId = 2 } = model;
-  const text = modelYaml(model, { form, shards, tied, tokens: { bosId, eosId } });
+  const { bosId = 1, eosIds = [2] } = model;
+  const text = modelYaml(model, { form, shards, tied, tokens: { bosId, eosIds } });
   const read = parseModelYaml(text);
   for (const field of DESCRIBED) assertEquals(read[field], model[field], `${field} in\n${text}`);
   if (form !== "0.5+") {
     assertEquals(read.numShards, shards > 1 ? shards : undefined);
     assertEquals(read.bosId, bosId);
-    assertEquals(read.eosId, eosId);
+    assertEquals(read.eosIds, eosIds.slice(0, 1));
   }
   return read;
 }
@@ -120,7 +120,7 @@ Deno.test("modelYaml() has null for tokens that aren't known, and SentencePiece'
     "size:32000\nunk_idx:null\nbos_idx:null\neos_idx:null\npad_idx:null\n",
   );
   assertEquals(
-    of("0.2-0.3", { bosId: 1, eosId: 2, padId: 0 }),
+    of("0.2-0.3", { bosId: 1, eosIds: [2], padId: 0 }),
     "size:32000\nunk_idx:0\nbos_idx:1\neos_idx:2\npad_idx:0\n",
   );
 });

@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "../../../lib/deps.ts";
 import { FileSource } from "../../../lib/bytes/source.ts";
+import type { SpecialTokens } from "../../../lib/models/model_description.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
 import { openCheckpoint } from "../../../lib/convert/open_checkpoint.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../../lib/layouts/fairseq2/write.ts";
@@ -61,7 +62,7 @@ for (const name of cases) {
         );
         assertEquals([...readParameters(back)].sort(), expected);
         assertEquals(areMatricesTied(wholeParameters(back)), tied);
-        const { bosId: _bos, eosId: _eos, tied: _tied, embeddingShardDim: _dim, ...model } = back.model;
+        const { bosId: _bos, eosIds: _eos, tied: _tied, embeddingShardDim: _dim, ...model } = back.model;
         const exact = choice.versions !== "0.2-0.3" || name.startsWith("fairseq2-0.3.0");
         for (const [field, value] of Object.entries(model)) {
           if (!(field in opened.model) || /^(?:generation|numShards)/.test(field)) continue;
@@ -233,16 +234,16 @@ Deno.test("fairseq2Files() chooses the versions that compute what the model need
   assertEquals(plan(factor32, { layout: "native" }), []);
 });
 
-Deno.test("fairseq2Files() gives tokens of the architecture to a model.yaml that has them", async () => {
+Deno.test("fairseq2Files() gives tokens to a model.yaml that has them", async () => {
   const { checkpoint, model } = await openCase("fairseq2-0.8.1/llama3_bf16");
-  const tokens = (architecture?: string) => {
-    const options = { tied: false, ...(architecture === undefined ? {} : { architecture }) };
+  const tokens = (tokens?: SpecialTokens) => {
+    const options = { tied: false, ...(tokens === undefined ? {} : { tokens }) };
     const { files } = fairseq2Files(checkpoint, model, options);
     const yaml = new TextDecoder().decode(files.at(-1)!.literals([])[0]!.bytes);
     return [...yaml.matchAll(/(?:bos|eos|unk)_idx: (\w+)/g)].map(([, token]) => token);
   };
   assertEquals(tokens(), ["null", "null", "null"]);
-  assertEquals(tokens("7b"), ["0", "1", "2"]);
+  assertEquals(tokens({ bosId: 1, eosIds: [2] }), ["0", "1", "2"]);
 });
 
 Deno.test("fairseq2Files() notes an epsilon that fairseq2 can't compute with", async () => {

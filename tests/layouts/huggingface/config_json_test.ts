@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { configJson, generationConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
 import { parseConfigJson } from "../../../lib/layouts/huggingface/parse_config_json.ts";
+import { llamaTokens } from "../../../lib/models/llama/tokens.ts";
 import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { Random } from "../../copy/_random.ts";
 import { randomModel } from "../../convert/_random_model.ts";
@@ -14,11 +15,11 @@ Deno.test("configJson() says what parseConfigJson() reads, for random models", (
   for (let seed = 0; seed < 300; seed++) {
     const random = new Random(seed);
     const model = { ...randomModel(random), tied: random.integer(0, 1) === 1, padId: random.integer(0, 7) };
-    const { bosId, eosId, padId, tied } = model;
+    const { bosId, eosIds, padId, tied } = model;
     const text = configJson(model, {
       dtype: "float16",
       tied,
-      tokens: { bosId: bosId!, eosId: eosId!, padId },
+      tokens: { bosId: bosId!, eosIds: eosIds!, padId },
     });
     // What the width was rounded up to, and how embeddings are split, isn't in the file.
     const { multipleOf: _multiple, embeddingShardDim: _dim, ...read } = parseConfigJson(text).model;
@@ -55,12 +56,47 @@ Deno.test("configJson() prints floats as floats, since transformers checks types
   ) assertEquals(lines.includes(line), true, line);
 });
 
-Deno.test("generationConfigJson() leaves out tokens that aren't known", () => {
-  const rest = { do_sample: true, temperature: 0.6, top_p: 0.9, transformers_version: "4.46.3" };
-  assertEquals(JSON.parse(generationConfigJson(findArchitecture("7b"), {})), rest);
-  assertEquals(JSON.parse(generationConfigJson(findArchitecture("7b"), { bosId: 0, eosId: 2, padId: 3 })), {
+Deno.test("configJson() has one token that ends a sequence, or a list of them", () => {
+  const model = randomModel(new Random(3));
+  for (const [eosIds, expected] of [[[2], 2], [[2, 8, 9], [2, 8, 9]]] as const) {
+    const text = configJson({ ...model, vocabSize: 10 }, {
+      dtype: "float32",
+      tied: false,
+      tokens: { eosIds },
+    });
+    assertEquals(JSON.parse(text).eos_token_id, expected);
+  }
+});
+
+Deno.test("generationConfigJson() leaves out tokens that aren't known, and invents no sampling", () => {
+  const model = findArchitecture("7b");
+  assertEquals(JSON.parse(generationConfigJson(model, {})), { transformers_version: "4.46.3" });
+  assertEquals(JSON.parse(generationConfigJson(model, { bosId: 0, eosIds: [2], padId: 3 })), {
     bos_token_id: 0,
     eos_token_id: 2,
-    ...rest,
+    pad_token_id: 3,
+    transformers_version: "4.46.3",
   });
+});
+
+Deno.test("generationConfigJson() prints what Meta published for LLaMA 3.1's instruct models", () => {
+  const sampling = llamaTokens.sampling!("llama3_1_8b_instruct");
+  const tokens = { bosId: 128000, eosIds: [128001, 128008, 128009] };
+  // meta-llama/Llama-3.1-8B-Instruct, but for the version of transformers.
+  assertEquals(
+    generationConfigJson(findArchitecture("llama3_1_8b"), tokens, sampling),
+    `{
+  "bos_token_id": 128000,
+  "do_sample": true,
+  "eos_token_id": [
+    128001,
+    128008,
+    128009
+  ],
+  "temperature": 0.6,
+  "top_p": 0.9,
+  "transformers_version": "4.46.3"
+}
+`,
+  );
 });

@@ -56,9 +56,9 @@ for (const name of cases) {
     const back = await openHuggingFaceAt(temp.at("hf"));
     assertEquals([...readParameters(back)].sort(), [...readParameters(opened)].sort());
     // What the width was rounded up to isn't in config.json.
-    const { bosId, eosId, padId, multipleOf, ...model } = back.model;
+    const { bosId, eosIds, padId, multipleOf, ...model } = back.model;
     assertEquals(model.intermediateSize % multipleOf, 0);
-    assertEquals([bosId, eosId, padId], [opened.model.bosId, opened.model.eosId, opened.model.padId]);
+    assertEquals([bosId, eosIds, padId], [opened.model.bosId, opened.model.eosIds, opened.model.padId]);
     for (const [field, value] of Object.entries(model)) {
       if (field === "tied") assertEquals(value, name.endsWith("tied"));
       else assertEquals<unknown>(value, opened.model[field as "dim"], field);

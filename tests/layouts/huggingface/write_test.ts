@@ -8,6 +8,7 @@ import { join } from "../../../lib/deps.ts";
 import { bytes } from "../../../lib/bytes/view.ts";
 import { FileSource } from "../../../lib/bytes/source.ts";
 import { OptionError } from "../../../lib/error.ts";
+import type { SpecialTokens } from "../../../lib/models/model_description.ts";
 import { huggingFaceFiles } from "../../../lib/layouts/huggingface/write.ts";
 import { openSafetensors } from "../../../lib/safetensors/safetensors_file.ts";
 import { dtypeOf } from "../../../lib/tensor/dtype.ts";
@@ -97,9 +98,15 @@ for (const name of cases) {
         ...(dtype !== "bfloat16" && { torch_dtype: [dtype, "bfloat16"] }),
       },
     );
-    const generation = Object.fromEntries(
-      Object.entries(ids).map(([field, [ours, theirs]]) => [field, [ours ?? undefined, theirs]]),
-    );
+    const generation = {
+      ...Object.fromEntries(
+        Object.entries(ids).map(([field, [ours, theirs]]) => [field, [ours ?? undefined, theirs]]),
+      ),
+      // The script lets every model sample as Meta's examples do.
+      do_sample: [undefined, true],
+      temperature: [undefined, 0.6],
+      top_p: [undefined, 0.9],
+    };
     assertEquals<unknown>(
       differences(
         readJson(temp.at("out"), "generation_config.json"),
@@ -116,7 +123,9 @@ for (const name of cases) {
       const expectedText = Deno.readTextFileSync(join(expected, file));
       const ours = Deno.readTextFileSync(temp.at("out", file));
       const rest = (text: string) =>
-        text.split("\n").filter((line) => !/"(?:[be]os_token_id|high_freq_factor)"/.test(line));
+        text.split("\n").filter((line) =>
+          !/"(?:[be]os_token_id|high_freq_factor|do_sample|temperature|top_p)"/.test(line)
+        );
       assertEquals(rest(ours), rest(expectedText));
       assert(ours.endsWith("}\n"));
     }
@@ -206,18 +215,16 @@ Deno.test("huggingFaceFiles() plans each file's tensors under both names", async
   assertEquals(new Set(tensors.map(({ to }) => to)), new Set(copies.map(({ label }) => label)));
 });
 
-Deno.test("huggingFaceFiles() notes tokens that aren't known, unless the architecture has them", async () => {
+Deno.test("huggingFaceFiles() notes tokens that aren't known, unless they are given", async () => {
   const { checkpoint, model } = await openCase("fairseq2-0.8.1/llama3_bf16");
-  const plan = (architecture?: string) =>
-    huggingFaceFiles(checkpoint, model, {
-      tied: false,
-      ...(architecture === undefined ? {} : { architecture }),
-    });
+  const plan = (tokens?: SpecialTokens) =>
+    huggingFaceFiles(checkpoint, model, { tied: false, ...(tokens === undefined ? {} : { tokens }) });
   assertEquals(plan().notes, [
     "the token that begins or ends a sequence isn't known, so config.json has null for it",
   ]);
-  assertEquals(plan("7b").notes, []);
-  const config = plan("7b").files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
+  const known = plan({ bosId: 1, eosIds: [2] });
+  assertEquals(known.notes, []);
+  const config = known.files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
   const { bos_token_id, eos_token_id } = JSON.parse(new TextDecoder().decode(config));
   assertEquals([bos_token_id, eos_token_id], [1, 2]);
 });

@@ -36,14 +36,14 @@ Deno.test("parseModelYaml() takes neither YaRN nor types of layers without a win
 
 Deno.test("modelYaml() has a number for each of OLMo's tokens, as fairseq2 demands", () => {
   const model = parseModelYaml("model_family: olmo\n");
-  const written = (tokens: { eosId?: number; padId?: number }) => {
-    const { bosId, eosId, padId } = parseModelYaml(
+  const written = (tokens: { eosIds?: number[]; padId?: number }) => {
+    const { bosId, eosIds, padId } = parseModelYaml(
       modelYaml({ ...model, vocabSize: 50 }, { form: "0.5+", shards: 1, tied: false, tokens }),
     );
-    return [bosId, eosId, padId];
+    return [bosId, ...eosIds!, padId];
   };
-  assertEquals(written({ eosId: 3, padId: 4 }), [undefined, 3, 4]);
-  assertEquals(written({ eosId: 3 }), [undefined, 3, 3]);
+  assertEquals(written({ eosIds: [3], padId: 4 }), [undefined, 3, 4]);
+  assertEquals(written({ eosIds: [3] }), [undefined, 3, 3]);
   assertEquals(written({ padId: 4 }), [undefined, 4, 4]);
   assertEquals(written({}), [undefined, 49, 49]);
 });

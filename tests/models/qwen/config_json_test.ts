@@ -90,7 +90,7 @@ const published = {
 Deno.test("parseConfigJson() reads the published ones of Qwen as the architectures that they are", () => {
   for (const [name, fields] of Object.entries(published)) {
     const { name: _, cards: _cards, inFairseq2: _built, ...architecture } = findArchitecture(name);
-    const tokens = { bosId: 151643, eosId: 151645 };
+    const tokens = { bosId: 151643, eosIds: [151645] };
     assertEquals(parseConfigJson(JSON.stringify(fields)).model, { ...architecture, ...tokens }, name);
   }
 });
