@@ -40,7 +40,7 @@ export interface ResolvedTokens {
 export interface TokenOptions {
   /** Whether the user says that it is an instruct model. */
   readonly instruct?: boolean;
-  /** Whether a tokenizer was named, which says what its vocabulary has. */
+  /** Whether a tokenizer was named, which says what its vocabulary has; `undefined` where the layout has none. */
   readonly hasTokenizer?: boolean;
 }
 
@@ -60,7 +60,7 @@ export interface TokenOptions {
 export function resolveTokens(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
-  { instruct = false, hasTokenizer = false }: TokenOptions = {},
+  { instruct = false, hasTokenizer }: TokenOptions = {},
 ): ResolvedTokens {
   const { model, tokensFrom, card } = resolved;
   const family = familyOf(model).tokens;
@@ -76,9 +76,10 @@ export function resolveTokens(
   // Where a card is named, it has the word on what a config.json leaves open.
   const isKept = checkpoint.naming === "huggingface" && (card === undefined || stops !== undefined);
   if (instruct && turnEnd! >= model.vocabSize && !hasTokenizer && !isKept) {
+    const hint = hasTokenizer === undefined ? "" : "; give the model's tokenizer with --tokenizer";
     throw new OptionError(
-      `--instruct: a vocabulary of ${model.vocabSize} hasn't got ${turnEnd}, which ends a turn as published; give the ` +
-        "model's tokenizer with --tokenizer",
+      `--instruct: a vocabulary of ${model.vocabSize} hasn't got ${turnEnd}, which ends a turn as published, so what ` +
+        `does isn't known${hint}`,
     );
   }
   const isInstruct = instruct || (card !== undefined && family.isInstruct(card)) ||

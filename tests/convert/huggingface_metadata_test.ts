@@ -162,9 +162,15 @@ Deno.test("a tokenizer that ends turns where generation doesn't stop is told of,
     `${generation} says that 2 ends a sequence, the tokenizer that 9 does; it is carried over as it is, so that ` +
     "generation may run on",
   ]);
-  const config = join(input, "tokenizer_config.json");
-  assertEquals(await notesOf({ "tokenizer_config.json": '{"eos_token": "a", "eos_token": "b"}' }, "b"), [
-    `${config}: eos_token: is there twice; it goes along all the same, and its tokens weren't compared with config.json's`,
+  // Nothing is written but what was there.
+  const config = { ...json(input, "config.json"), eos_token_id: [2, 8] };
+  await notesOf({ "config.json": JSON.stringify(config) }, "b");
+  assertEquals(json(temp.at("b"), "config.json").eos_token_id, [2, 8]);
+  assertEquals(json(temp.at("b"), "generation_config.json").eos_token_id, 2);
+  assertEquals(await notesOf({ "tokenizer_config.json": '{"eos_token": "a", "eos_token": "b"}' }, "c"), [
+    `${
+      join(input, "tokenizer_config.json")
+    }: eos_token: is there twice; it goes along all the same, and its tokens weren't compared with config.json's`,
   ]);
 });
 

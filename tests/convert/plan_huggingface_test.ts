@@ -237,8 +237,8 @@ Deno.test("planHuggingFace() takes --instruct for a model of its own sizes, and 
   await assertRejectsWith(
     () => plan(temp, small, { named: "llama3_1_8b" }, { instruct: true }),
     OptionError,
-    "--instruct: a vocabulary of 912 hasn't got 128009, which ends a turn as published; give the model's tokenizer " +
-      "with --tokenizer",
+    "--instruct: a vocabulary of 912 hasn't got 128009, which ends a turn as published, so what does isn't known; give " +
+      "the model's tokenizer with --tokenizer",
   );
 });
 
@@ -313,9 +313,13 @@ Deno.test("planHuggingFace() takes a directory of a tokenizer along, and its tok
     } says that 128001 ends a sequence, the tokenizer that 2 does; the tokenizer's is written`,
     `the tokenizer has no chat template: ${tokenizer} has none`,
   ]);
+  // A model.yaml that says no tokens isn't contradicted.
+  const yaml = modelYaml(llama3_1, { form: "0.5+", shards: 1, tied: false, tokens: {} });
+  const silent = await plan(temp, llama3_1, { yaml }, { tokenizer });
+  assertEquals(configuredTokens(silent), [128000, 2]);
+  assertEquals(silent.notes, [`the tokenizer has no chat template: ${tokenizer} has none`]);
   // An instruct model's tokenizer says what the model is.
   writeTokenizer(tokenizer, "<|eot_id|>", true);
-  const yaml = modelYaml(llama3_1, { form: "0.5+", shards: 1, tied: false, tokens: {} });
   const tuned = await plan(temp, llama3_1, { yaml }, { tokenizer });
   assertEquals([configuredTokens(tuned), tuned.notes], [[128000, [128001, 128008, 128009]], []]);
 });

@@ -53,6 +53,19 @@ Deno.test("resolveTokens() takes the token to say alone from what ends a turn, e
   assertEquals(main([128001], '{"eos_token_id": 128001}'), [128001, false]);
 });
 
+Deno.test("resolveTokens() tells an instruct model by a token alone that ends nothing in a base model", () => {
+  using temp = new TempDir();
+  const llama2 = describedCheckpoint(findArchitecture("llama2_7b"));
+  const checkpoint = {
+    ...huggingFace(temp, {}),
+    ...llama2,
+    model: findArchitecture("llama2_7b"),
+    path: temp.at("hf"),
+  };
+  const { tokens, isInstruct } = resolve({ ...checkpoint, naming: "huggingface" });
+  assertEquals([tokens.eosIds, isInstruct], [[2], false]);
+});
+
 Deno.test("resolveTokens() takes a card's tokens where a config.json says none, and tells where they differ", () => {
   using temp = new TempDir();
   const { tokens } = resolve(huggingFace(temp, {}), "llama3_1_8b_instruct");
@@ -66,6 +79,11 @@ Deno.test("resolveTokens() takes a card's tokens where a config.json says none, 
     "instruct model such as llama3_1_8b_instruct; they are carried over as they are",
   ]);
   assertEquals(other.sampling, { temperature: 0.6, topP: 0.9 });
+  // The architecture has a token that pads, and the directory has the word on that, too.
+  for (const padId of [undefined, 7]) {
+    const said = padId === undefined ? {} : { padId };
+    assertEquals(resolve(huggingFace(temp, said), "llama3_1_8b").tokens.padId, padId);
+  }
 });
 
 Deno.test("resolveTokens() takes what another family knows, and no more", () => {

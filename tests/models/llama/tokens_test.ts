@@ -55,6 +55,16 @@ Deno.test("llamaTokens has the ids that the tokenizer gives to the names", () =>
   }
 });
 
+Deno.test("llamaTokens ends DeepSeek's distilled model as its own vocabulary does, instruct or not", () => {
+  const distilled = named("r1_distilled_llama3_1_8b_instruct");
+  for (const isInstruct of [false, true]) {
+    assertEquals(llamaTokens.published(distilled, isInstruct), { bosId: 128000, eosIds: [128001] });
+  }
+  assertEquals(llamaTokens.turnEnd(distilled), 128001);
+  assertEquals(llamaTokens.turnEnd(named("llama2_7b_chat")), 2);
+  assertEquals(llamaTokens.turnEnd(named("7b")), undefined);
+});
+
 Deno.test("llamaTokens knows how instruct models sample, and nothing of base models", () => {
   for (const name of names) {
     const sampling = llamaTokens.sampling!(name);
