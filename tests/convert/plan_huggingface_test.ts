@@ -242,6 +242,25 @@ Deno.test("planHuggingFace() takes --instruct for a model of its own sizes, and 
   );
 });
 
+Deno.test("planHuggingFace() writes another family's tokens, and takes an architecture for no instruct model", async () => {
+  using temp = new TempDir();
+  const { architecture: qwen } = findModelCard("qwen3_8b");
+  const ends = async (yaml: string, options = {}) =>
+    configuredTokens(await plan(temp, qwen, { yaml: `model_family: qwen\n${yaml}\n` }, options));
+  const [base, instruct] = [[151643, 151643], [151643, [151645, 151643]]];
+  // The instruct model's card has its architecture's name.
+  assertEquals(await ends("model_arch: qwen3_8b"), base);
+  assertEquals(await ends("base: qwen3_8b_base"), base);
+  assertEquals(await ends("base: qwen3_8b"), instruct);
+  assertEquals(await ends("model_arch: qwen3_8b", { instruct: true }), instruct);
+  await assertRejectsWith(
+    () => ends("model_arch: qwen3_8b", { tokenizer: TIKTOKEN }),
+    OptionError,
+    `${TIKTOKEN}: Qwen has no tokenizer.model of LLaMA's; name a directory with the tokenizer.json that is published ` +
+      "with it",
+  );
+});
+
 Deno.test("planHuggingFace() lets a model.yaml say the card where the architecture is named", async () => {
   using temp = new TempDir();
   const yaml = "base: llama3_1_8b_instruct\nmodel_config: {tied_embeddings: false}\n";

@@ -31,7 +31,7 @@ const SAMPLING_3: SamplingSettings = { ...SAMPLING, maxLength: 4096 };
  * The ends are those of `generation_config.json` and, from 3.1 on, of `config.json` in the published models
  * (meta-llama/Meta-Llama-3-8B-Instruct, Llama-3.1-8B-Instruct, Llama-3.2-1B-Instruct, Llama-3.3-70B-Instruct). Only
  * instruct models of LLaMA 3 are known to sample: a base model's name is its architecture's, too, which any model may
- * have, and the files of LLaMA 2 were changed after they came out.
+ * have, and what LLaMA 2's files say isn't known for sure.
  */
 export const llamaTokens: TokenFamily = {
   // The distilled model alone is called "instruct" and derives from no instruct card in fairseq2.
