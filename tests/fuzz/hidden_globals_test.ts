@@ -63,6 +63,27 @@ function part(random: Random): Uint8Array {
   return random.pick(parts)();
 }
 
+/** What CPython makes something of, and ckpt doesn't. */
+const tricks: readonly Uint8Array[] = [
+  pickle("EMPTY_LIST", "NONE", "BUILD", "POP"),
+  pickle("BYTEARRAY8", u64(0n), "MARK", "BININT1", 1, "APPENDS", "POP"),
+  pickle("EMPTY_LIST", "NONE", "APPEND", "BININT1", 0, "NONE", "SETITEM", "POP"),
+  pickle("LONG4", u32(70_000), new Uint8Array(70_000), "POP"),
+  pickle("SHORT_BINBYTES", 1, 1, "READONLY_BUFFER", "POP"),
+  ascii("I1\0\n0"),
+  ascii("F1.\0\n0"),
+  pickle("FRAME", u64(3n), "NONE", "POP", "NONE", "POP"),
+  pickle("FRAME", u64(3n), "SHORT_BINUNICODE", 9, ascii("123456789"), "POP"),
+];
+
+/** A call behind a trick, behind pickles that do nothing. */
+function tricky(random: Random): Uint8Array {
+  const harmless = Array.from({ length: random.integer(0, 5) }, () => ascii("N."));
+  const before = random.integer(0, 2) === 0 ? pickle("PROTO", 4) : new Uint8Array(0);
+  const more = random.integer(0, 3) === 0 ? part(random) : new Uint8Array(0);
+  return concat(...harmless, before, random.pick(tricks), more, call);
+}
+
 function program(random: Random): Uint8Array {
   const parts = Array.from({ length: random.integer(1, 14) }, () => part(random));
   return concat(...parts, random.integer(0, 2) === 0 ? call : ascii("."));
@@ -84,6 +105,8 @@ function stream(random: Random): Uint8Array {
 /** An archive whose records may be taken for others: by their names, or by what fields say twice. */
 function archive(random: Random): Uint8Array {
   const names = [
+    "data.pkl",
+    "data.pkl",
     "data.pkl",
     "DATA.pkl",
     "data.PKL",
@@ -171,9 +194,11 @@ function fileOfIndex(index: number): { readonly name: string; readonly bytes: Ui
   const name = random.pick(["x.pt", "x.pt", "x.pkl", "x.safetensors"]);
   const make = random.pick([
     stream,
-    stream,
+    tricky,
+    tricky,
     archive,
     archive,
+    (random: Random) => archiveWith(tricky(random)),
     headed,
     (random: Random) => mutate(random, random.pick(seeds), { others: seeds, words }),
     (random: Random) => mutate(random, stream(random), { others: seeds, words }),
