@@ -34,11 +34,13 @@ interface Shared {
  *
  * @param runs The runs.
  * @param options How to do it.
- * @returns The hash of each in hexadecimal, in their order.
- * @throws {FileError} If a file can't be read, or ends too early.
+ * @returns The hash of each in hexadecimal, in their order; or the error where a file can't be read or ends too early.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
-export async function sha256(runs: readonly Run[], options: ChecksumOptions = {}): Promise<string[]> {
+export async function sha256(
+  runs: readonly Run[],
+  options: ChecksumOptions = {},
+): Promise<(string | FileError)[]> {
   const { signal, onProgress } = options;
   const shared: Shared = {
     bytes: new BigUint64Array(new SharedArrayBuffer(8)),
@@ -58,16 +60,16 @@ export async function sha256(runs: readonly Run[], options: ChecksumOptions = {}
     ? undefined
     : setInterval(() => onProgress(Number(Atomics.load(shared.bytes, 0))), PROGRESS_MS);
   signal?.addEventListener("abort", cancel);
-  const hashes: string[] = [];
+  const hashes: (string | FileError)[] = [];
   // The longest first, so that no worker is left with one at the end.
   const order = runs.map((_, i) => i).sort((a, b) => runs[b]!.length - runs[a]!.length);
   try {
     await Promise.all(hashers.map(async (hasher) => {
-      for (let i = order.shift(); i !== undefined; i = order.shift()) hashes[i] = await hasher.hash(runs[i]!);
+      for (let i = order.shift(); i !== undefined; i = order.shift()) {
+        hashes[i] = await hasher.hash(runs[i]!).catch((error) => new FileError(messageOf(error)));
+        if (Atomics.load(shared.cancelled, 0) !== 0) throw new CancelledError("Cancelled");
+      }
     }));
-  } catch (error) {
-    if (Atomics.load(shared.cancelled, 0) !== 0) throw new CancelledError("Cancelled");
-    throw new FileError(messageOf(error));
   } finally {
     clearInterval(timer);
     signal?.removeEventListener("abort", cancel);

@@ -9,7 +9,7 @@ import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { FileSource } from "../bytes/source.ts";
 import type { ChecksumOptions, Run } from "../copy/checksums.ts";
 import { createKernel, type Kernel } from "../copy/kernel.ts";
-import { CancelledError } from "../error.ts";
+import { CancelledError, FileError } from "../error.ts";
 import { isExpanded, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { openAnyTorchFile } from "../torch/torch_file.ts";
 import { openIfSafetensors } from "./file_format.ts";
@@ -57,7 +57,10 @@ export async function tensorSums(source: FileSource, options: ChecksumOptions = 
       others.push([name, tensor]);
     }
   }
-  (await sha256(runs, options)).forEach((sum, i) => sums.set(names[i]!, sum));
+  (await sha256(runs, options)).forEach((sum, i) => {
+    if (sum instanceof FileError) throw sum;
+    sums.set(names[i]!, sum);
+  });
   const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
   try {
     for (const [name, tensor] of others) sums.set(name, await hashPieces(kernel, tensor, options.signal));

@@ -17,7 +17,9 @@ import { describeDifferences, observeShape, shapeDifferences } from "../layouts/
 import { findParameter } from "../models/families.ts";
 import { stripWrappers } from "../models/parameter.ts";
 import { type FileVerification, verifyFile, verifySum } from "./verify_file.ts";
+import type { Run } from "../copy/checksums.ts";
 import { expectedSums, readSums } from "./expected_sums.ts";
+import { sha256 } from "./sha256.ts";
 import { findWeightFiles } from "./weight_files.ts";
 import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
@@ -96,7 +98,7 @@ export interface Verification {
  */
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
   checkOptions(options, rules);
-  const { onFile, onProgress, against, from, ...rest } = options;
+  const { onFile, onProgress, against, sums, from, ...rest } = options;
   const paths = isDirectory(path) ? findWeightFiles(path, true) : [path];
   if (paths.length === 0) {
     throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
@@ -104,27 +106,30 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   const which = { from };
   checkChoice(path, which);
   const expected = against === undefined ? undefined : expectedSums(readSums(against), against, path, paths);
-  // A file of which a sum is computed is read twice.
-  const times = options.sums === undefined && against === undefined ? 1 : 2;
-  const sizes = paths.map((each) => times * sizeOf(each));
-  const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-  const files: FileVerification[] = [];
+  const others = expected?.others ?? [];
+  // What sums are computed of is read twice.
+  const summed = sums === undefined && against === undefined ? [] : [...paths, ...others];
+  const runs = summed.map((each): Run => ({ path: each, offset: 0, length: sizeOf(each) }));
+  const sizes = paths.map(sizeOf);
+  const totalBytes = [...runs.map(({ length }) => length), ...sizes].reduce((sum, size) => sum + size, 0);
   let done = 0;
+  const reading = { ...rest, onProgress: (bytes: number) => onProgress?.(done + bytes, totalBytes) };
+  const found = runs.length === 0 ? [] : await sha256(runs, reading);
+  done += runs.reduce((sum, { length }) => sum + length, 0);
+  const files: FileVerification[] = [];
+  const add = (file: FileVerification) => {
+    files.push(file);
+    onFile?.(file);
+  };
   for (const [i, each] of paths.entries()) {
-    const file = await verifyFile(each, {
-      ...rest,
-      expected: expected?.of(each),
-      ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress(done + bytes, totalBytes) }),
-    });
+    const withTensorSums = sums === "tensors";
+    add(await verifyFile(each, { ...reading, sum: found[i], expected: expected?.of(each), withTensorSums }));
     done += sizes[i]!;
-    files.push(file);
-    onFile?.(file);
   }
-  for (const other of expected?.others ?? []) {
-    const file = await verifySum(other, expected!.of(other), rest);
-    files.push(file);
-    onFile?.(file);
-  }
+  others.forEach((other, i) => {
+    const at = paths.length + i;
+    add(verifySum(other, runs[at]!.length, found[at]!, expected!.of(other)));
+  });
   const model = await verifyModel(path, which, files);
   return {
     ok: files.every(({ problem }) => problem === undefined) && model?.problem === undefined,

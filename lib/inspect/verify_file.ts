@@ -7,7 +7,7 @@
 import { type ChecksumOptions, checksums, type Run } from "../copy/checksums.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
-import { CancelledError, CheckpointError, FormatError } from "../error.ts";
+import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
 import { type Archive, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
@@ -15,7 +15,6 @@ import { outlineTorchFile } from "../torch/torch_outline.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { someOf } from "./listing.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
-import { sha256 } from "./sha256.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
 /** What came of checking a file. */
@@ -45,8 +44,10 @@ export interface FileVerification {
 
 /** How to verify a file. */
 export interface VerifyFileOptions extends ChecksumOptions {
-  /** Which sums to compute: of the `"files"`, or of the `"tensors"` in them too. */
-  readonly sums?: "files" | "tensors";
+  /** The SHA-256 of the file, if it was computed, or why it couldn't be. */
+  readonly sum?: string | FileError;
+  /** Whether to compute those of its tensors. */
+  readonly withTensorSums?: boolean;
   /** What the file's sum must be. */
   readonly expected?: ExpectedSum;
 }
@@ -90,53 +91,51 @@ export async function verifyFile(path: string, options: VerifyFileOptions = {}):
  * Compares the sum of a file of any kind with the one that it must have.
  *
  * @param path The file.
- * @param expected Its sum.
- * @param options How to read it.
+ * @param bytes Its size in bytes.
+ * @param sum Its SHA-256, or why it couldn't be computed.
+ * @param expected What it must be.
  * @returns What came of it. What is wrong with the file isn't thrown.
- * @throws {CancelledError} If `options.signal` was aborted.
  */
-export async function verifySum(
+export function verifySum(
   path: string,
+  bytes: number,
+  sum: string | FileError,
   expected: ExpectedSum,
-  options: ChecksumOptions,
-): Promise<FileVerification> {
-  const found = { path, bytes: 0, records: 0, checksums: 0, checked: "form", tensors: [] } as const;
+): FileVerification {
+  const found = { path, bytes, records: 0, checksums: 0, checked: "form", tensors: [] } as const;
+  if (sum instanceof FileError) return { ...found, problem: whyUnread(path, sum).replace(`${path}: `, "") };
+  if (sum === expected.sha256) return { ...found, checked: "sums", sha256: sum };
+  return { ...found, sha256: sum, problem: otherSum(sum, expected) };
+}
+
+/** Why a file can't be read, in the words for that where it can't even be opened. */
+function whyUnread(path: string, error: FileError): string {
   try {
-    using source = FileSource.open(path);
-    const [sum] = await sha256([{ path, offset: 0, length: source.size }], options);
-    const problem = `its SHA-256 is ${sum}, but ${expected.sha256} in ${expected.path}`;
-    return {
-      ...found,
-      bytes: source.size,
-      sha256: sum!,
-      ...(sum === expected.sha256 ? { checked: "sums" } : { problem }),
-    };
-  } catch (error) {
-    if (error instanceof CancelledError || !(error instanceof CheckpointError)) throw error;
-    return { ...found, problem: error.message.replace(`${path}: `, "") };
+    FileSource.open(path)[Symbol.dispose]();
+    return error.message;
+  } catch (better) {
+    return better instanceof FileError ? better.message : error.message;
   }
 }
 
-/** Computes the sums of a file, and compares them with what they must be. */
+function otherSum(sum: string, { sha256, path }: ExpectedSum): string {
+  return `its SHA-256 is ${sum}, but ${sha256} in ${path}`;
+}
+
+/** Compares the sum of a file with what it must be; computes those of its tensors where they are asked for, or help. */
 async function checkSums(
   source: FileSource,
-  { sums, expected, onProgress, ...options }: VerifyFileOptions,
+  { sum, withTensorSums, expected, jobs, signal }: VerifyFileOptions,
 ): Promise<Partial<FileVerification>> {
-  if (sums === undefined && expected === undefined) return {};
-  const { path, size } = source;
-  const [sum] = await sha256([{ path, offset: 0, length: size }], {
-    ...options,
-    // What was read before counts as well.
-    ...(onProgress === undefined ? {} : { onProgress: (bytes) => onProgress(size + bytes) }),
-  });
-  const tensors = sums === "tensors" ? await tensorSums(source, options) : undefined;
-  const found = { sha256: sum!, ...(tensors === undefined ? {} : { tensorSums: tensors }) };
+  if (sum === undefined) return {};
+  if (sum instanceof FileError) throw sum;
+  const tensors = withTensorSums ? await tensorSums(source, { jobs, signal }) : undefined;
+  const found = { sha256: sum, ...(tensors === undefined ? {} : { tensorSums: tensors }) };
   if (expected === undefined) return found;
   if (expected.sha256 === sum) return { ...found, checked: "sums" };
   if (expected.sha256 === undefined) return { ...found, problem: `${expected.path} has no sum of it` };
-  const known = (tensors ?? await tensorSums(source, options)).filter(({ name }) =>
-    expected.tensor(name) !== undefined
-  );
+  const known = (await tensorSums(source, { jobs, signal }))
+    .filter(({ name }) => expected.tensor(name) !== undefined);
   const differing = known.filter(({ name, sha256 }) => expected.tensor(name) !== sha256).map(({ name }) =>
     name
   );
@@ -145,7 +144,7 @@ async function checkSums(
     : differing.length === 0
     ? "; its tensors are the same"
     : `; the tensors that differ are ${someOf(differing)}`;
-  return { ...found, problem: `its SHA-256 is ${sum}, but ${expected.sha256} in ${expected.path}${which}` };
+  return { ...found, problem: `${otherSum(sum, expected)}${which}` };
 }
 
 async function check(
