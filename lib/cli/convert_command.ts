@@ -47,7 +47,7 @@ export const convertCommand: Command = {
     {
       name: "dtype",
       value: "DTYPE",
-      help: "Cast to bfloat16, float16 or float32 (huggingface; default: keep)",
+      help: "Cast to bfloat16, float16 or float32 (default: keep)",
     },
     {
       name: "max-shard-size",

@@ -8,6 +8,7 @@ import { type CastType, castTypes } from "../bytes/view.ts";
 import { OptionError } from "../error.ts";
 import { flag, oneOf, type Rules, text, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { castShards } from "../layouts/cast.ts";
 import { fairseq2Files, isNativeLayout } from "../layouts/fairseq2/write.ts";
 import { metaFiles } from "../layouts/reference/meta.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
@@ -27,7 +28,7 @@ export interface OutputOptions {
   readonly to?: Target;
   /** The number of tensor-parallel shards; by default those of the input. Hugging Face's layout has none. */
   readonly shards?: number;
-  /** The dtype to convert the weights to, for Hugging Face; their own by default. */
+  /** The dtype to convert the weights to; their own by default. */
   readonly dtype?: CastType;
   /** The bytes of a safetensors file's tensors at most, for Hugging Face; 5 GB by default. */
   readonly maxShardSize?: number;
@@ -57,9 +58,8 @@ export const outputRules: Rules<OutputOptions> = {
 };
 
 /** The options that only some layouts have. */
-const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to">, readonly Target[]>> = {
+const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to" | "dtype">, readonly Target[]>> = {
   shards: ["reference", "meta", "fairseq2"],
-  dtype: ["huggingface"],
   maxShardSize: ["huggingface"],
   tokenizer: ["huggingface"],
   instruct: ["huggingface", "fairseq2"],
@@ -91,7 +91,8 @@ export async function planOutput(
     }
   }
   const { model } = resolved;
-  const count = shards === undefined ? {} : { shards };
+  const { dtype } = options;
+  const count = { ...(shards !== undefined && { shards }), ...(dtype !== undefined && { dtype }) };
   const notes = replicaNotes(checkpoint, resolved, options);
   const planned = await plan();
   return { ...planned, notes: [...notes, ...planned.notes] };
@@ -99,7 +100,8 @@ export async function planOutput(
   async function plan(): Promise<PlannedOutput> {
     switch (to) {
       case "reference": {
-        const parts = reshardedShards(checkpoint, model, shards ?? checkpoint.shards.length);
+        const whole = reshardedShards(checkpoint, model, shards ?? checkpoint.shards.length);
+        const parts = castShards(whole, dtype);
         const files = referenceFiles(parts, model, checkpoint.dialect);
         const notes = paramsNotes(model, "reference", resolved.architecture);
         return { files, notes: [...notes, ...lossNotes(checkpoint, resolved, to)] };
@@ -124,7 +126,7 @@ export async function planOutput(
 function planFairseq2(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
-  { layout, shards, instruct }: OutputOptions,
+  { layout, shards, dtype, instruct }: OutputOptions,
   tied: boolean,
 ): PlannedOutput {
   const found = resolveTokens(checkpoint, resolved, { instruct });
@@ -135,6 +137,7 @@ function planFairseq2(
     tokens,
     ...(layout !== undefined && { layout }),
     ...(shards !== undefined && { shards }),
+    ...(dtype !== undefined && { dtype }),
   });
   const isNative = isNativeLayout(resolved.model, layout);
   const lost = lostTokens(resolved, found, isNative ? {} : tokens);
@@ -157,7 +160,6 @@ function lossNotes(checkpoint: Checkpoint, resolved: ResolvedModel, to: Target):
 /** What the options are called on the command line. */
 const optionNames: Readonly<Record<keyof typeof optionsOf, string>> = {
   shards: "--shards",
-  dtype: "--dtype",
   maxShardSize: "--max-shard-size",
   tokenizer: "--tokenizer",
   instruct: "--instruct",

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CastType } from "../../bytes/view.ts";
 import { OptionError } from "../../error.ts";
 import { trimMemory } from "../../copy/memory.ts";
 import type { OutputFile } from "../../copy/plan.ts";
@@ -12,6 +13,7 @@ import type { PickleValue } from "../../pickle/mod.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle, Wrapper } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState } from "../../torch/save_state.ts";
+import { castShards } from "../cast.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
 import { tokensWithin } from "../../models/special_tokens.ts";
@@ -30,6 +32,8 @@ export interface Fairseq2Options {
   readonly layout?: "legacy" | "native";
   /** The number of tensor-parallel shards; the checkpoint's own by default. */
   readonly shards?: number;
+  /** The dtype to convert the weights to; their own by default. */
+  readonly dtype?: CastType;
   /** Whether the embedding and the output projection are the same bytes ({@link areMatricesTied}). */
   readonly tied: boolean;
   /** The special tokens, with the one that ends a sequence first; those of the model by default. */
@@ -65,7 +69,7 @@ export function fairseq2Files(
   const { dialect = currentDialect } = checkpoint;
   const { tied } = options;
   const embeddingShardDim = embeddingDim(model, isNative, tied, count);
-  const shards = reshardedShards(checkpoint, model, count, embeddingShardDim);
+  const shards = castShards(reshardedShards(checkpoint, model, count, embeddingShardDim), options.dtype);
   const form = isNative ? "0.5+" : options.versions ?? legacyForm?.(model);
   if (form === undefined) {
     throw new OptionError(

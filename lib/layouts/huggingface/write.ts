@@ -4,14 +4,13 @@
  * @module
  */
 
-import { cast, type CastType, castTypes } from "../../bytes/view.ts";
+import type { CastType } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
-import { OptionError } from "../../error.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../safetensors/layout.ts";
-import { dtypeOf } from "../../tensor/dtype.ts";
-import { numel, type Tensor, tensorOfView, tensorView } from "../../tensor/tensor.ts";
+import { numel, type Tensor } from "../../tensor/tensor.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, PROJECTION } from "../../models/family.ts";
+import { castTensor } from "../cast.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { configJson, generationConfigJson } from "./config_json.ts";
 import { GENERATION_CONFIG } from "./generation_config.ts";
@@ -125,19 +124,6 @@ function huggingFaceTensor(
   const tensor = parameters.get(name)!;
   const ordered = spec.isPaired ? reorderHeads(tensor, rowsForHuggingFace(model.headDim)) : tensor;
   return dtype === undefined ? ordered : castTensor(ordered, dtype, name);
-}
-
-function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
-  const from = castTypes.find((type) => type === tensor.dtype.name);
-  if (from === to) return tensor;
-  if (from === undefined) {
-    throw new OptionError(
-      `Can't convert the weights to ${to}: ${name} is ${tensor.dtype.name}, and only ${
-        castTypes.join(", ")
-      } can be converted`,
-    );
-  }
-  return tensorOfView(dtypeOf(to), tensor.shape, cast(tensorView(tensor), from, to));
 }
 
 /** The dtype of most of the weights. */

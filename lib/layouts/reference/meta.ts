@@ -4,11 +4,13 @@
  * @module
  */
 
+import type { CastType } from "../../bytes/view.ts";
 import { currentDialect } from "../../torch/save_state.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { paramsJson, paramsNotes } from "./params_json.ts";
 import type { PlannedOutput } from "../planned_output.ts";
+import { castShards } from "../cast.ts";
 import { consolidatedFiles } from "./write.ts";
 import { reshardedShards } from "../resharded.ts";
 import { textFile } from "../text_file.ts";
@@ -17,6 +19,8 @@ import { textFile } from "../text_file.ts";
 export interface MetaOptions {
   /** The number of shards; the checkpoint's own by default. */
   readonly shards?: number;
+  /** The dtype to convert the weights to; their own by default. */
+  readonly dtype?: CastType;
 }
 
 /**
@@ -38,7 +42,8 @@ export function metaFiles(
   options: MetaOptions = {},
 ): PlannedOutput {
   const { dialect = currentDialect } = checkpoint;
-  const shards = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
+  const parts = reshardedShards(checkpoint, model, options.shards ?? checkpoint.shards.length);
+  const shards = castShards(parts, options.dtype);
   const params = textFile("params.json", paramsJson(model, "meta"));
   const files = [...consolidatedFiles(shards, model, dialect), params];
   return { files, notes: paramsNotes(model, "meta") };
