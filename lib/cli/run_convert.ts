@@ -60,7 +60,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     from: args.choice("from", targets),
     ...outputOptions(args),
   };
-  const conversion = await planConversion(options);
+  const conversion = await planConversion(options, args.flag("dry-run") ? "quick" : "whole");
   if (signal.aborted) throw new CancelledError("Cancelled");
   if (args.flag("dry-run")) {
     printDryRun(conversion, describeConversion(conversion, output), { json, quiet });

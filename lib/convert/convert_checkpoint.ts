@@ -25,7 +25,8 @@ import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
-import { type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
+import { examineWeights } from "./examine_weights.ts";
+import { DEFAULT_TARGET, type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
 import type { Target } from "./target.ts";
 import { checkUnknownFields } from "./unknown_fields.ts";
@@ -102,6 +103,8 @@ export interface Conversion {
   readonly notes: readonly string[];
   /** What is to be written. */
   readonly plan: Plan;
+  /** How far the weights were looked at: what was looked at quickly can't be carried out. */
+  readonly depth: "whole" | "quick";
 }
 
 /** What was converted. */
@@ -136,6 +139,8 @@ export interface ConversionSummary {
  * Plans a conversion. Everything that can be wrong with the input is found here, before anything is written.
  *
  * @param options What to convert.
+ * @param depth `"quick"` for a plan that is only to be shown: tensors are taken for the same where their checksums are, or
+ * their first megabytes.
  * @returns The conversion.
  * @throws {OptionError} If an option can't be what it is.
  */
@@ -144,12 +149,14 @@ export async function planConversion(
     ConvertOptions,
     "input" | "output" | "model" | "ignoreConfig" | "from" | "step" | "task" | keyof OutputOptions
   >,
+  depth: "whole" | "quick" = "whole",
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
-  const { files, sources = [], notes } = await planOutput(checkpoint, resolved, options);
+  const facts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);
+  const { files, sources = [], notes } = await planOutput(checkpoint, resolved, options, facts);
   const plan: Plan = { files, sources: [...checkpoint.sources, ...sources], known: checkpoint.known };
   checkInputIsSafe(options.output, checkpoint.path, plan);
   // A task that comes late finds the output that the others have finished; writeOutput compares it.
@@ -159,6 +166,7 @@ export async function planConversion(
     resolved,
     notes: [...checkpoint.notes, ...resolved.notes, ...unknown, ...notes],
     plan,
+    depth,
   };
 }
 
@@ -227,6 +235,7 @@ export async function runConversion(
   start: number = performance.now(),
 ): Promise<ConversionSummary> {
   checkOptions(options, rules);
+  if (conversion.depth === "quick") throw new TypeError("Cannot run a conversion that was planned quickly");
   trimMemory();
   const { complete, reused, cloned, files, losses } = await writeOutput(
     conversion.plan,

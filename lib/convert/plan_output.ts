@@ -15,12 +15,14 @@ import type { PlannedOutput } from "../layouts/planned_output.ts";
 import { paramsNotes } from "../layouts/reference/params_json.ts";
 import { referenceFiles } from "../layouts/reference/write.ts";
 import { reshardedShards } from "../layouts/resharded.ts";
-import { differingReplicas, reshard } from "../layouts/reshard.ts";
+import { examineWeights, type WeightFacts } from "./examine_weights.ts";
 import { planHuggingFace } from "./plan_huggingface.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
 import { lostTokens, resolveTokens } from "./resolve_tokens.ts";
 import { type Target, targets } from "./target.ts";
-import { areMatricesTied } from "../layouts/tied.ts";
+
+/** What is written where nothing is said. */
+export const DEFAULT_TARGET: Target = "reference";
 
 /** What is to be written. */
 export interface OutputOptions {
@@ -72,6 +74,7 @@ const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to" | "dtype">, read
  * @param checkpoint The checkpoint.
  * @param resolved Its model.
  * @param options What is to be written.
+ * @param facts What the weights themselves tell; by default they are examined first.
  * @returns The files, and what a user should be told.
  * @throws {OptionError} If the options don't fit the layout or the model.
  * @throws {MismatchError} If the layout can't say what the model is.
@@ -80,8 +83,9 @@ export async function planOutput(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
   options: OutputOptions = {},
+  facts: WeightFacts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET),
 ): Promise<PlannedOutput> {
-  const { to = "reference", shards } = options;
+  const { to = DEFAULT_TARGET, shards } = options;
   for (const name of Object.keys(optionsOf) as (keyof typeof optionsOf)[]) {
     // What is false asks for nothing.
     if ((options[name] ?? false) !== false && !optionsOf[name].includes(to)) {
@@ -93,7 +97,7 @@ export async function planOutput(
   const { model } = resolved;
   const { dtype } = options;
   const count = { ...(shards !== undefined && { shards }), ...(dtype !== undefined && { dtype }) };
-  const notes = replicaNotes(checkpoint, resolved, options);
+  const notes = replicaNotes(checkpoint, facts, options);
   const planned = await plan();
   return { ...planned, notes: [...notes, ...planned.notes] };
 
@@ -111,14 +115,10 @@ export async function planOutput(
         return { files, notes: [...notes, ...lossNotes(checkpoint, resolved, to)] };
       }
       case "fairseq2":
-        return planFairseq2(checkpoint, resolved, options, isTied());
+        return planFairseq2(checkpoint, resolved, options, facts.tied);
       case "huggingface":
-        return await planHuggingFace(checkpoint, resolved, { ...options, tied: isTied() });
+        return await planHuggingFace(checkpoint, resolved, { ...options, tied: facts.tied });
     }
-  }
-
-  function isTied(): boolean {
-    return areMatricesTied(reshard(checkpoint.shards, model, 1)[0]!);
   }
 }
 
@@ -169,10 +169,9 @@ const optionNames: Readonly<Record<keyof typeof optionsOf, string>> = {
 /** Parameters of which each shard should have the same copy, but hasn't. */
 function replicaNotes(
   { shards }: Checkpoint,
-  { model }: ResolvedModel,
+  { differingReplicas: names }: WeightFacts,
   { to, shards: count }: OutputOptions,
 ): string[] {
-  const names = differingReplicas(shards, model);
   if (names.length === 0) return [];
   const more = names.length > 1 ? ` and ${names.length - 1} more differ` : " differs";
   const isJoined = to === "huggingface" || (count !== undefined && count !== shards.length);

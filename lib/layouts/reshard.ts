@@ -12,7 +12,7 @@ import type { ModelDescription } from "../models/model_description.ts";
 import { familyOf } from "../models/families.ts";
 import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { parseName, shardDimOf } from "../models/parameter.ts";
-import { haveSameBytes } from "./same_values.ts";
+import { type Depth, haveSameBytes } from "./same_values.ts";
 
 /**
  * Checks that a model can be split into a number of shards.
@@ -90,15 +90,17 @@ export function reshard(
  *
  * @param shards The shards.
  * @param model The model.
+ * @param depth How far to look.
  * @returns The parameters' names.
  */
 export function differingReplicas(
   shards: readonly TensorParallelShard[],
   model: SplitModel,
+  depth: Depth = "trusting",
 ): string[] {
   const [first, ...others] = shards;
   return [...first!.parameters].filter(([name, tensor]) =>
     shardDimOfName(name, model) === undefined &&
-    others.some(({ parameters }) => !haveSameBytes(tensor, parameters.get(name)!))
+    others.some(({ parameters }) => !haveSameBytes(tensor, parameters.get(name)!, depth))
   ).map(([name]) => name);
 }

@@ -1,5 +1,5 @@
 /**
- * Whether tensors that ought to be copies of each other are.
+ * Whether tensors have the same bytes: those that ought to be copies of each other, and the two matrices that may be one.
  *
  * @module
  */
@@ -8,36 +8,56 @@ import { Buffer } from "node:buffer";
 import { createKernel } from "../copy/kernel.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { FileError } from "../error.ts";
+import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { isWholeStorage, type Tensor, tensorView } from "../tensor/tensor.ts";
+import type { Parameters } from "./checkpoint.ts";
 
 /** How much of each tensor is in memory at a time, in bytes. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
+/** How much of each tensor a quick look reads, in bytes: tensors that differ do so long before. */
+export const QUICK_BYTES = 16 * 1024 * 1024;
+
 /**
- * Whether two tensors have the same dtype, shape and bytes: by their CRC-32s where both are known, else by reading
- * them, in constant memory and only as far as they are the same.
+ * How far to look: `"trusting"`, the default, takes CRC-32s that are the same for bytes that are; `"whole"` reads these
+ * all the same; `"quick"` is trusting and reads no more than {@linkcode QUICK_BYTES} of each.
+ */
+export type Depth = "trusting" | "whole" | "quick";
+
+/**
+ * Whether two tensors have the same dtype, shape and bytes: one storage; else by their CRC-32s where both are known; else
+ * by reading them, in constant memory and only as far as they are the same.
  *
  * @param a A tensor.
  * @param b Another.
+ * @param depth How far to look.
  * @returns Whether they are the same.
  * @throws {FileError} If they can't be read.
  */
-export function haveSameBytes(a: Tensor, b: Tensor): boolean {
+export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): boolean {
+  if (a === b) return true;
   if (a.dtype !== b.dtype || String(a.shape) !== String(b.shape)) return false;
   if (
     a.storage === b.storage && a.storageOffset === b.storageOffset && String(a.stride) === String(b.stride)
   ) return true;
-  if (isWholeStorage(a) && isWholeStorage(b) && a.storage.crc !== undefined && b.storage.crc !== undefined) {
-    return a.storage.crc === b.storage.crc;
+  const [crcA, crcB] = [knownCrc(a), knownCrc(b)];
+  if (crcA !== undefined && crcB !== undefined) {
+    if (crcA !== crcB) return false;
+    if (depth !== "whole") return true;
   }
   const [left, right] = [tensorView(a), tensorView(b)];
   const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes)));
+  const limit = depth === "quick" ? Math.ceil(QUICK_BYTES / Math.max(1, left.rowBytes)) : Infinity;
   // Nobody asks for checksums here, and they would take longer than reading and comparing do.
   const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
+  const buffers = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * left.rowBytes)] as const;
   try {
-    for (let row = 0; row < left.rows; row += step) {
+    for (let row = 0; row < Math.min(left.rows, limit); row += step) {
       const rows = Math.min(step, left.rows - row);
-      const [x, y] = [new Uint8Array(rows * left.rowBytes), new Uint8Array(rows * left.rowBytes)];
+      const [x, y] = [
+        buffers[0].subarray(0, rows * left.rowBytes),
+        buffers[1].subarray(0, rows * left.rowBytes),
+      ];
       kernel.fill(left, row, rows, x);
       kernel.fill(right, row, rows, y);
       if (Buffer.compare(x, y) !== 0) return false;
@@ -48,4 +68,24 @@ export function haveSameBytes(a: Tensor, b: Tensor): boolean {
     kernel.close();
   }
   return true;
+}
+
+function knownCrc(tensor: Tensor): number | undefined {
+  return isWholeStorage(tensor) ? tensor.storage.crc : undefined;
+}
+
+/**
+ * Whether a whole model's embedding and output projection are the same. A matrix is left out of what is written where
+ * they are, so no checksum is trusted to say so, unless for a quick look. What a configuration says doesn't count: a model
+ * that began with tied matrices may have been trained with two.
+ *
+ * @param parameters The parameters of a whole model.
+ * @param depth How far to look: `"whole"` by default.
+ * @returns Whether they are the same.
+ * @throws {FileError} If they can't be read.
+ */
+export function areMatricesTied(parameters: Parameters, depth: "whole" | "quick" = "whole"): boolean {
+  const embedding = parameters.get(EMBEDDING);
+  const projection = parameters.get(PROJECTION);
+  return embedding !== undefined && projection !== undefined && haveSameBytes(embedding, projection, depth);
 }

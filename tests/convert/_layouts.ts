@@ -14,7 +14,7 @@ import { openCheckpoint } from "../../lib/convert/open_checkpoint.ts";
 import { huggingFaceFiles, type HuggingFaceOptions } from "../../lib/layouts/huggingface/write.ts";
 import { resolveModel } from "../../lib/convert/resolve_model.ts";
 import { reshard } from "../../lib/layouts/reshard.ts";
-import { areMatricesTied } from "../../lib/layouts/tied.ts";
+import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { readTensorBytes } from "../../lib/tensor/read_values.ts";
 import { type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";

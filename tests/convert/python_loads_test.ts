@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../lib/layouts/fairseq2/write.ts";
 import { metaFiles } from "../../lib/layouts/reference/meta.ts";
-import { areMatricesTied } from "../../lib/layouts/tied.ts";
+import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 import { python, runPython } from "../_python.ts";
 import { TempDir } from "../_temp.ts";

@@ -8,7 +8,7 @@ import { openCheckpoint } from "../../lib/convert/open_checkpoint.ts";
 import { fairseq2Files } from "../../lib/layouts/fairseq2/write.ts";
 import { metaFiles } from "../../lib/layouts/reference/meta.ts";
 import { resolveModel } from "../../lib/convert/resolve_model.ts";
-import { areMatricesTied } from "../../lib/layouts/tied.ts";
+import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { Random } from "../copy/_random.ts";
 import { TempDir } from "../_temp.ts";
 import {

@@ -10,7 +10,7 @@ import type { ModelDescription } from "../../../lib/models/model_description.ts"
 import { openCheckpoint } from "../../../lib/convert/open_checkpoint.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../../lib/layouts/fairseq2/write.ts";
 import { resolveModel } from "../../../lib/convert/resolve_model.ts";
-import { areMatricesTied } from "../../../lib/layouts/tied.ts";
+import { areMatricesTied } from "../../../lib/layouts/same_values.ts";
 import { haveSameBytes } from "../../../lib/layouts/same_values.ts";
 import { openTorchFile } from "../../../lib/torch/torch_file.ts";
 import { assertSameFile } from "../../_state_facts.ts";

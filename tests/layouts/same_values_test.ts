@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bytes, concatRows, type View } from "../../lib/bytes/view.ts";
 import { FileError } from "../../lib/error.ts";
-import { areMatricesTied } from "../../lib/layouts/tied.ts";
+import { areMatricesTied, QUICK_BYTES } from "../../lib/layouts/same_values.ts";
 import { dtypeOf } from "../../lib/tensor/dtype.ts";
 import { type Tensor, tensorOfView } from "../../lib/tensor/tensor.ts";
 import { Random } from "../copy/_random.ts";
@@ -60,6 +60,32 @@ Deno.test("areMatricesTied() reads nothing where it needn't", () => {
   assertEquals(tied({ storage, ...rest }, { storage, ...rest }), true);
   assertEquals(areMatricesTied(new Map([["final_proj.weight", matrix(view)]])), false);
   assertThrows(() => tied(matrix(view), matrix(other)), FileError, "missing: cannot open the file");
+});
+
+Deno.test("areMatricesTied() looks quickly where a plan is only shown: it trusts checksums, and reads megabytes", () => {
+  const quick = (a: Tensor, b: Tensor) =>
+    areMatricesTied(
+      new Map([["decoder_frontend.embed.weight", a], ["final_proj.weight", b]]),
+      "quick",
+    );
+  const far = 1 << 30;
+  const nowhere = (offset: number) => bytes("missing", offset, 4, 8);
+  assertEquals(quick(matrix(nowhere(0), 1), matrix(nowhere(far), 1)), true);
+  assertEquals(quick(matrix(nowhere(0), 1), matrix(nowhere(far), 2)), false);
+  using temp = new TempDir();
+  const rows = QUICK_BYTES / 4096 + 1;
+  const half = rows * 4096;
+  const content = new Uint8Array(2 * half);
+  Deno.writeFileSync(temp.at("in"), content);
+  const tensor = (index: number) => matrix(bytes(temp.at("in"), index * half, rows, 4096));
+  using file = Deno.openSync(temp.at("in"), { write: true });
+  const differAt = (place: number) => {
+    file.seekSync(half + place, Deno.SeekMode.Start);
+    file.writeSync(Uint8Array.of(1));
+    return [quick(tensor(0), tensor(1)), tied(tensor(0), tensor(1))];
+  };
+  assertEquals(differAt(half - 1), [true, false]);
+  assertEquals(differAt(QUICK_BYTES - 1), [false, false]);
 });
 
 for (const name of cases) {

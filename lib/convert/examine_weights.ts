@@ -1,0 +1,45 @@
+/**
+ * What only the weights themselves tell, found out before a conversion is planned: planning reads none of them.
+ *
+ * @module
+ */
+
+import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { differingReplicas, reshard } from "../layouts/reshard.ts";
+import { areMatricesTied } from "../layouts/same_values.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import type { Target } from "./target.ts";
+
+/** What the weights tell. */
+export interface WeightFacts {
+  /** Whether the embedding and the output projection are the same bytes. Some targets need not know; then it is false. */
+  readonly tied: boolean;
+  /** The names of parameters of which each shard should have the same copy, but hasn't. */
+  readonly differingReplicas: readonly string[];
+}
+
+/** The targets that write tied matrices once, or say that they are. */
+const TIED_TARGETS: ReadonlySet<Target> = new Set(["huggingface", "fairseq2"]);
+
+/**
+ * Examines a checkpoint's weights.
+ *
+ * @param checkpoint The checkpoint.
+ * @param model Its model.
+ * @param to What is to be written.
+ * @param depth `"whole"` reads what it has to; `"quick"`, for a plan that isn't carried out, takes the checksums' word
+ * and reads no more than some megabytes of a tensor.
+ * @returns What they tell.
+ * @throws {FileError} If they can't be read.
+ */
+export function examineWeights(
+  { shards }: Checkpoint,
+  model: ModelDescription,
+  to: Target,
+  depth: "whole" | "quick" = "whole",
+): WeightFacts {
+  return {
+    tied: TIED_TARGETS.has(to) && areMatricesTied(reshard(shards, model, 1)[0]!, depth),
+    differingReplicas: differingReplicas(shards, model, depth === "quick" ? "quick" : "trusting"),
+  };
+}
