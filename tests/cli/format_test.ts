@@ -26,6 +26,8 @@ Deno.test("formatBytes() gives three digits in decimal units", () => {
 
 Deno.test("formatCount() counts in words", () => {
   assertEquals(formatCount(34080), "34080");
+  assertEquals(formatCount(999_400), "999400");
+  assertEquals(formatCount(999_600), "1.00 million");
   assertEquals(formatCount(1_235_814_400), "1.24 billion");
   assertEquals(formatCount(405_853_388_800), "406 billion");
   assertEquals(formatCount(12_300_000), "12.3 million");
