@@ -291,7 +291,7 @@ async function convertOnFullDisk(scene: Scene, disk: string): Promise<void> {
     assertEquals([code, stdout], [1, ""]);
     assertMatch(
       stderr,
-      /^error: [^\n]*: needs [^\n]*, but only [^\n]* are free there; make room for [^\n]*\n$/,
+      /^error: [^\n]*: the output needs [^\n]*, but only [^\n]* are free there; make room for [^\n]*\n$/,
     );
     assertMatch(stderr, needed);
     assertEquals(scene.finished(output), before);

@@ -114,6 +114,7 @@ interface Progressing {
  * @param destinations The files to make, which may be some of the plan's, and where.
  * @param finish Called with each file once all its bytes are at their place.
  * @param options How to do it.
+ * @param begin Called with the files once they are there, empty or as clones, and before anything is written into them.
  * @returns What was done.
  * @throws {FormatError} If a source's bytes don't have the checksum that the source itself states.
  * @throws {FileError} If a file can't be read or written, or a source changed.
@@ -124,6 +125,7 @@ export async function copyFiles(
   destinations: readonly Destination[],
   finish: (destination: Destination) => void,
   options: CopyOptions = {},
+  begin: (started: readonly StartedFile[]) => Promise<void> = () => Promise.resolve(),
 ): Promise<CopyResult> {
   const { clone = true, verify = false, sync = false, onProgress, signal } = options;
   const throwIfCancelled = () => {
@@ -134,6 +136,7 @@ export async function copyFiles(
   const sources = new Map(plan.sources.map((source) => [source.path, source]));
   for (const source of plan.sources) checkUnchanged(source);
   const started = await startFiles(destinations, clone, signal);
+  await begin(started);
   const cloned = started.filter(({ overlay }) => overlay !== undefined).map(({ file }) => file.name);
 
   const batches = dealBatches(started, CHUNK_BYTES, BATCH_CHUNKS);

@@ -175,7 +175,6 @@ export async function writeOutput(
     const todo = plan.files.filter((file, index) =>
       !reused.includes(file.name) && (task === undefined || index % task.count === task.index - 1)
     );
-    checkFreeSpace(output, todo, partial, options.clone ?? true);
     const run = crypto.randomUUID().slice(0, 8);
     const destinations = todo.map((file) => ({ file, path: join(partial, `${file.name}.${run}.tmp`) }));
     const result = await makeFiles(plan, partial, destinations, written, options);
@@ -270,10 +269,16 @@ async function makeFiles(
     if (dirname(path) !== partial) Deno.mkdirSync(dirname(path), { recursive: true });
   }
   try {
-    return await copyFiles(plan, destinations, ({ file, path }) => {
-      Deno.renameSync(path, join(partial, file.name));
-      written.push(file.name);
-    }, options);
+    return await copyFiles(
+      plan,
+      destinations,
+      ({ file, path }) => {
+        Deno.renameSync(path, join(partial, file.name));
+        written.push(file.name);
+      },
+      options,
+      (started) => checkFreeSpace(started, partial),
+    );
   } catch (error) {
     for (const { path } of destinations) removeFile(path);
     throw error;

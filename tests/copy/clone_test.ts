@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { canClone, cloneFile } from "../../lib/copy/clone.ts";
-import { CloningEverywhere } from "./_cloning.ts";
 import { canMount, LoopMount } from "./_mount.ts";
 import { TempDirectory } from "./_temp.ts";
 
@@ -20,6 +19,22 @@ Deno.test({
     assertEquals(disk.list(), []);
   },
 });
+
+/** Lets `Deno.copyFileSync` make copies without blocks, as where files are cloned, until the end of its scope (`using`). */
+class CloningEverywhere implements Disposable {
+  readonly #copyFileSync = Deno.copyFileSync;
+
+  constructor() {
+    Deno.copyFileSync = (from, to) => {
+      Deno.createSync(to).close();
+      Deno.truncateSync(String(to), Deno.statSync(from).size);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    Deno.copyFileSync = this.#copyFileSync;
+  }
+}
 
 Deno.test({
   name: "canClone() is false between devices, though the second one clones",
