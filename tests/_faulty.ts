@@ -31,6 +31,7 @@ export const CALLS = [
     "file.statSync",
     "file.syncSync",
     "file.truncateSync",
+    "file.tryLockSync",
     "file.writeSync",
   ],
 ] as const;

@@ -11,8 +11,11 @@ import { makeShards, type ShardOptions } from "./_shards.ts";
 /** Whether the tests are to take hours: many more interruptions, at all steps and at random ones. */
 export const LONG: boolean = Deno.env.has("CKPT_LONG");
 
-/** The name of the record of the plan, which is the last thing that goes from an output directory. */
+/** The name of the record of the plan in what an output is built in. */
 export const PLAN_RECORD = ".ckpt-plan.json";
+
+/** The name of what runs hold a lock on there. */
+export const LOCK = ".ckpt-lock";
 
 /** The files below a directory by their paths in it, and their bytes. */
 export type Tree = ReadonlyMap<string, Uint8Array>;
@@ -114,25 +117,20 @@ export class Scene implements Disposable {
     assertEquals(this.beside(output), ["llama"], what);
   }
 
-  /**
-   * Asserts that an output is absent, or whole but for the record of the plan, whose removal is the last step; and
-   * that the finished files in what it is built in have the right bytes.
-   */
+  /** Asserts that an output is absent or whole, and that the finished files beside it have the right bytes. */
   assertWholeOrAbsent(output: string, what: string): void {
     const made = readTree(output);
-    if (made !== undefined) {
-      assertSameTree(new Map([...made].filter(([name]) => name !== PLAN_RECORD)), this.reference, what);
-    }
-    for (const [name, bytes] of readTree(`${output}.partial`) ?? []) {
+    if (made !== undefined) assertSameTree(made, this.reference, what);
+    for (const [name, bytes] of readTree(join(`${output}.partial`, "files")) ?? []) {
       const expected = this.reference.get(name);
-      if (expected === undefined) continue;
-      assert(Buffer.compare(bytes, expected) === 0, `${what}: ${name} is finished but has other bytes`);
+      assert(expected !== undefined, `${what}: ${name} isn't of the output`);
+      assert(Buffer.compare(bytes, expected!) === 0, `${what}: ${name} is finished but has other bytes`);
     }
   }
 
   /** The names of finished files in what an output is built in. */
   finished(output: string): string[] {
-    return [...readNames(`${output}.partial`)].filter((name) => this.reference.has(name)).sort();
+    return [...readNames(join(`${output}.partial`, "files"))].sort();
   }
 
   /** Asserts that the input is what it was. */

@@ -70,20 +70,51 @@ export function readIfThere(path: string): string | undefined {
 }
 
 /** Writes a file, whole or not at all, unless it is there already; returns whether it was written. */
-export function claim(path: string, text: string): boolean {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  Deno.writeTextFileSync(temporary, text);
+export function claim(path: string, text: string, sync: boolean): boolean {
+  const temporary = writeBeside(path, text, sync);
   try {
     Deno.linkSync(temporary, path);
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     // Not every file system has hard links.
-    Deno.renameSync(temporary, path);
-    return true;
+    return claimWithoutLinks(path, text);
   } finally {
     removeFile(temporary);
   }
+}
+
+function claimWithoutLinks(path: string, text: string): boolean {
+  try {
+    Deno.writeTextFileSync(path, text, { createNew: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+/** Writes a file, whole or not at all, in the place of the one that is there. */
+export function replaceFile(path: string, text: string, sync: boolean): void {
+  const temporary = writeBeside(path, text, sync);
+  try {
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeFile(temporary);
+    throw error;
+  }
+}
+
+function writeBeside(path: string, text: string, sync: boolean): string {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    Deno.writeTextFileSync(temporary, text, { createNew: true });
+    if (sync) syncFile(temporary);
+  } catch (error) {
+    removeFile(temporary);
+    throw new FileError(`${path}: cannot write the file: ${messageOf(error)}`);
+  }
+  return temporary;
 }
 
 /** A directory and all below it, those below first. */
@@ -100,11 +131,15 @@ export function syncFile(path: string): void {
   file.syncSync();
 }
 
-/** Flushes the names in a directory to its device. */
+/** Flushes the names in a directory to its device, if it may be read. */
 export function syncDirectory(path: string): void {
   if (Deno.build.os === "windows") return; // Directories can't be opened there, and need not be flushed.
-  using directory = Deno.openSync(path);
-  directory.syncSync();
+  try {
+    using directory = Deno.openSync(path);
+    directory.syncSync();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  }
 }
 
 /** Removes a file, if it is there. */

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { FileError } from "../error.ts";
+import { resolve } from "../deps.ts";
 import type { SourceFile } from "../copy/plan.ts";
-import { messageOf } from "./file_system.ts";
+import { messageOf, realPathOfNearest } from "./file_system.ts";
 
 /** Bytes that can be read at any place. Positions and lengths are in bytes. */
 export interface ByteSource {
@@ -32,14 +34,15 @@ export class FileSource implements ByteSource, Disposable {
   readonly path: string;
   /** The file's size in bytes when it was opened. */
   readonly size: number;
-  /** When the file was last modified, in milliseconds since 1970, or `null` where that isn't known. */
-  readonly mtime: number | null;
+  readonly #info: Deno.FileInfo;
+  /** A hash of all that was read, and where. */
+  readonly #contents = createHash("sha256");
 
   private constructor(path: string, file: Deno.FsFile, info: Deno.FileInfo) {
     this.path = path;
     this.#file = file;
     this.size = info.size;
-    this.mtime = info.mtime?.getTime() ?? null;
+    this.#info = info;
   }
 
   /**
@@ -63,9 +66,14 @@ export class FileSource implements ByteSource, Disposable {
     }
   }
 
-  /** The file as it was when it was opened. */
+  /** The file as it was when it was opened, and what was read of it since: to be asked for after its table was. */
   get identity(): SourceFile {
-    return { path: this.path, size: this.size, mtime: this.mtime };
+    return {
+      path: this.path,
+      realPath: realPathOfNearest(resolve(this.path)),
+      contents: this.#contents.copy().digest("hex"),
+      ...factsOf(this.#info),
+    };
   }
 
   /** Reads bytes. */
@@ -87,6 +95,7 @@ export class FileSource implements ByteSource, Disposable {
         `${this.path}: can't read the file: ${messageOf(error)}`,
       );
     }
+    this.#contents.update(`${offset} ${length}\n`).update(bytes);
     return bytes;
   }
 
@@ -94,6 +103,26 @@ export class FileSource implements ByteSource, Disposable {
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/** What the file system tells of a file that changes when its bytes do. */
+function factsOf(
+  { size, mtime, ctime, dev, ino }: Deno.FileInfo,
+): Pick<SourceFile, "size" | "mtime" | "ctime" | "dev" | "ino"> {
+  return { size, mtime: mtime?.getTime() ?? null, ctime: ctime?.getTime() ?? null, dev, ino };
+}
+
+/**
+ * Whether a file is still what it was when it was opened, as far as the file system tells.
+ *
+ * @param source The file.
+ * @throws {Deno.errors.NotFound} If it isn't there any more; or another error of Deno's, if it can't be opened.
+ */
+export function isUnchanged(source: SourceFile): boolean {
+  // Opened, not just looked at: NFS asks the server then.
+  using file = Deno.openSync(source.path);
+  const facts = factsOf(file.statSync());
+  return (Object.keys(facts) as (keyof typeof facts)[]).every((fact) => facts[fact] === source[fact]);
 }
 
 /** The error for a path that couldn't be opened: what is wrong, and what to do. */

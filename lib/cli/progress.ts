@@ -34,9 +34,15 @@ export function showProgress(quiet: boolean): ProgressDisplay {
 }
 
 function plainProgress(): ProgressDisplay {
+  let isComparing = false;
   return {
-    update({ finished, files, totalFiles }) {
+    update(progress) {
+      const { finished, files, totalFiles, totalBytes } = progress;
       if (finished !== undefined) say(`${finished} done (${files} of ${totalFiles} files)`);
+      if (progress.isComparing && !isComparing) {
+        say(`comparing what is there already (${formatBytes(totalBytes)})`);
+      }
+      isComparing = progress.isComparing ?? false;
     },
     [Symbol.dispose]: () => {},
   };
@@ -55,8 +61,9 @@ function terminalProgress(): ProgressDisplay {
   };
   return {
     update(progress) {
-      const { bytes, totalBytes, files, totalFiles } = progress;
+      const { bytes, totalBytes, files, totalFiles, isComparing = false } = progress;
       const now = performance.now();
+      if (bytes < (marks.at(-1)?.bytes ?? 0)) marks.length = 0; // Something else is counted now.
       marks.push({ at: now, bytes });
       while (marks.length > 2 && now - marks[0]!.at > RATE_WINDOW_MS) marks.shift();
       const { at, bytes: before } = marks[0]!;
@@ -65,7 +72,10 @@ function terminalProgress(): ProgressDisplay {
       const facts = [
         `${Math.floor(share * 100)}%`.padStart(4),
         `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
-        ...(totalFiles > 1 ? [`file ${Math.min(files + 1, totalFiles)} of ${totalFiles}`] : []),
+        ...(isComparing ? ["comparing what is there"] : []),
+        ...(totalFiles > 1 && !isComparing
+          ? [`file ${Math.min(files + 1, totalFiles)} of ${totalFiles}`]
+          : []),
         ...(rate > 0 ? [`${formatBytes(rate)}/s`, `${formatSeconds((totalBytes - bytes) / rate)} left`] : []),
       ].join("  ");
       const columns = widthOf(Deno.stderr);

@@ -237,7 +237,7 @@ export async function runConversion(
   checkOptions(options, rules);
   if (conversion.depth === "quick") throw new TypeError("Cannot run a conversion that was planned quickly");
   trimMemory();
-  const { complete, reused, cloned, files, losses } = await writeOutput(
+  const { complete, reused, cloned, files, losses, notes } = await writeOutput(
     conversion.plan,
     options.output,
     options,
@@ -245,7 +245,7 @@ export async function runConversion(
   const description = describeConversion(conversion, options.output, files);
   return {
     ...description,
-    notes: [...description.notes, ...lossNotes(losses, options.dtype)],
+    notes: [...description.notes, ...notes, ...lossNotes(losses, options.dtype)],
     seconds: (performance.now() - start) / 1000,
     complete,
     reused,

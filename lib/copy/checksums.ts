@@ -1,25 +1,15 @@
 /**
- * The CRC-32 of runs of files: read in constant memory, by several workers where that pays.
+ * The CRC-32 of views: read in constant memory, by several workers where that pays.
  *
  * @module
  */
 
 import { CancelledError } from "../error.ts";
+import { dealBatches, type DealtChunk } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";
 import { shareDescriptors } from "./descriptors.ts";
-import type { Chunk } from "./kernel.ts";
-import { bytes } from "../bytes/view.ts";
+import { type View, viewBytes } from "../bytes/view.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
-
-/** A run of bytes of a file. */
-export interface Run {
-  /** The file. */
-  readonly path: string;
-  /** Where the run starts, in bytes. */
-  readonly offset: number;
-  /** The length of the run in bytes. */
-  readonly length: number;
-}
 
 /** How to compute checksums. */
 export interface ChecksumOptions {
@@ -47,26 +37,21 @@ const DEFAULT_JOBS = 4;
 const PROGRESS_MS = 100;
 
 /**
- * Computes the CRC-32 of runs of files.
+ * Computes the CRC-32 of the bytes of views.
  *
- * @param runs The runs.
+ * @param views The views.
  * @param options How to do it.
  * @returns The CRC-32 of each, in their order.
  * @throws {FileError} If a file can't be read, or ends too early.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
-export async function checksums(runs: readonly Run[], options: ChecksumOptions = {}): Promise<number[]> {
+export async function checksums(views: readonly View[], options: ChecksumOptions = {}): Promise<number[]> {
   const { signal, onProgress } = options;
   if (signal?.aborted) throw new CancelledError("Cancelled");
-  const crcs = runs.map(() => 0);
-  const pending = deal(runs);
-  const parts: {
-    readonly index: number;
-    readonly at: number;
-    readonly length: number;
-    readonly crc: number;
-  }[] = [];
-  const total = runs.reduce((sum, { length }) => sum + length, 0);
+  const crcs = views.map(() => 0);
+  const pending = deal(views);
+  const parts: { readonly chunk: DealtChunk; readonly crc: number }[] = [];
+  const total = views.reduce((sum, view) => sum + viewBytes(view), 0);
   const jobs = total < WORKERS_PAY_BYTES
     ? 1
     : Math.min(options.jobs ?? Math.min(DEFAULT_JOBS, navigator.hardwareConcurrency), pending.length);
@@ -83,11 +68,8 @@ export async function checksums(runs: readonly Run[], options: ChecksumOptions =
   try {
     await Promise.all(runners.map(async (runner) => {
       for (let batch = pending.shift(); batch !== undefined; batch = pending.shift()) {
-        const results = await runner.run(batch.map(({ chunk }) => chunk));
-        results.forEach(({ crc }, i) => {
-          const { index, chunk } = batch![i]!;
-          parts.push({ index, at: chunk.firstRow, length: chunk.rows, crc });
-        });
+        const results = await runner.run(batch);
+        results.forEach(({ crc }, i) => parts.push({ chunk: batch![i]!, crc }));
       }
     }));
   } finally {
@@ -96,33 +78,15 @@ export async function checksums(runs: readonly Run[], options: ChecksumOptions =
     for (const runner of runners) runner.close();
   }
   onProgress?.(total);
-  parts.sort((a, b) => a.at - b.at);
-  for (const { index, length, crc } of parts) crcs[index] = combineCrc32(crcs[index]!, crc, length);
+  parts.sort((a, b) => a.chunk.firstRow - b.chunk.firstRow);
+  for (const { chunk: { copy, rows, view }, crc } of parts) {
+    crcs[copy] = combineCrc32(crcs[copy]!, crc, rows * view.rowBytes);
+  }
   return crcs;
 }
 
-interface Part {
-  /** Which run it is of. */
-  readonly index: number;
-  readonly chunk: Chunk;
-}
-
-/** The runs in pieces, in batches of about the same size. */
-function deal(runs: readonly Run[]): Part[][] {
-  const batches: Part[][] = [];
-  let [batch, size]: [Part[], number] = [[], 0];
-  runs.forEach(({ path, offset, length }, index) => {
-    const view = bytes(path, offset, length);
-    for (let firstRow = 0; firstRow < length;) {
-      const rows = Math.min(BATCH_BYTES - size, length - firstRow);
-      batch.push({ index, chunk: { view, path: undefined, at: 0, firstRow, rows, group: 1 } });
-      firstRow += rows;
-      size += rows;
-      if (size < BATCH_BYTES) continue;
-      batches.push(batch);
-      [batch, size] = [[], 0];
-    }
-  });
-  if (batch.length > 0) batches.push(batch);
-  return batches;
+/** The views in pieces, in batches of about the same size. */
+function deal(views: readonly View[]): DealtChunk[][] {
+  const copies = views.map((view) => ({ label: "", at: 0, view }));
+  return dealBatches([{ file: { copies }, path: undefined, overlay: undefined }], BATCH_BYTES, Infinity);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Copy, isInPlace, type OutputFile, type Overlay } from "./plan.ts";
+import { type Copy, type FileLayout, isInPlace, type OutputFile, type Overlay } from "./plan.ts";
 import type { Chunk } from "./kernel.ts";
 import { bytes, type BytesView, type View } from "../bytes/view.ts";
 
@@ -17,14 +17,22 @@ export interface DealtChunk extends Chunk {
   readonly copy: number;
 }
 
+/** What copies are dealt of. */
+export interface CopyTarget {
+  /** What is gathered. */
+  readonly file: Pick<FileLayout, "copies">;
+  /** Where it is being written; `undefined` if it is only read. */
+  readonly path: string | undefined;
+  /** The overlay, if the file was made as a copy of its base. */
+  readonly overlay: Overlay | undefined;
+}
+
 /** An output file under construction. */
-export interface StartedFile {
+export interface StartedFile extends CopyTarget {
   /** What it is to be. */
   readonly file: OutputFile;
   /** Where it is being written. */
   readonly path: string;
-  /** The overlay, if the file was made as a copy of its base. */
-  readonly overlay: Overlay | undefined;
 }
 
 /**
@@ -69,7 +77,7 @@ function groupRows(view: View, chunkBytes: number, widest = 1): number {
  * @param chunkBytes About how long a chunk is to be, in bytes.
  * @returns The chunks, in the order in which they are to be dealt.
  */
-export function dealChunks(started: readonly StartedFile[], chunkBytes: number): DealtChunk[] {
+export function dealChunks(started: readonly CopyTarget[], chunkBytes: number): DealtChunk[] {
   const chunks: DealtChunk[] = [];
   started.forEach((target, file) => {
     const layout = target.overlay ?? target.file;
@@ -96,7 +104,7 @@ const SLICED_BYTES = 4 * 1024 * 1024;
  * @returns The batches, in the order in which they are to be dealt.
  */
 export function dealBatches(
-  started: readonly StartedFile[],
+  started: readonly CopyTarget[],
   chunkBytes: number,
   batchChunks: number,
 ): DealtChunk[][] {
@@ -143,7 +151,13 @@ function flat({ path, offset, rows, rowBytes }: BytesView): BytesView {
   return bytes(path, offset, rows * rowBytes);
 }
 
-function cut(copy: Copy, path: string, file: number, index: number, chunkBytes: number): DealtChunk[] {
+function cut(
+  copy: Copy,
+  path: string | undefined,
+  file: number,
+  index: number,
+  chunkBytes: number,
+): DealtChunk[] {
   const { at } = copy;
   // The rows of a plain run may be of any length, and mean nothing.
   const view = copy.view.op === "bytes" ? flat(copy.view) : copy.view;

@@ -6,9 +6,10 @@
 
 import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";
-import { combineCrc32 } from "./crc32.ts";
+import { combineCrc32, crc32 } from "./crc32.ts";
 import { shareDescriptors } from "./descriptors.ts";
 import { messageOf } from "../bytes/file_system.ts";
+import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { startFiles } from "./start_files.ts";
 import {
@@ -19,7 +20,7 @@ import {
   type Plan,
   type SourceFile,
 } from "./plan.ts";
-import { FileSource } from "../bytes/source.ts";
+import { FileSource, isUnchanged } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
 import { type BytesView, viewBytes, viewPaths } from "../bytes/view.ts";
@@ -55,6 +56,8 @@ export interface CopyProgress {
   readonly totalFiles: number;
   /** The file that was finished just now, if one was. */
   readonly finished?: string;
+  /** Whether files that are there already are being read and compared, and none made: then the bytes are those. */
+  readonly isComparing?: boolean;
 }
 
 /** How files are to be made. */
@@ -99,6 +102,14 @@ export interface Destination {
   readonly path: string;
 }
 
+/** What a finished file holds. */
+export interface Finished {
+  /** Its size in bytes, which for a clone is another than planned. */
+  readonly size: number;
+  /** The CRC-32 of all its bytes. */
+  readonly crc: number;
+}
+
 interface Progressing {
   readonly target: StartedFile;
   readonly layout: FileLayout;
@@ -112,7 +123,7 @@ interface Progressing {
  *
  * @param plan The plan.
  * @param destinations The files to make, which may be some of the plan's, and where.
- * @param finish Called with each file once all its bytes are at their place.
+ * @param finish Called with each file once all its bytes are at their place, flushed where that was asked for.
  * @param options How to do it.
  * @param begin Called with the files once they are there, empty or as clones, and before anything is written into them.
  * @returns What was done.
@@ -123,7 +134,7 @@ interface Progressing {
 export async function copyFiles(
   plan: Plan,
   destinations: readonly Destination[],
-  finish: (destination: Destination) => void,
+  finish: (destination: Destination, made: Finished) => void,
   options: CopyOptions = {},
   begin: (started: readonly StartedFile[]) => Promise<void> = () => Promise.resolve(),
 ): Promise<CopyResult> {
@@ -187,7 +198,8 @@ export async function copyFiles(
       const literals = layout.literals(crcs);
       writeLiterals(target.path, literals, sync);
       if (verify) await verifyFile(file, crcs, literals, runners);
-      finish({ file: target.file, path: target.path });
+      const crc = wholeCrc(target.path, layout, crcs);
+      finish({ file: target.file, path: target.path }, { size: layout.size, crc });
       files++;
       report(target.file.name);
     };
@@ -332,16 +344,42 @@ async function readRun(view: BytesView, runners: readonly Runner[]): Promise<num
   );
 }
 
-/** Throws if a source isn't what it was when it was opened. */
-function checkUnchanged(source: SourceFile): void {
-  let info: Deno.FileInfo;
+/**
+ * The CRC-32 of a whole file, put together from those of its copies. What lies between them is little, and is read: what
+ * the plan wrote, and in a clone what came with it.
+ */
+function wholeCrc(path: string, { size, copies }: FileLayout, crcs: readonly number[]): number {
+  const parts = copies.map(({ at, view }, i) => ({ at, length: viewBytes(view), crc: crcs[i]! }));
+  parts.sort((a, b) => a.at - b.at);
+  const file = openKernelFile(path, false);
+  const block = new Uint8Array(64 * 1024);
   try {
-    info = Deno.statSync(source.path);
+    let [end, crc] = [0, 0];
+    for (const part of [...parts, { at: size, length: 0, crc: 0 }]) {
+      while (end < part.at) {
+        const between = block.subarray(0, part.at - end);
+        if (file.read(between, end) < between.length) throw new FileError(`${path}: the file became shorter`);
+        crc = crc32(between, crc);
+        end += between.length;
+      }
+      crc = combineCrc32(crc, part.crc, part.length);
+      end = part.at + part.length;
+    }
+    return crc;
+  } finally {
+    file.close();
+  }
+}
+
+/** Throws if a source isn't what it was when it was opened. */
+export function checkUnchanged(source: SourceFile): void {
+  let isSame: boolean;
+  try {
+    isSame = isUnchanged(source);
   } catch (error) {
     throw new FileError(`${source.path}: the file went away while it was read: ${messageOf(error)}`);
   }
-  const mtime = info.mtime?.getTime() ?? null;
-  if (info.size !== source.size || mtime !== source.mtime) {
+  if (!isSame) {
     throw new FileError(
       `${source.path}: the file changed while it was read; wait until its writer is done, then run this again`,
     );

@@ -84,12 +84,22 @@ export interface OutputFile extends FileLayout {
 
 /** A file that a plan reads, as it was when it was opened. */
 export interface SourceFile {
-  /** Its path. */
+  /** Its path, as it was given. */
   readonly path: string;
+  /** Its path from the root, without links. */
+  readonly realPath: string;
   /** Its size in bytes. */
   readonly size: number;
-  /** When it was last modified, in milliseconds since 1970, or `null` where that isn't known. */
+  /** What was read of it when it was opened, hashed: its table of contents, with every checksum that it states. */
+  readonly contents: string;
+  /** When it was last modified, in milliseconds since 1970, or `null` where that isn't known. Programs can set it. */
   readonly mtime: number | null;
+  /** When it or what is known of it was last changed, to the second (Deno tells no more). No program can set it. */
+  readonly ctime: number | null;
+  /** The device that it lies on. Machines that share a file system have numbers of their own for it. */
+  readonly dev: number;
+  /** Its number there, or `null` where it has none. */
+  readonly ino: number | null;
 }
 
 /** A run of bytes of a source file whose CRC-32 is known, so that reading it can be checked. */
@@ -112,7 +122,7 @@ export interface Plan {
   readonly files: readonly OutputFile[];
   /** The files to read. */
   readonly sources: readonly SourceFile[];
-  /** What is known of the sources' checksums. */
+  /** What is known of the sources' checksums: of a source either all that is read, or nothing. */
   readonly known: readonly KnownCrc[];
 }
 
@@ -126,27 +136,31 @@ export function isInPlace(copy: Copy, overlay: Overlay): boolean {
 }
 
 /**
- * Hashes a plan. Two plans with the same fingerprint write the same files, as long as the sources' bytes are
- * the same (their sizes and modification times are part of the hash).
+ * Hashes a plan. Two plans with the same fingerprint write the same files, on whatever machine and from whatever
+ * directory they are made, as long as the sources' bytes are the same. Of those it knows what the sources say of
+ * themselves: their tables of contents, which for torch's archives hold the CRC-32 of every tensor. Where they hold
+ * none, {@linkcode stampOf} tells more.
  *
  * @param plan The plan.
  * @returns 64 hexadecimal digits (SHA-256).
  */
 export function fingerprint(plan: Plan): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify(plan.sources));
+  const paths = new Map(plan.sources.map(({ path, realPath }) => [path, realPath]));
+  const real = (path: string) => paths.get(path) ?? path;
+  hash.update(JSON.stringify(plan.sources.map(({ realPath, size, contents }) => [realPath, size, contents])));
   for (const file of plan.files) {
     hash.update(`\n${JSON.stringify(file.name)}\n`);
     // What lies over its source follows from that and the names of its tensors; its layout may never be needed.
     if (file.overlay !== undefined) {
-      hash.update(JSON.stringify([file.overlay.base, file.tensors]));
+      hash.update(JSON.stringify([real(file.overlay.base), file.tensors]));
       continue;
     }
     for (const { at, view } of file.copies) {
       // Most views are plain runs, and there may be tens of thousands.
       const what = view.op === "bytes"
-        ? `${view.path}\0${view.offset} ${view.rows} ${view.rowBytes}`
-        : JSON.stringify(view);
+        ? `${real(view.path)}\0${view.offset} ${view.rows} ${view.rowBytes}`
+        : JSON.stringify(view, (key, value) => key === "path" ? real(value) : value);
       hash.update(`${at} ${what}\n`);
     }
     for (const { at, bytes } of file.literals(file.copies.map((copy) => copy.crc ?? 0))) {
@@ -155,4 +169,22 @@ export function fingerprint(plan: Plan): string {
     }
   }
   return hash.digest("hex");
+}
+
+/**
+ * Hashes what the file system tells of the sources whose checksums nobody knows (safetensors, torch's format before
+ * 1.6): while this is the same, so are their bytes. It changes without them, too, by `touch` or `chmod`; then only
+ * reading them tells. The device is left out, since machines that share a file system number it differently.
+ *
+ * @param plan The plan.
+ * @returns 64 hexadecimal digits (SHA-256).
+ */
+export function stampOf({ sources, known }: Plan): string {
+  const checked = new Set(known.map(({ path }) => path));
+  const stamps = sources.filter(({ path }) => !checked.has(path)).map(({ mtime, ctime, ino }) => [
+    mtime,
+    ctime,
+    ino,
+  ]);
+  return createHash("sha256").update(JSON.stringify(stamps)).digest("hex");
 }

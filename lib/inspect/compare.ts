@@ -8,7 +8,7 @@ import { createKernel, type Kernel } from "../copy/kernel.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { SourceFile } from "../copy/plan.ts";
-import { FileSource } from "../bytes/source.ts";
+import { describeFailure, isUnchanged } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
@@ -291,10 +291,13 @@ function noChecksum(): number {
 
 /** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */
 function checkUnchanged(sources: readonly SourceFile[]): void {
-  for (const { path, size, mtime } of sources) {
-    using source = FileSource.open(path);
-    if (source.size !== size || source.mtime !== mtime) {
-      throw new FileError(`${path}: changed while it was read; compare again`);
+  for (const source of sources) {
+    let isSame: boolean;
+    try {
+      isSame = isUnchanged(source);
+    } catch (error) {
+      throw describeFailure(source.path, error);
     }
+    if (!isSame) throw new FileError(`${source.path}: changed while it was read; compare again`);
   }
 }

@@ -7,9 +7,19 @@
 
 import { createHash } from "node:crypto";
 import { messageOf } from "../bytes/file_system.ts";
-import type { ChecksumOptions, Run } from "../copy/checksums.ts";
+import type { ChecksumOptions } from "../copy/checksums.ts";
 import { shareDescriptors } from "../copy/descriptors.ts";
 import { CancelledError, FileError } from "../error.ts";
+
+/** A run of bytes of a file. */
+export interface Run {
+  /** The file. */
+  readonly path: string;
+  /** Where the run starts, in bytes. */
+  readonly offset: number;
+  /** The length of the run in bytes. */
+  readonly length: number;
+}
 
 /** How much is read at a time, in bytes. */
 const BLOCK_BYTES = 1024 * 1024;

@@ -7,14 +7,14 @@
 import { createHash } from "node:crypto";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { FileSource } from "../bytes/source.ts";
-import type { ChecksumOptions, Run } from "../copy/checksums.ts";
+import type { ChecksumOptions } from "../copy/checksums.ts";
 import { createKernel, type Kernel } from "../copy/kernel.ts";
 import { CancelledError, FileError } from "../error.ts";
 import { isExpanded, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { openAnyTorchFile } from "../torch/torch_file.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { pickledTensors } from "./pickled_tensors.ts";
-import { sha256 } from "./sha256.ts";
+import { type Run, sha256 } from "./sha256.ts";
 
 /** The sum of a tensor. */
 export interface TensorSum {

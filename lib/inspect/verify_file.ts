@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ChecksumOptions, checksums, type Run } from "../copy/checksums.ts";
+import { type ChecksumOptions, checksums } from "../copy/checksums.ts";
+import { bytes, type View } from "../bytes/view.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
@@ -171,10 +172,8 @@ async function check(
 async function checkRecords(archive: Archive, options: ChecksumOptions): Promise<number> {
   const { path } = archive.source;
   const records = [...archive.records.values()];
-  const runs: Run[] = [];
-  for (const record of records) {
-    runs.push({ path, offset: await archive.locate(record), length: record.size });
-  }
+  const runs: View[] = [];
+  for (const record of records) runs.push(bytes(path, await archive.locate(record), record.size));
   const crcs = await checksums(runs, options);
   records.forEach(({ name, crc }, i) => {
     if (crcs[i] !== crc) throw badCrc(path, name, crc, crcs[i]!);

@@ -1,14 +1,19 @@
 /**
- * Output directories that are whole or absent: everything is built in `<output>.partial`, which is renamed
- * once all files are there. What is in it survives a crash, and the same work goes on from it.
+ * Output directories that are whole or absent: the files are made in `<output>.partial`, and the directory that they
+ * are in is moved to its place once all are there. What is finished survives a crash, and the same work goes on from it.
  *
  * @module
  */
 
 import { CancelledError, CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
 import { dirname, join, resolve } from "../deps.ts";
-import { checksums } from "../copy/checksums.ts";
-import { copyFiles, type CopyOptions, type CopyResult, type Destination } from "../copy/copy_engine.ts";
+import {
+  checkUnchanged,
+  copyFiles,
+  type CopyOptions,
+  type CopyResult,
+  type Destination,
+} from "../copy/copy_engine.ts";
 import {
   directories,
   isEmpty,
@@ -18,21 +23,32 @@ import {
   realPathOfNearest,
   removeEmptyParents,
   removeFile,
-  removeTree,
   syncDirectory,
   syncFile,
 } from "../bytes/file_system.ts";
-import { isComplete, isFinished, sizesIn } from "./finished_files.ts";
+import { bytes } from "../bytes/view.ts";
+import {
+  findDifferent,
+  looksComplete,
+  type Origin,
+  originOf,
+  readChecksums,
+  removeRecord,
+  sizesIn,
+  writeRecord,
+} from "./finished_files.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import {
   holdsRecord,
-  makePartial,
+  isAbandoned,
+  makeSubdirectory,
+  type OpenPartial,
   openPartial,
-  PLAN_RECORD,
-  recordOf,
-  temporaryFiles,
+  type PartialPaths,
+  partialPaths,
+  removePartial,
 } from "./partial_directory.ts";
-import type { Plan } from "../copy/plan.ts";
+import type { OutputFile, Plan } from "../copy/plan.ts";
 import { sharedRecords } from "../copy/shared_records.ts";
 import { badCrc } from "../copy/source_check.ts";
 
@@ -56,12 +72,14 @@ export interface WriteOptions extends CopyOptions {
 export interface WriteResult extends CopyResult {
   /** Whether all files are there, so that the output directory exists. */
   readonly complete: boolean;
-  /** The names of the files that an earlier run, or another task, had finished already. */
+  /** The names of the files that an earlier run, or another task, had finished already; each was read and compared. */
   readonly reused: readonly string[];
   /** The names of the files that were made now. */
   readonly written: readonly string[];
   /** All files of the plan and their sizes in bytes, which are as planned for those that aren't there yet. */
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** What a user should be told: files that had to be made anew, and why. */
+  readonly notes: readonly string[];
 }
 
 /** An output directory's paths, checked. */
@@ -84,7 +102,7 @@ export function outputPaths(output: string): OutputPaths {
   if (dirname(absolute) === absolute) {
     throw new OptionError(`${output}: can't be an output directory; name a new one`);
   }
-  return { output: absolute, partial: absolute + ".partial" };
+  return { output: absolute, partial: partialPaths(absolute).path };
 }
 
 /**
@@ -114,10 +132,7 @@ export function checkOutput(output: string, inputs: readonly string[], mayBeDone
   if (info !== undefined && !info.isDirectory) {
     throw new FileError(`${output}: is a file already; name a new directory`);
   }
-  // Where the record of the plan is left, a run was killed in its last step, and writeOutput finishes that.
-  if (info !== undefined && !mayBeDone && lstat(join(path, PLAN_RECORD)) === undefined && !isEmpty(path)) {
-    throw existsAlready(output);
-  }
+  if (isMade(path) && !mayBeDone && !isPublished(partialPaths(path))) throw existsAlready(output);
   if (info !== undefined && isMountPoint(path)) {
     throw new FileError(
       `${output}: is a mount point, which nothing can be moved onto; name a directory inside it`,
@@ -133,6 +148,40 @@ function existsAlready(output: string): FileError {
   return new FileError(`${output}: exists already and isn't empty; name a new directory`);
 }
 
+/** Whether there is something in an output directory. */
+function isMade(output: string): boolean {
+  return lstat(output) !== undefined && !isEmpty(output);
+}
+
+/** Whether a run was killed when it had moved the files to their place, and only had to tidy up. */
+function isPublished({ record, files }: PartialPaths): boolean {
+  return lstat(record) !== undefined && lstat(files) === undefined;
+}
+
+/** What is to be written, and where. */
+interface Work {
+  readonly plan: Plan;
+  readonly origin: Origin;
+  /** The text of the plan's record. */
+  readonly text: string;
+  /** The output as the user calls it. */
+  readonly output: string;
+  readonly paths: PartialPaths;
+  readonly options: WriteOptions;
+  /** What this run has done so far. */
+  readonly done: Done;
+}
+
+/** What a run has done. */
+interface Done {
+  /** The names of the files that it found finished, and compared. */
+  readonly reused: Set<string>;
+  /** The names of the files that it made. */
+  readonly written: Set<string>;
+  readonly results: CopyResult[];
+  readonly notes: string[];
+}
+
 /**
  * Makes the files of a plan in an output directory.
  *
@@ -140,7 +189,7 @@ function existsAlready(output: string): FileError {
  * @param output The output directory: absent, or an empty directory.
  * @param options How to do it.
  * @returns What was written.
- * @throws {FileError} If something can't be read or written, or the output exists.
+ * @throws {FileError} If something can't be read or written, the output exists, or another run is writing it.
  * @throws {OptionError} If another plan's unfinished work is in the way, or a task is to begin anew.
  * @throws {CancelledError} If `options.signal` was aborted; what was finished stays for the next run.
  */
@@ -149,135 +198,137 @@ export async function writeOutput(
   output: string,
   options: WriteOptions = {},
 ): Promise<WriteResult> {
-  const { output: path, partial } = outputPaths(output);
   const { task, restart = false } = options;
+  const paths = partialPaths(outputPaths(output).output);
   if (task !== undefined && restart) {
     throw new OptionError(
       "Cannot begin anew in one of several tasks: the others would lose their work; " +
-        `remove ${partial} before they start`,
+        `remove ${paths.path} before they start`,
     );
   }
   checkOutput(output, [], true);
-  const record = recordOf(plan);
-  if (lstat(path) !== undefined && !isEmpty(path)) {
-    // Done already: by other tasks, or by a run that was killed in its last step.
-    const isKnown = holdsRecord(path, record) || (task !== undefined && !needsRecord(plan, task));
-    if (!isKnown || !isComplete(plan, path)) throw existsAlready(output);
-    removeLeftovers(path, partial, record, needsRecord(plan, task));
-    return madeElsewhere(plan, path);
-  }
-  const made = makePartial(partial, restart);
-  const written: string[] = [];
-  let isOurs = false; // Whether what lies in the partial directory is known to be this plan's.
+  const origin = originOf(plan);
+  const text = JSON.stringify({
+    version: 2,
+    fingerprint: origin.plan,
+    files: plan.files.map(({ name }) => name),
+  });
+  const done: Done = { reused: new Set(), written: new Set(), results: [], notes: [] };
+  const work: Work = { plan, origin, text, output, paths, options, done };
   try {
-    const reused = openPartial(partial, record, plan);
-    isOurs = true;
-    const todo = plan.files.filter((file, index) =>
-      !reused.includes(file.name) && (task === undefined || index % task.count === task.index - 1)
-    );
-    const run = crypto.randomUUID().slice(0, 8);
-    const destinations = todo.map((file) => ({ file, path: join(partial, `${file.name}.${run}.tmp`) }));
-    const result = await makeFiles(plan, partial, destinations, written, options);
-    if (task !== undefined || reused.length > 0) await checkSharedRecords(plan, partial, options);
-    const complete = publish(plan, path, partial, new Set([...reused, ...written]), options);
-    return { ...result, complete, reused, written, files: sizesIn(complete ? path : partial, plan) };
+    return isMade(paths.output) ? await findMade(work) : await make(work);
   } catch (error) {
     const failure = error instanceof CheckpointError
       ? error
       : new FileError(`${output}: can't write the output: ${messageOf(error)}`);
-    // Another process that does the same work takes away what it doesn't need once it has all files.
-    const isMade = () => isOurs ? isMadeElsewhere(plan, path, partial, options) : isComplete(plan, path);
-    if (failure instanceof FileError && isMade()) {
-      return madeElsewhere(plan, path);
+    // Another run that found all files finished may have moved them to their place, from under this one.
+    if (failure instanceof FileError && isMade(paths.output)) {
+      if (task !== undefined) return await findMade(work);
+      if (lstat(paths.path) === undefined) throw existsAlready(output);
     }
-    if (isOurs && task === undefined && !(failure instanceof OptionError)) cleanUp(partial, plan, failure);
-    // A file may be finished before all of a record that it has a part of is found to be damaged.
-    if (failure instanceof FormatError) { for (const name of written) removeFile(join(partial, name)); }
-    if (failure instanceof CancelledError) failure.isResumable = lstat(partial) !== undefined;
-    if (made !== undefined) removeEmptyParents(partial, made);
     throw failure;
   }
 }
 
-/**
- * Before an output is published that several runs or tasks made: checks the records that more than one of its files
- * has parts of, since none of those runs may have read all of such a record.
- */
-async function checkSharedRecords(plan: Plan, partial: string, options: WriteOptions): Promise<void> {
-  const shared = sharedRecords(plan);
-  if (shared.length === 0 || !plan.files.every((file) => isFinished(partial, file))) return;
-  const { jobs, signal } = options;
-  const found = await checksums(shared, {
-    ...(jobs === undefined ? {} : { jobs }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  shared.forEach(({ path, label, crc }, i) => {
-    if (found[i] !== crc) throw badCrc(path, label, crc, found[i]!);
-  });
+/** The files that a run is to make. */
+function shareOf({ plan, options: { task } }: Work): OutputFile[] {
+  return plan.files.filter((_, index) => task === undefined || index % task.count === task.index - 1);
 }
 
-/** Whether another process has finished the same work. If it has all but moved it to its place, that is done. */
-function isMadeElsewhere(
-  plan: Plan,
-  output: string,
-  partial: string,
-  options: Pick<WriteOptions, "sync" | "task">,
-): boolean {
+/** Whether a run knows a file to be right. */
+function isDone({ done }: Work, { name }: OutputFile): boolean {
+  return done.reused.has(name) || done.written.has(name);
+}
+
+/** Makes a run's share of the files, and publishes the output if no other run has any left to make. */
+async function make(work: Work): Promise<WriteResult> {
+  const { plan, text, output, paths, options, done } = work;
+  const { task, restart = false, sync = false } = options;
+  using partial = openPartial(paths, text, { isTask: task !== undefined, restart, sync });
+  let complete = false;
   try {
-    return publish(plan, output, partial, new Set(), options);
-  } catch {
-    return isComplete(plan, output); // It was moved just now.
-  }
-}
-
-/**
- * Whether the record of the plan stays in an output that tasks made: a task that comes late must know whose output it
- * finds, and where checksums are known only once everything is read, the files themselves can't tell.
- */
-function needsRecord({ files }: Plan, task: Task | undefined): boolean {
-  return task !== undefined && files.some(({ copies }) => copies.some(({ crc }) => crc === undefined));
-}
-
-/** Removes what processes that were killed left in the output, or beside it when they came late. */
-function removeLeftovers(output: string, partial: string, record: string, keepsRecord: boolean): void {
-  try {
-    if (holdsRecord(output, record)) {
-      for (const path of [...temporaryFiles(output)]) removeFile(path);
-      if (!keepsRecord) removeFile(join(output, PLAN_RECORD));
+    if (isMade(paths.output)) throw existsAlready(output);
+    await finishFiles(work, partial, shareOf(work));
+    const others = plan.files.filter((file) => !isDone(work, file));
+    if (others.every((file) => isFinished(partial, file))) {
+      await finishFiles(work, partial, others);
+      if (done.reused.size > 0) await checkSharedRecords(plan, options);
+      for (const source of plan.sources) checkUnchanged(source);
+      publish(plan, partial, done.written, sync);
+      complete = true;
     }
-    if (holdsRecord(partial, record)) removeTree(partial);
-  } catch {
-    // Somebody is at it. The output is whole, and that is what counts.
+  } catch (error) {
+    if (partial.isHeld()) cleanUp(work, partial, error);
+    if (error instanceof CancelledError) error.isResumable = lstat(partial.path) !== undefined;
+    if (partial.made !== undefined) removeEmptyParents(partial.path, partial.made);
+    throw error;
   }
+  return resultOf(work, complete, complete ? paths.output : partial.files);
 }
 
-/** The result where another process has made the output. */
-function madeElsewhere(plan: Plan, output: string): WriteResult {
-  const reused = plan.files.map(({ name }) => name);
-  return { complete: true, reused, written: [], cloned: [], losses: [], files: sizesIn(output, plan) };
+function resultOf({ plan, done }: Work, complete: boolean, directory: string): WriteResult {
+  return {
+    complete,
+    reused: plan.files.map(({ name }) => name).filter((name) => done.reused.has(name)),
+    written: [...done.written],
+    cloned: done.results.flatMap(({ cloned }) => cloned),
+    losses: done.results.flatMap(({ losses }) => losses),
+    files: sizesIn(directory, plan),
+    notes: done.notes,
+  };
+}
+
+/** Whether a file of a plan is there: what is in it was not looked at. */
+function isFinished({ files }: PartialPaths, { name }: OutputFile): boolean {
+  return lstat(join(files, name)) !== undefined;
+}
+
+/** Sees to it that files are finished and right: compares those that are there, and makes the others. */
+async function finishFiles(work: Work, partial: OpenPartial, files: readonly OutputFile[]): Promise<void> {
+  const { origin, options, done: { reused, results, notes } } = work;
+  for (const { name } of files) {
+    const parents = name.split("/").slice(0, -1);
+    parents.forEach((_, i) => makeSubdirectory(join(partial.files, ...parents.slice(0, i + 1))));
+  }
+  const found = files.filter((file) => isFinished(partial, file));
+  const different = await findDifferent(partial.files, found, partial.sums, origin, options);
+  for (const { name } of found) if (!different.has(name)) reused.add(name);
+  for (const file of found) {
+    const how = different.get(file.name);
+    // Where it is gone, another task has published the output just now.
+    if (how === undefined || !isFinished(partial, file)) continue;
+    notes.push(`${file.name}: what an earlier run left ${how}, so it was made anew`);
+  }
+  const todo = files.filter(({ name }) => !reused.has(name));
+  // Where something was damaged, what takes its place is read back, too: a clone of a damaged source is no better.
+  const verify = options.verify || different.size > 0;
+  if (todo.length === 0) return;
+  results.push(await makeFiles(work, partial, todo, verify));
 }
 
 async function makeFiles(
-  plan: Plan,
-  partial: string,
-  destinations: readonly Destination[],
-  written: string[],
-  options: CopyOptions,
+  { plan, origin, options, done }: Work,
+  partial: OpenPartial,
+  files: readonly OutputFile[],
+  verify: boolean,
 ): Promise<CopyResult> {
-  for (const { path } of destinations) {
-    // Not the directory itself: it may have been moved to its place just now.
-    if (dirname(path) !== partial) Deno.mkdirSync(dirname(path), { recursive: true });
-  }
+  const run = crypto.randomUUID().slice(0, 8);
+  const destinations = files.map((file): Destination => {
+    return { file, path: join(partial.making, `${encodeURIComponent(file.name)}.${run}`) };
+  });
   try {
     return await copyFiles(
       plan,
       destinations,
-      ({ file, path }) => {
-        Deno.renameSync(path, join(partial, file.name));
-        written.push(file.name);
+      ({ file, path }, made) => {
+        checkHeld(partial);
+        // First, so that a run that is killed here leaves a record without its file, not a file that nobody knows.
+        writeRecord(partial.sums, file.name, { ...origin, ...made }, options.sync ?? false);
+        Deno.renameSync(path, join(partial.files, file.name));
+        done.written.add(file.name);
       },
-      options,
-      (started) => checkFreeSpace(started, partial),
+      { ...options, verify },
+      (started) => checkFreeSpace(started, partial.path),
     );
   } catch (error) {
     for (const { path } of destinations) removeFile(path);
@@ -286,49 +337,105 @@ async function makeFiles(
 }
 
 /**
- * After a failure: keeps finished files where the same command can go on from them (a full disk, a signal),
- * and removes everything where it can't (the input is damaged) or where there is nothing worth keeping.
+ * Before an output is published that several runs or tasks made: checks the records that more than one of its files
+ * has parts of, since none of those runs may have read all of such a record.
  */
-function cleanUp(partial: string, plan: Plan, error: unknown): void {
-  const canGoOn = error instanceof CancelledError || error instanceof FileError;
-  const worthKeeping = plan.files.some((file) => file.tensors.length > 0 && isFinished(partial, file));
-  // Another run of the same work may be under way.
-  const isInUse = lstat(partial) !== undefined && !temporaryFiles(partial).next().done;
-  if (!canGoOn || !(worthKeeping || isInUse)) removeTree(partial);
+async function checkSharedRecords(plan: Plan, options: WriteOptions): Promise<void> {
+  const shared = sharedRecords(plan);
+  if (shared.length === 0) return;
+  const views = shared.map(({ path, offset, length }) => bytes(path, offset, length));
+  const found = await readChecksums(views, plan.sources.length, options);
+  shared.forEach(({ path, label, crc }, i) => {
+    if (found[i] !== crc) throw badCrc(path, label, crc, found[i]!);
+  });
 }
 
 /**
- * Moves a partial directory to its place if all files are finished, unless another process has done so; returns
- * whether the output is there.
+ * After a failure: keeps finished files where the same command can go on from them (a full disk, a signal),
+ * and removes everything where it can't (the input is damaged) or where there is nothing worth keeping.
  */
-function publish(
-  plan: Plan,
-  output: string,
-  partial: string,
-  finished: ReadonlySet<string>,
-  { sync = false, task }: Pick<WriteOptions, "sync" | "task">,
-): boolean {
-  const keepsRecord = needsRecord(plan, task);
-  if (isComplete(plan, output)) {
-    removeTree(partial); // Begun anew after another process had moved it.
-    return true;
+function cleanUp({ plan, options, done }: Work, partial: OpenPartial, error: unknown): void {
+  const isDamaged = error instanceof FormatError;
+  if (options.task === undefined) {
+    const worthKeeping = plan.files.some((file) => file.tensors.length > 0 && isFinished(partial, file));
+    // Without the files it was published, and only its name couldn't be flushed.
+    if (lstat(partial.files) !== undefined && (isDamaged || !worthKeeping)) removePartial(partial);
+  } else if (isDamaged) {
+    // A file may be finished before all of a record that it has a part of is found to be damaged.
+    for (const name of done.written) {
+      removeFile(join(partial.files, name));
+      removeRecord(partial.sums, name);
+    }
   }
-  if (!plan.files.every((file) => finished.has(file.name) || isFinished(partial, file))) {
-    return isComplete(plan, output); // It may have been moved while this looked at the files one by one.
+}
+
+/** Throws if another run's work may be in the place of this one's. */
+function checkHeld(partial: OpenPartial): void {
+  if (!partial.isHeld()) {
+    throw new FileError(`${partial.path}: was taken away while this run was at work in it`);
   }
-  // What runs that were killed, or another run of the same work, left behind.
-  for (const path of temporaryFiles(partial)) removeFile(path);
+}
+
+/** Moves the finished files of a plan to their place. */
+function publish(plan: Plan, partial: OpenPartial, written: ReadonlySet<string>, sync: boolean): void {
+  const { output, files } = partial;
   if (sync) {
-    // What an earlier run has finished may not be on the disk yet.
-    for (const { name } of plan.files) syncFile(join(partial, name));
-    for (const directory of directories(partial)) syncDirectory(directory);
+    // What another run has finished may not be on the disk yet.
+    for (const { name } of plan.files) if (!written.has(name)) syncFile(join(files, name));
+    for (const directory of directories(files)) syncDirectory(directory);
   }
-  if (lstat(output) !== undefined) Deno.removeSync(output); // Checked to be an empty directory.
-  Deno.renameSync(partial, output);
-  // Another run of the same work may have begun a file just before.
-  for (const path of temporaryFiles(output)) removeFile(path);
-  // Removed last: if the machine stops before, the output is whole all the same.
-  if (!keepsRecord) removeFile(join(output, PLAN_RECORD));
-  if (sync) syncDirectory(dirname(output));
-  return true;
+  checkHeld(partial);
+  // Checked to be an empty directory. Not every system replaces those.
+  if (lstat(output) !== undefined) Deno.removeSync(output);
+  Deno.renameSync(files, output);
+  if (sync) syncMoved(output);
+  removeLeftovers(partial);
+}
+
+/** Flushes the name that the output was given. */
+function syncMoved(output: string): void {
+  try {
+    syncDirectory(dirname(output));
+    // Where the one above may not be read: with a journal this flushes what came before it, too.
+    syncDirectory(output);
+  } catch (error) {
+    throw new FileError(`${output}: is whole, but its name can't be flushed: ${messageOf(error)}`);
+  }
+}
+
+/** Removes what is left beside an output that is whole. */
+function removeLeftovers(partial: PartialPaths): void {
+  try {
+    removePartial(partial);
+  } catch {
+    // Other tasks are at it still, and find out that it is done. The output is whole, and that is what counts.
+  }
+}
+
+/**
+ * Looks at an output that is there already. A task that comes late, or again, compares its share of the files with what
+ * it would have made. A run that was killed when it had moved the files left their records: if they are what they were,
+ * this one tidies up.
+ */
+async function findMade(work: Work): Promise<WriteResult> {
+  const { plan, origin, text, output, paths, options, done } = work;
+  const { task, sync = false } = options;
+  if (task !== undefined) {
+    const share = shareOf(work).filter((file) => !isDone(work, file));
+    const isOurs = looksComplete(plan, paths.output) &&
+      (await findDifferent(paths.output, share, undefined, origin, options)).size === 0;
+    if (!isOurs) throw existsAlready(output);
+  } else {
+    if (!isPublished(paths) || !holdsRecord(paths, text)) throw existsAlready(output);
+    const different = await findDifferent(paths.output, plan.files, paths.sums, origin, options);
+    for (const [name, how] of different) {
+      throw new FileError(
+        `${output}: ${name} ${how}, as a crash may leave it; remove ${output}, and run this again`,
+      );
+    }
+  }
+  if (sync) syncMoved(paths.output);
+  if (holdsRecord(paths, text) || isAbandoned(paths)) removeLeftovers(paths);
+  for (const file of plan.files) if (!isDone(work, file)) done.reused.add(file.name);
+  return resultOf(work, true, paths.output);
 }

@@ -1,96 +1,245 @@
 /**
- * The directory `<output>.partial`, in which an output is built: whose it is, and what in it is finished.
+ * The directory `<output>.partial`, in which an output is built:
+ *
+ * | name              |                                                                               |
+ * | ----------------- | ----------------------------------------------------------------------------- |
+ * | `.ckpt-plan.json` | the record of the plan: whose all this is                                     |
+ * | `.ckpt-lock`      | what those who work here hold a lock on                                       |
+ * | `making/`         | files under construction                                                      |
+ * | `sums/`           | a record of each finished file, with its checksum                             |
+ * | `files/`          | the finished files, and never anything else: this directory becomes the output |
  *
  * @module
  */
 
 import { FileError, OptionError } from "../error.ts";
 import { dirname, join } from "../deps.ts";
-import { claim, isEmpty, lstat, messageOf, readIfThere, removeTree } from "../bytes/file_system.ts";
-import { isFinished } from "./finished_files.ts";
-import { fingerprint, type Plan } from "../copy/plan.ts";
+import {
+  claim,
+  isEmpty,
+  lstat,
+  messageOf,
+  readIfThere,
+  removeEmptyParents,
+  removeFile,
+  removeTree,
+  syncDirectory,
+} from "../bytes/file_system.ts";
 
-/** The name of the record of the plan in a partial directory. */
-export const PLAN_RECORD = ".ckpt-plan.json";
+/** How the names of files begin that nobody else has: a directory with nothing else counts as empty. */
+const OURS = ".ckpt-";
 
-/** The names of files under construction, and of probes; anything else in a partial directory isn't ckpt's. */
-const TEMPORARY = /\.[0-9a-f]{8}\.tmp$|^\.probe-.*\.tmp$/;
-
-/** The text of the record of a plan. */
-export function recordOf(plan: Plan): string {
-  return JSON.stringify({
-    version: 1,
-    fingerprint: fingerprint(plan),
-    files: plan.files.map(({ name }) => name),
-  });
+/** The paths of a partial directory. */
+export interface PartialPaths {
+  /** The output directory. */
+  readonly output: string;
+  /** The partial directory itself. */
+  readonly path: string;
+  /** The record of the plan. */
+  readonly record: string;
+  /** What those who work in it hold a lock on. */
+  readonly lock: string;
+  /** Where files are made. */
+  readonly making: string;
+  /** The records of finished files. */
+  readonly sums: string;
+  /** The finished files. */
+  readonly files: string;
 }
 
-/** Whether a directory holds just this record of a plan. */
-export function holdsRecord(directory: string, text: string): boolean {
-  return readIfThere(join(directory, PLAN_RECORD))?.trimEnd() === text;
+/** The paths of the partial directory of an output directory. */
+export function partialPaths(output: string): PartialPaths {
+  const path = output + ".partial";
+  return {
+    output,
+    path,
+    record: join(path, `${OURS}plan.json`),
+    lock: join(path, `${OURS}lock`),
+    making: join(path, "making"),
+    sums: join(path, "sums"),
+    files: join(path, "files"),
+  };
 }
 
-/** Makes the partial directory; returns the topmost parent that had to be made for it, if any. */
-export function makePartial(partial: string, restart: boolean): string | undefined {
-  const cantMake = (error: unknown) =>
-    new FileError(`${dirname(partial)}: can't make the output directory here: ${messageOf(error)}`);
-  if (restart && lstat(partial) !== undefined) {
-    // Only what is ckpt's own is thrown away.
-    if (lstat(join(partial, PLAN_RECORD)) === undefined && !isEmpty(partial, PLAN_RECORD)) {
-      throw notOurs(partial);
-    }
-    removeTree(partial);
-  }
+/** A partial directory that a run works in. Disposing of it gives up its lock. */
+export interface OpenPartial extends PartialPaths, Disposable {
+  /** The topmost of the directories that had to be made for it, if any. */
+  readonly made: string | undefined;
+  /**
+   * Whether it is still there. A process that was stopped, or whose machine hung, for so long that others did its work
+   * may find another plan's in its place.
+   */
+  isHeld(): boolean;
+}
+
+/** How to open a partial directory. */
+export interface OpenPartialOptions {
+  /** Whether several runs share it. */
+  readonly isTask: boolean;
+  /** Whether to throw away what is in it. */
+  readonly restart: boolean;
+  /** Whether to flush it to its device. */
+  readonly sync: boolean;
+}
+
+/** Whether a partial directory is there in which nothing is left, not even a record of a plan. */
+export function isAbandoned({ path, record }: PartialPaths): boolean {
+  return lstat(path) !== undefined && lstat(record) === undefined && isEmpty(path, OURS);
+}
+
+/** Whether a partial directory is the one of a plan, by the text of its record. */
+export function holdsRecord({ record }: PartialPaths, text: string): boolean {
+  return readIfThere(record)?.trimEnd() === text;
+}
+
+/** Whether a power cut left a part of the record of the plan. */
+function isTorn({ record }: PartialPaths): boolean {
   try {
-    Deno.mkdirSync(partial);
+    JSON.parse(readIfThere(record) ?? "{}");
+    return false;
+  } catch (error) {
+    return error instanceof SyntaxError;
+  }
+}
+
+/**
+ * Opens the partial directory for a plan, and makes it if it isn't there. Until it is disposed of, nobody else works in
+ * it; but several tasks may.
+ *
+ * @param paths Where it is.
+ * @param text The text of the plan's record.
+ * @param options How to open it.
+ * @throws {FileError} If another run is at work, or it can't be made.
+ * @throws {OptionError} If it is another plan's, or nobody's.
+ */
+export function openPartial(
+  paths: PartialPaths,
+  text: string,
+  { isTask, restart, sync }: OpenPartialOptions,
+): OpenPartial {
+  const { path } = paths;
+  if (restart && lstat(paths.record) !== undefined) {
+    using _lock = lockPartial(paths, false);
+    removePartial(paths);
+  }
+  const made = makeDirectory(path, sync);
+  let lock: PartialLock | undefined;
+  try {
+    // Looked for again: another task may be about to write its record and to go on.
+    if (lstat(paths.record) === undefined && !isEmpty(path, OURS) && lstat(paths.record) === undefined) {
+      throw new OptionError(
+        `${path}: holds files but no record of a plan, so no conversion left it; move it elsewhere`,
+      );
+    }
+    lock = lockPartial(paths, isTask);
+    // Each finished file's own record says whose it is, too.
+    if (lock.isAlone && isTorn(paths)) removeFile(paths.record);
+    if (lstat(paths.record) === undefined) claim(paths.record, text + "\n", sync);
+    if (!holdsRecord(paths, text)) {
+      throw new OptionError(
+        `${path}: holds the unfinished output of another conversion (other input, options or version); ` +
+          "finish that one, or use --restart to begin anew",
+      );
+    }
+    // What runs that were killed had not finished.
+    if (lock.isAlone) removeTree(paths.making);
+    for (const each of [paths.making, paths.sums, paths.files]) makeSubdirectory(each);
+    const { isHeld } = lock;
+    return { ...paths, made, isHeld, [Symbol.dispose]: () => lock![Symbol.dispose]() };
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    if (made !== undefined) {
+      removeFile(path);
+      removeEmptyParents(path, made);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Removes a partial directory. The record of the plan goes late, so that whatever is left is known to be ckpt's, and
+ * the lock goes last, so that nobody else begins here before.
+ */
+export function removePartial({ path, record, making, sums, files }: PartialPaths): void {
+  for (const each of [making, sums, files, record, path]) removeTree(each);
+}
+
+/** Makes a directory; returns the topmost parent that had to be made for it, if any. */
+function makeDirectory(path: string, sync: boolean): string | undefined {
+  const cantMake = (error: unknown) =>
+    new FileError(`${dirname(path)}: can't make the output directory here: ${messageOf(error)}`);
+  try {
+    Deno.mkdirSync(path);
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
     if (!(error instanceof Deno.errors.NotFound)) throw cantMake(error);
   }
-  let made = dirname(partial);
+  let made = dirname(path);
   while (lstat(dirname(made)) === undefined && dirname(made) !== made) made = dirname(made);
   try {
-    Deno.mkdirSync(partial, { recursive: true });
+    Deno.mkdirSync(path, { recursive: true });
+    for (let at = path; sync && at !== dirname(made);) syncDirectory(at = dirname(at));
   } catch (error) {
     throw cantMake(error);
   }
   return made;
 }
 
-/** Reads or writes the record of the plan; returns the names of files that are finished. */
-export function openPartial(partial: string, text: string, plan: Plan): string[] {
-  const record = join(partial, PLAN_RECORD);
-  let existing = readIfThere(record);
-  if (existing === undefined) {
-    // Another task may be about to write its record; that starts with the record's name, too.
-    const isOurs = isEmpty(partial, PLAN_RECORD) && claim(record, text + "\n");
-    if (isOurs) return [];
-    existing = readIfThere(record); // Another task was faster, if it is there now.
-    if (existing === undefined) {
-      throw notOurs(partial);
+/** Makes a directory in one that is there. It doesn't make that one: another task may have taken it away just now. */
+export function makeSubdirectory(path: string): void {
+  try {
+    Deno.mkdirSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!lstat(path)?.isDirectory) throw new FileError(`${path}: is in the way; move it elsewhere`);
+  }
+}
+
+/** A lock on a partial directory, which goes with the process that has it. */
+interface PartialLock extends Disposable {
+  /** Whether nobody else can be at work; where the file system has no locks, nobody knows. */
+  readonly isAlone: boolean;
+  /** Whether what is locked is still what is there. */
+  isHeld(): boolean;
+}
+
+/**
+ * Locks a partial directory.
+ *
+ * @param paths The directory.
+ * @param isShared Whether others may have such a lock at the same time.
+ * @throws {FileError} If another run has locked it.
+ */
+function lockPartial({ output, path, lock }: PartialPaths, isShared: boolean): PartialLock {
+  for (;;) {
+    const file = Deno.openSync(lock, { read: true, write: true, create: true }); // NFS wants both.
+    try {
+      const isLocked = tryLock(file, !isShared);
+      if (isLocked === false) {
+        throw new FileError(
+          `${output}: another run is writing this output, in ${path}; wait until it is done, or stop it`,
+        );
+      }
+      const { ino } = file.statSync();
+      const isHeld = () => lstat(lock)?.ino === ino;
+      // Another run may have taken the file away, and a third one made it anew.
+      if (isHeld()) {
+        return { isAlone: !isShared && isLocked === true, isHeld, [Symbol.dispose]: () => file.close() };
+      }
+    } catch (error) {
+      file.close();
+      throw error;
     }
+    file.close();
   }
-  if (existing.trimEnd() !== text) {
-    throw new OptionError(
-      `${partial}: holds the unfinished output of another conversion (other input, options or version); ` +
-        "finish that one, or use --restart to begin anew",
-    );
-  }
-  return plan.files.filter((file) => isFinished(partial, file)).map(({ name }) => name);
 }
 
-function notOurs(partial: string): OptionError {
-  return new OptionError(
-    `${partial}: holds files but no record of a plan, so no conversion left it; move it elsewhere`,
-  );
-}
-
-/** The files below a directory that runs are making, or left when they were killed. */
-export function* temporaryFiles(directory: string): Generator<string> {
-  for (const entry of Deno.readDirSync(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory) yield* temporaryFiles(path);
-    else if (TEMPORARY.test(entry.name)) yield path;
+/** Whether a file could be locked; `undefined` where the file system has no locks (some Lustre and FUSE mounts). */
+function tryLock(file: Deno.FsFile, isExclusive: boolean): boolean | undefined {
+  try {
+    return file.tryLockSync(isExclusive);
+  } catch {
+    return undefined;
   }
 }

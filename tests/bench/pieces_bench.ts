@@ -84,5 +84,5 @@ Deno.bench("copy: 4096² of bfloat16, transposed", { group: "copy" }, async () =
 });
 
 Deno.bench("copy: checksums alone", { group: "copy" }, async () => {
-  await checksums([{ path: original, offset: 0, length: COPY_BYTES }]);
+  await checksums([bytes(original, 0, COPY_BYTES)]);
 });

@@ -1,15 +1,61 @@
-import { assertEquals } from "@std/assert";
-import { describeFailure, FileSource } from "../../lib/bytes/source.ts";
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { describeFailure, FileSource, isUnchanged } from "../../lib/bytes/source.ts";
 import { FileError } from "../../lib/error.ts";
 import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
 import { TempDirectory } from "../copy/_temp.ts";
 
-Deno.test("FileSource.open() knows a file's size and time", () => {
+Deno.test("FileSource knows what a file was when it was opened", async () => {
   using temp = new TempDirectory();
   const path = temp.write("f", "12345");
   Deno.utimeSync(path, new Date(1000), new Date(2000));
-  using source = FileSource.open(path);
-  assertEquals(source.identity, { path, size: 5, mtime: 2000 });
+  Deno.symlinkSync(path, temp.join("link"));
+  using source = FileSource.open(temp.join("link"));
+  const { dev, ino, ctime } = Deno.statSync(path);
+  const { contents, ...facts } = source.identity;
+  assertEquals(facts, {
+    path: temp.join("link"),
+    realPath: Deno.realPathSync(path),
+    size: 5,
+    mtime: 2000,
+    ctime: ctime!.getTime(),
+    dev,
+    ino,
+  });
+  // What was read of it is part of it.
+  await source.read(1, 3);
+  const { contents: more } = source.identity;
+  assertNotEquals(more, contents);
+  const other = temp.write("other", "x234x");
+  using same = FileSource.open(other);
+  await same.read(1, 3);
+  assertEquals(same.identity.contents, more);
+  using elsewhere = FileSource.open(temp.write("elsewhere", "234"));
+  await elsewhere.read(0, 3);
+  assertNotEquals(elsewhere.identity.contents, more);
+});
+
+Deno.test("isUnchanged() notices whatever may have changed a file's bytes", () => {
+  using temp = new TempDirectory();
+  const path = temp.write("f", "12345");
+  const opened = () => {
+    using source = FileSource.open(path);
+    return source.identity;
+  };
+  const { mtime } = Deno.statSync(path);
+  const before = opened();
+  assertEquals(isUnchanged(before), true);
+  Deno.writeTextFileSync(path, "123456");
+  Deno.utimeSync(path, mtime!, mtime!);
+  assertEquals(isUnchanged(before), false);
+  for (const fact of ["size", "mtime", "ctime", "dev", "ino"] as const) {
+    assertEquals(isUnchanged({ ...opened(), [fact]: 7 }), false, fact);
+  }
+  // Another file in its place, of the same size and time.
+  const original = opened();
+  temp.write("other", "abcdef");
+  Deno.utimeSync(temp.join("other"), mtime!, mtime!);
+  Deno.renameSync(temp.join("other"), path);
+  assertEquals(isUnchanged(original), false);
 });
 
 Deno.test("FileSource.open() says what is wrong with a path", () => {

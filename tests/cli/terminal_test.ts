@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "../../lib/deps.ts";
-import { commandLine, CONVERT } from "../_ckpt.ts";
+import { ckpt, commandLine, CONVERT } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 import { makeCheckpoint } from "../bench/make_checkpoint.ts";
@@ -112,6 +112,27 @@ Deno.test({
       summary,
       /^Converted .*\n +model +sizes of its own, .*\n +files +.*\n +bytes +1\.29 GB in .*\n +note +.*\n$/,
     );
+  },
+});
+
+Deno.test({
+  name: "on a terminal, progress tells what is compared from what is made",
+  ignore,
+  async fn() {
+    using temp = new TempDir();
+    makeCheckpoint({ model: "llama3_2_1b", layers: 2, shards: 2, directory: temp.at("in") });
+    const args = ["--no-clone", temp.at("in", "step_1"), temp.at("out")];
+    assertEquals((await ckpt([...CONVERT, "--quiet", "--task", "1/3", ...args])).code, 0);
+    const { code, screen } = await onTerminal([...CONVERT, ...args]);
+    assertEquals(code, 0);
+    const lines = screen.slice(0, screen.indexOf(SHOW_CURSOR)).split(CLEAR_LINE).slice(1, -1);
+    const first = lines.findIndex((line) => !line.includes("comparing"));
+    assert(
+      first > 0 && lines.slice(first).every((line) => !line.includes("comparing")),
+      JSON.stringify(lines),
+    );
+    assertMatch(lines[first - 1]!, /^━+ 100% {2}64\d MB of 64\d MB {2}comparing what is there( {2}.*)?$/);
+    assertMatch(lines.at(-1)!, /^━+ 100% {2}64\d MB of 64\d MB {2}file 2 of 2/);
   },
 });
 

@@ -256,7 +256,7 @@ Deno.test("copyFiles() refuses a source that isn't what it was when it was opene
   await assertFailsAsync(
     () => copyAll(plan, temp),
     FileError,
-    `${path}: the file went away while it was read: No such file or directory (os error 2): stat '${path}'`,
+    `${path}: the file went away while it was read: No such file or directory (os error 2): open '${path}'`,
   );
   assertEquals(temp.list(), []);
 });

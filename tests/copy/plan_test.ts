@@ -1,5 +1,12 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { fingerprint, isInPlace, type Overlay, type Plan } from "../../lib/copy/plan.ts";
+import {
+  fingerprint,
+  isInPlace,
+  type Overlay,
+  type Plan,
+  type SourceFile,
+  stampOf,
+} from "../../lib/copy/plan.ts";
 import { bytes, reorderRows } from "../../lib/bytes/view.ts";
 
 const overlay: Overlay = { base: "base", size: 100, copies: [], literals: () => [] };
@@ -16,10 +23,18 @@ Deno.test("isInPlace() wants a run of the base at its own place", () => {
   assertEquals(isInPlace({ label: "x", at: 40, view: bytes("base", 40, 10) }, overlay), false);
 });
 
-function plan(
-  changes: Partial<Plan["files"][number]> = {},
-  source: Partial<Plan["sources"][number]> = {},
-): Plan {
+const source: SourceFile = {
+  path: "f",
+  realPath: "/in/f",
+  size: 10,
+  contents: "5a",
+  mtime: 1,
+  ctime: 2,
+  dev: 3,
+  ino: 4,
+};
+
+function plan(changes: Partial<Plan["files"][number]> = {}, sourceChanges: Partial<SourceFile> = {}): Plan {
   const file = {
     name: "out",
     size: 12,
@@ -29,7 +44,7 @@ function plan(
   };
   return {
     files: [{ ...file, ...changes }],
-    sources: [{ path: "f", size: 10, mtime: 1, ...source }],
+    sources: [{ ...source, ...sourceChanges }],
     known: [],
   };
 }
@@ -53,16 +68,39 @@ Deno.test("fingerprint() is a SHA-256 that depends on all that the output depend
     plan({ literals: () => [{ at: 9, bytes: Uint8Array.of(1, 2) }] }),
     plan({ literals: () => [{ at: 10, bytes: Uint8Array.of(1) }, { at: 11, bytes: Uint8Array.of(2) }] }),
     plan({ literals: ([crc]) => [{ at: 10, bytes: Uint8Array.of(crc!, 2) }] }),
-    plan({}, { path: "g" }),
+    plan({}, { realPath: "/in/g" }),
     plan({}, { size: 11 }),
-    plan({}, { mtime: 2 }),
-    plan({}, { mtime: null }),
+    plan({}, { contents: "5b" }),
     { ...plan(), files: [] },
     { ...plan(), files: [...plan().files, ...plan().files] },
   ];
   const marks = others.map(fingerprint);
   for (const other of marks) assertNotEquals(other, mark);
   assertEquals(new Set(marks).size, marks.length);
+});
+
+Deno.test("fingerprint() is the same from any directory and on any machine", () => {
+  const at = (path: string, changes: Partial<SourceFile> = {}) => {
+    const views = [bytes(path, 0, 10), reorderRows(bytes(path, 0, 5, 2), [1, 0, 2, 4, 3])];
+    const copies = views.map((view) => ({ label: "a", at: 0, view }));
+    const overlay = { base: path, make: () => undefined };
+    const [file] = plan({ copies }, {}).files;
+    return fingerprint({ ...plan({}, { path, ...changes }), files: [file!, { ...file!, overlay }] });
+  };
+  const mark = at("f");
+  assertEquals(at("../in/f"), mark);
+  assertEquals(at("f", { mtime: 9, ctime: 9, dev: 9, ino: 9 }), mark);
+  assertNotEquals(at("f", { realPath: "/in/g" }), mark);
+});
+
+Deno.test("stampOf() is of what the file system tells of sources without checksums", () => {
+  const known = [{ label: "x", path: "f", offset: 0, length: 10, crc: 1 }];
+  const of = (changes: Partial<SourceFile>) => stampOf(plan({}, changes));
+  const stamps = [of({}), of({ mtime: 2 }), of({ mtime: null }), of({ ctime: 3 }), of({ ino: 5 })];
+  assertEquals(new Set(stamps).size, stamps.length);
+  // Machines number devices differently; and where checksums are known, the fingerprint says it all.
+  assertEquals(of({ dev: 4 }), of({}));
+  assertEquals(stampOf({ ...plan({}, { ino: 5 }), known }), stampOf({ ...plan(), known }));
 });
 
 Deno.test("fingerprint() of a file that may be laid over its source depends on the source and the names", () => {

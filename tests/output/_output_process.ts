@@ -19,6 +19,8 @@ export interface OutputWork {
   readonly options?: WriteOptions;
   /** Whether to make another plan of the same files. */
   readonly otherPlan?: boolean;
+  /** Whether the file system is to have no locks. */
+  readonly noLocks?: boolean;
   /** The number of the change to the file system, counted from 1, before which something happens. */
   readonly step?: number;
   /** What happens: the process is killed, or it waits until another has done this work. */
@@ -96,6 +98,11 @@ async function main(work: OutputWork): Promise<void> {
   for (const name of names) {
     const call = calls[name]!;
     calls[name] = (...args) => (before(), call(...args));
+  }
+  if (work.noLocks) {
+    Deno.FsFile.prototype.tryLockSync = () => {
+      throw new Deno.errors.NotSupported("Function not implemented");
+    };
   }
   let answer: OutputAnswer;
   try {

@@ -68,6 +68,28 @@ Deno.test("writeOutput() with restart removes links in what it begins anew, not 
   assertEquals(temp.list("out"), ["first", "text"]);
 });
 
+Deno.test("writeOutput() writes nothing through links in the place of the directories that it works in", async () => {
+  for (const name of ["files", "making", "sums", "files/below"]) {
+    using temp = new TempDirectory();
+    const { plan, output, victim } = setUp(temp);
+    const deep = { ...plan.files[0]!, name: "below/first" };
+    const work = { ...plan, files: [deep, plan.files[1]!] };
+    // What a run left that was stopped.
+    const task = { index: 2, count: 2 };
+    await writeOutput(work, output, { task });
+    try {
+      Deno.removeSync(temp.join(`out.partial/${name}`), { recursive: true });
+    } catch { /* It isn't there yet. */ }
+    Deno.symlinkSync(victim, temp.join(`out.partial/${name}`));
+    const refusal = `${temp.join(`out.partial/${name}`)}: is in the way; move it elsewhere`;
+    // What begins by making room for files removes a link, not what it leads to.
+    if (name === "making") await writeOutput(work, output);
+    else await assertFailsAsync(() => writeOutput(work, output), FileError, refusal);
+    assertUntouched(temp);
+    assertEquals(temp.list().includes("out/"), name === "making");
+  }
+});
+
 Deno.test("writeOutput() replaces a link that has a file's name, and doesn't write through it", async () => {
   using temp = new TempDirectory();
   const { plan, output } = setUp(temp);
@@ -79,8 +101,8 @@ Deno.test("writeOutput() replaces a link that has a file's name, and doesn't wri
     literals(crcs: readonly number[]) {
       const partial = `${output}.partial`;
       try {
-        if (!isLinked && Deno.statSync(partial).isDirectory) {
-          Deno.symlinkSync(temp.join("victim/precious"), `${partial}/text`);
+        if (!isLinked && Deno.statSync(`${partial}/files`).isDirectory) {
+          Deno.symlinkSync(temp.join("victim/precious"), `${partial}/files/text`);
           isLinked = true;
         }
       } catch { /* It isn't there yet. */ }

@@ -65,10 +65,10 @@ export async function openFairseq2(listing: Listing, names: readonly string[]): 
   let generations: readonly Generation[] | undefined;
   for (const name of names) {
     using source = FileSource.open(join(listing.path, name));
-    sources.push(source.identity);
     const file = await openTorchFile(source);
     dialect ??= await dialectOf(file);
     generations ??= generationsOf(file);
+    sources.push(source.identity);
     const { archive, storages } = file;
     shards.push({ parameters: readModelState(file), path: source.path, file: { archive, storages } });
     trimMemory();

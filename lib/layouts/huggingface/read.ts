@@ -135,8 +135,8 @@ async function readFiles(
   const sources: SourceFile[] = [];
   for (const fileName of names) {
     using source = FileSource.open(join(directory, fileName));
-    sources.push(source.identity);
     const file = await openSafetensors(source);
+    sources.push(source.identity);
     for (const [name, tensor] of file.tensors) {
       const said = index?.get(name);
       if (index !== undefined && said !== fileName) {

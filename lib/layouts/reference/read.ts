@@ -78,9 +78,9 @@ export async function openReference(listing: Listing, names: readonly string[]):
   let dialect: TorchDialect | undefined;
   for (const name of names) {
     using source = FileSource.open(join(path, name));
-    sources.push(source.identity);
     const file = await openTorchFile(source);
     dialect ??= await dialectOf(file);
+    sources.push(source.identity);
     const { archive, storages } = file;
     shards.push({ parameters: readReferenceState(file), path: source.path, file: { archive, storages } });
     trimMemory();
