@@ -96,8 +96,8 @@ export type {
   OverlayOffer,
   Plan,
   PlannedTensor,
-  SourceFile,
 } from "./lib/copy/plan.ts";
+export type { SourceFile } from "./lib/bytes/source.ts";
 export type {
   BytesView,
   CastType,

@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { KernelFile } from "../copy/kernel.ts";
+/** A file opened by the kernel. Positions and lengths are in bytes. */
+export interface KernelFile {
+  /** Fills the buffer from a position; fewer bytes only at the end of the file. */
+  read(buffer: Uint8Array, position: number): number;
+  /** Writes the whole buffer at a position. */
+  write(buffer: Uint8Array, position: number): void;
+  /** Closes the file. */
+  close(): void;
+}
 
 /**
  * Opens a file for the kernel. Closed like {@linkcode createKernel}: it may refer to nothing but its arguments

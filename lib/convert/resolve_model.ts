@@ -12,13 +12,8 @@ import { familyOf } from "../models/families.ts";
 import type { Architecture } from "../models/family.ts";
 import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import {
-  fitArchitectures,
-  hasSize,
-  haveSameParams,
-  likelyFits,
-  type ObservedShape,
-} from "../models/fit_architecture.ts";
+import { fitArchitectures, hasSize, haveSameParams, likelyFits } from "../models/fit_architecture.ts";
+import type { ObservedShape } from "../models/family.ts";
 import {
   describeScaling,
   isSameScaling,

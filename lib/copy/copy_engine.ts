@@ -12,15 +12,8 @@ import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { startFiles } from "./start_files.ts";
-import {
-  type FileLayout,
-  isInPlace,
-  type Literal,
-  type OutputFile,
-  type Plan,
-  type SourceFile,
-} from "./plan.ts";
-import { FileSource, isUnchanged } from "../bytes/source.ts";
+import { type FileLayout, isInPlace, type Literal, type OutputFile, type Plan } from "./plan.ts";
+import { FileSource, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
 import { type BytesView, viewBytes, viewPaths } from "../bytes/view.ts";

@@ -9,17 +9,8 @@
  * @module
  */
 
+import type { KernelFile } from "../bytes/kernel_file.ts";
 import type { CastType, StridedView, View } from "../bytes/view.ts";
-
-/** A file opened by the kernel. Positions and lengths are in bytes. */
-export interface KernelFile {
-  /** Fills the buffer from a position; fewer bytes only at the end of the file. */
-  read(buffer: Uint8Array, position: number): number;
-  /** Writes the whole buffer at a position. */
-  write(buffer: Uint8Array, position: number): void;
-  /** Closes the file. */
-  close(): void;
-}
 
 /** What the kernel needs from its surroundings. */
 export interface KernelIo {

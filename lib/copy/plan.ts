@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SourceFile } from "../bytes/source.ts";
 import { createHash } from "node:crypto";
 import type { View } from "../bytes/view.ts";
 
@@ -80,26 +81,6 @@ export interface OutputFile extends FileLayout {
   readonly tensors: readonly PlannedTensor[];
   /** Another way to make it, which is better where the file system can share blocks between files. */
   readonly overlay?: OverlayOffer;
-}
-
-/** A file that a plan reads, as it was when it was opened. */
-export interface SourceFile {
-  /** Its path, as it was given. */
-  readonly path: string;
-  /** Its path from the root, without links. */
-  readonly realPath: string;
-  /** Its size in bytes. */
-  readonly size: number;
-  /** What was read of it when it was opened, hashed: its table of contents, with every checksum that it states. */
-  readonly contents: string;
-  /** When it was last modified, in milliseconds since 1970, or `null` where that isn't known. Programs can set it. */
-  readonly mtime: number | null;
-  /** When it or what is known of it was last changed, to the second (Deno tells no more). No program can set it. */
-  readonly ctime: number | null;
-  /** The device that it lies on. Machines that share a file system have numbers of their own for it. */
-  readonly dev: number;
-  /** Its number there, or `null` where it has none. */
-  readonly ino: number | null;
 }
 
 /** A run of bytes of a source file whose CRC-32 is known, so that reading it can be checked. */

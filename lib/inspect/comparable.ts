@@ -5,7 +5,7 @@
  */
 
 import { trimMemory } from "../copy/memory.ts";
-import type { SourceFile } from "../copy/plan.ts";
+import type { SourceFile } from "../bytes/source.ts";
 import { isDirectory } from "../bytes/file_system.ts";
 import { FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError, OptionError } from "../error.ts";

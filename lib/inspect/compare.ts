@@ -7,8 +7,7 @@
 import { createKernel, type Kernel } from "../copy/kernel.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
-import type { SourceFile } from "../copy/plan.ts";
-import { describeFailure, isUnchanged } from "../bytes/source.ts";
+import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";

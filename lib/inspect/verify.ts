@@ -8,7 +8,7 @@ import { isDirectory } from "../bytes/file_system.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, jobs, oneOf, type Rules, signal, text } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
-import type { ObservedShape } from "../models/fit_architecture.ts";
+import type { ObservedShape } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { findCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
 import { type Target, targets } from "../convert/target.ts";

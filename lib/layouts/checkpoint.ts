@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { KnownCrc, SourceFile } from "../copy/plan.ts";
+import type { KnownCrc } from "../copy/plan.ts";
+import type { SourceFile } from "../bytes/source.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";

@@ -7,7 +7,7 @@
 import { MismatchError } from "../error.ts";
 import { families, familyOf } from "../models/families.ts";
 import { EMBEDDING, type Family, PROJECTION } from "../models/family.ts";
-import type { ObservedShape } from "../models/fit_architecture.ts";
+import type { ObservedShape } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import {
   countLayers,

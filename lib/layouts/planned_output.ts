@@ -1,4 +1,5 @@
-import type { OutputFile, SourceFile } from "../copy/plan.ts";
+import type { OutputFile } from "../copy/plan.ts";
+import type { SourceFile } from "../bytes/source.ts";
 
 /** What an output layout makes of a checkpoint. */
 export interface PlannedOutput {

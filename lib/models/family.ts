@@ -7,7 +7,6 @@
 import type { PythonJsonValue } from "../python/python_json.ts";
 import type { YamlMapping } from "../python/yaml_printer.ts";
 import type { ConfigFields } from "./config_fields.ts";
-import type { ObservedShape } from "./fit_architecture.ts";
 import type { ModelDescription, ModelShape, SpecialTokens } from "./model_description.ts";
 import type { TokenFamily } from "./token_family.ts";
 
@@ -158,6 +157,20 @@ export interface ConfigJsonCodec {
    * @throws {OptionError} If Hugging Face's layout has no such model.
    */
   readonly write: (model: ModelDescription, options: ConfigJsonOptions) => Record<string, PythonJsonValue>;
+}
+
+/** What the names and the shapes of weights say, summed over their shards. */
+export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "intermediateSize" | "vocabSize"> {
+  /** The family that has parameters of all the names. */
+  readonly family: Family;
+  /** The kinds of parameters that there are, by their canonical names with `{}` for the layer. */
+  readonly kinds: ReadonlySet<string>;
+  /** The rows of q. */
+  readonly qDim: number;
+  /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
+  readonly kvDim: number;
+  /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
+  readonly embeddingShardDim: 0 | 1 | undefined;
 }
 
 /** Whose form a `params.json` has: the reference layout's, or that of Meta's own loader. */

@@ -4,22 +4,8 @@
  * @module
  */
 
-import type { Architecture, Family } from "./family.ts";
-import { kvDim, type ModelShape, qDim } from "./model_description.ts";
-
-/** What the names and the shapes of weights say, summed over their shards. */
-export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "intermediateSize" | "vocabSize"> {
-  /** The family that has parameters of all the names. */
-  readonly family: Family;
-  /** The kinds of parameters that there are, by their canonical names with `{}` for the layer. */
-  readonly kinds: ReadonlySet<string>;
-  /** The rows of q. */
-  readonly qDim: number;
-  /** The rows of k. The number of heads can't be seen: only the number of key and value heads times their rows. */
-  readonly kvDim: number;
-  /** Along which dimension the embedding is split over the shards; `undefined` where there is one shard. */
-  readonly embeddingShardDim: 0 | 1 | undefined;
-}
+import type { Architecture, ObservedShape } from "./family.ts";
+import { kvDim, qDim } from "./model_description.ts";
 
 /** An architecture that weights have, but perhaps for the vocabulary. */
 export interface ArchitectureFit {

@@ -3,12 +3,8 @@ import { familyOf } from "../../lib/models/families.ts";
 import type { Architecture } from "../../lib/models/family.ts";
 import { llamaArchitectures as architectures } from "../../lib/models/llama/architectures.ts";
 import { findArchitecture } from "../../lib/models/model_cards.ts";
-import {
-  fitArchitectures,
-  haveSameParams,
-  likelyFits,
-  type ObservedShape,
-} from "../../lib/models/fit_architecture.ts";
+import { fitArchitectures, haveSameParams, likelyFits } from "../../lib/models/fit_architecture.ts";
+import type { ObservedShape } from "../../lib/models/family.ts";
 import { kvDim, qDim } from "../../lib/models/model_description.ts";
 import { paramsJson } from "../../lib/layouts/reference/params_json.ts";
 

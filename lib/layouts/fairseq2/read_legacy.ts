@@ -9,7 +9,7 @@ import { join } from "../../deps.ts";
 import { FileSource } from "../../bytes/source.ts";
 import { FileError } from "../../error.ts";
 import { trimMemory } from "../../copy/memory.ts";
-import type { SourceFile } from "../../copy/plan.ts";
+import type { SourceFile } from "../../bytes/source.ts";
 import { dialectOf } from "../../torch/dialect.ts";
 import type { TorchDialect } from "../../torch/save_state.ts";
 import { torchFileOpener } from "../../torch/torch_file.ts";

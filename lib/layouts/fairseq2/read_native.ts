@@ -10,7 +10,7 @@
 
 import { FileSource } from "../../bytes/source.ts";
 import { trimMemory } from "../../copy/memory.ts";
-import type { SourceFile } from "../../copy/plan.ts";
+import type { SourceFile } from "../../bytes/source.ts";
 import { dirname, join } from "../../deps.ts";
 import { FileError, MismatchError } from "../../error.ts";
 import { TensorJoiner } from "../../tensor/join.ts";

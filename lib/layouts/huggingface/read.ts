@@ -6,7 +6,7 @@
 
 import { FileSource } from "../../bytes/source.ts";
 import { trimMemory } from "../../copy/memory.ts";
-import type { SourceFile } from "../../copy/plan.ts";
+import type { SourceFile } from "../../bytes/source.ts";
 import { join } from "../../deps.ts";
 import { FileError, FormatError, MismatchError } from "../../error.ts";
 import { openSafetensors } from "../../safetensors/safetensors_file.ts";

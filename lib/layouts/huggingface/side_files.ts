@@ -6,7 +6,8 @@
 
 import { FileSource } from "../../bytes/source.ts";
 import { bytes } from "../../bytes/view.ts";
-import type { OutputFile, SourceFile } from "../../copy/plan.ts";
+import type { OutputFile } from "../../copy/plan.ts";
+import type { SourceFile } from "../../bytes/source.ts";
 import { basename, dirname, join } from "../../deps.ts";
 import { FormatError } from "../../error.ts";
 import { listDirectory, type Listing } from "../directory.ts";

@@ -12,7 +12,7 @@ import { ConfigError } from "../../models/config_error.ts";
 import type { ConfigFields } from "../../models/config_fields.ts";
 import { families, familyOf } from "../../models/families.ts";
 import type { Family, ParamsJsonForm } from "../../models/family.ts";
-import type { ObservedShape } from "../../models/fit_architecture.ts";
+import type { ObservedShape } from "../../models/family.ts";
 import { findArchitecture } from "../../models/model_cards.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { pythonJson } from "../../python/python_json.ts";

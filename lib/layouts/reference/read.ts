@@ -7,7 +7,7 @@
 
 import { FileSource } from "../../bytes/source.ts";
 import { trimMemory } from "../../copy/memory.ts";
-import type { SourceFile } from "../../copy/plan.ts";
+import type { SourceFile } from "../../bytes/source.ts";
 import { join } from "../../deps.ts";
 import { FileError, FormatError, MismatchError } from "../../error.ts";
 import { isExpanded, type Tensor } from "../../tensor/tensor.ts";

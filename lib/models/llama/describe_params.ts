@@ -8,7 +8,8 @@
 import { MismatchError } from "../../error.ts";
 import type { ConfigFields } from "../config_fields.ts";
 import type { Architecture, DescribedReference, FamilyModel, ReferenceFiles } from "../family.ts";
-import { fitArchitectures, type ObservedShape } from "../fit_architecture.ts";
+import { fitArchitectures } from "../fit_architecture.ts";
+import type { ObservedShape } from "../family.ts";
 import { describeScaling, kvDim, type SpecialTokens } from "../model_description.ts";
 import { inferEmbeddingShardDim } from "./infer_fields.ts";
 import { isMetaScaling, readLlamaParams, type ReferenceParams } from "./params_json.ts";

@@ -14,7 +14,7 @@ import {
   paramsJson,
 } from "../../../lib/layouts/reference/params_json.ts";
 import { kvDim, type ModelDescription, qDim } from "../../../lib/models/model_description.ts";
-import type { ObservedShape } from "../../../lib/models/fit_architecture.ts";
+import type { ObservedShape } from "../../../lib/models/family.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 function observe(model: ModelDescription, changes: Partial<ObservedShape> = {}): ObservedShape {
