@@ -26,7 +26,13 @@ import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
-import { DEFAULT_TARGET, type OutputOptions, outputRules, planOutput } from "./plan_output.ts";
+import {
+  checkOutputOptions,
+  DEFAULT_TARGET,
+  type OutputOptions,
+  outputRules,
+  planOutput,
+} from "./plan_output.ts";
 import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
 import type { Target } from "./target.ts";
 import { checkUnknownFields } from "./unknown_fields.ts";
@@ -152,6 +158,7 @@ export async function planConversion(
   depth: "whole" | "quick" = "whole",
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);
+  checkOutputOptions(options);
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);

@@ -69,6 +69,24 @@ const optionsOf: Readonly<Record<keyof Omit<OutputOptions, "to" | "dtype">, read
 };
 
 /**
+ * Checks that options go with the layout.
+ *
+ * @param options What is to be written.
+ * @throws {OptionError} If one doesn't.
+ */
+export function checkOutputOptions(options: OutputOptions): void {
+  const { to = DEFAULT_TARGET } = options;
+  for (const name of Object.keys(optionsOf) as (keyof typeof optionsOf)[]) {
+    // What is false asks for nothing.
+    if ((options[name] ?? false) !== false && !optionsOf[name].includes(to)) {
+      throw new OptionError(
+        `The ${to} layout has no ${optionNames[name]}; it goes with ${optionsOf[name].join(", ")}`,
+      );
+    }
+  }
+}
+
+/**
  * Plans the files of a layout.
  *
  * @param checkpoint The checkpoint.
@@ -85,17 +103,9 @@ export async function planOutput(
   options: OutputOptions = {},
   facts: WeightFacts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET),
 ): Promise<PlannedOutput> {
-  const { to = DEFAULT_TARGET, shards } = options;
-  for (const name of Object.keys(optionsOf) as (keyof typeof optionsOf)[]) {
-    // What is false asks for nothing.
-    if ((options[name] ?? false) !== false && !optionsOf[name].includes(to)) {
-      throw new OptionError(
-        `The ${to} layout has no ${optionNames[name]}; it goes with ${optionsOf[name].join(", ")}`,
-      );
-    }
-  }
+  checkOutputOptions(options);
+  const { to = DEFAULT_TARGET, shards, dtype } = options;
   const { model } = resolved;
-  const { dtype } = options;
   const count = { ...(shards !== undefined && { shards }), ...(dtype !== undefined && { dtype }) };
   const notes = replicaNotes(checkpoint, facts, options);
   const planned = await plan();
