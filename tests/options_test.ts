@@ -49,6 +49,7 @@ const converting: Nonsense<ConvertOptions> = {
   input: [...noTexts, undefined],
   output: [...noTexts, undefined],
   model: noTexts,
+  family: ["gemma3n", "LLaMA", "", 5, NaN, null],
   ignoreConfig: ["field", 5, null, {}, [5], [""]],
   to: noLayouts,
   shards: [...noNumbers, 0, 4097],

@@ -1,14 +1,14 @@
 /**
- * `ckpt llama convert_checkpoint`: what it looks like. What it does is loaded when it runs, so that `--help`
- * answers at once.
+ * `ckpt convert`, and `ckpt llama convert_checkpoint`, which is the same for LLaMA alone, as fairseq2 has it: what they
+ * look like. What they do is loaded when they run, so that `--help` answers at once.
  *
  * @module
  */
 
 import type { Command } from "./command.ts";
 
-/** The command that converts a checkpoint. */
-export const convertCommand: Command = {
+/** The command that fairseq2 has, too: it converts a LLaMA checkpoint. */
+export const llamaConvertCommand: Command = {
   words: ["llama", "convert_checkpoint"],
   aliases: ["convert-checkpoint"],
   summary: "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
@@ -92,5 +92,34 @@ export const convertCommand: Command = {
     ["--shards 8 --step 1000 run/checkpoints out", "eight shards of a certain step"],
     ["--task 3/8 run/checkpoints/step_1000 out", "the third of eight processes on a shared file system"],
   ],
-  run: async (args, context) => (await import("./run_convert.ts")).runConvert(args, context),
+  run: async (args, context) => {
+    const { runConvert } = await import("./run_convert.ts");
+    return await runConvert(llamaConvertCommand, args, context, { to: "reference", family: "llama" });
+  },
+};
+
+/** The command that converts a checkpoint of any family. */
+export const convertCommand: Command = {
+  ...llamaConvertCommand,
+  words: ["convert"],
+  aliases: [],
+  summary: "Convert a checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  options: llamaConvertCommand.options.map((option) =>
+    option.name === "to"
+      ? { ...option, help: "huggingface (the default), reference, meta, or fairseq2" }
+      : option
+  ),
+  examples: [
+    ["run/checkpoints/step_1000 hf", "for transformers and vLLM, by the model.yaml above the checkpoint"],
+    ["--dry-run run/checkpoints/step_1000 hf", "what would be written"],
+    [
+      "--to fairseq2 --layout native --shards 2 hf checkpoints",
+      "back to fairseq2 0.5 or later, in two shards",
+    ],
+    ["--to reference --step 1000 run/checkpoints out", "the reference layout of a certain step"],
+  ],
+  run: async (args, context) => {
+    const { runConvert } = await import("./run_convert.ts");
+    return await runConvert(convertCommand, args, context, { to: "huggingface" });
+  },
 };

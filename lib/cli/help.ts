@@ -23,7 +23,7 @@ export function groupHelp(commands: readonly Command[], group: readonly string[]
     group.length === 0
       ? `${
         style.bold(PROGRAM)
-      } converts LLaMA checkpoints between fairseq2, Meta's reference layout and Hugging Face.`
+      } converts checkpoints of language models between fairseq2, reference layouts and Hugging Face.`
       : `Commands of ${style.bold([PROGRAM, ...group].join(" "))}.`,
     "",
     `${style.bold("Usage:")} ${[PROGRAM, ...group].join(" ")} <command> [options]`,

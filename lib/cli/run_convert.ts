@@ -1,5 +1,5 @@
 /**
- * Runs `ckpt llama convert_checkpoint`.
+ * Runs `ckpt convert` and `ckpt llama convert_checkpoint`.
  *
  * @module
  */
@@ -11,29 +11,43 @@ import type { Task } from "../output/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
 import { MAX_SHARDS, type OutputOptions } from "../convert/plan_output.ts";
-import { targets } from "../convert/target.ts";
-import { convertCommand } from "./convert_command.ts";
-import { type Arguments, type Context, UsageError } from "./command.ts";
+import { type Target, targets } from "../convert/target.ts";
+import { type Arguments, type Command, type Context, UsageError } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
 
-/** Runs the command. */
-export async function runConvert(args: Arguments, { signal }: Context): Promise<number> {
+/** What is converted where the options say nothing else. */
+export interface Defaults {
+  /** The layout that is written. */
+  readonly to: Target;
+  /** The name of the family that all checkpoints have to be of; any by default. */
+  readonly family?: string;
+}
+
+/** Runs one of the commands. */
+export async function runConvert(
+  command: Command,
+  args: Arguments,
+  { signal }: Context,
+  defaults: Defaults,
+): Promise<number> {
   const [input, output] = args.positionals as [string, string];
   const model = args.value("model");
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const step = args.number("step", 0, Number.MAX_SAFE_INTEGER);
   const shards = args.number("shards", 1, MAX_SHARDS);
-  const task = parseTask(args.value("task"));
+  const task = parseTask(command, args.value("task"));
   const quiet = args.flag("quiet");
   const json = args.flag("json");
   const start = performance.now();
 
   await requestRead(input);
   if (model !== undefined && /\.ya?ml$/i.test(model)) await requestRead(model);
-  // The reference layout says nothing that only a model.yaml knows, once the model is named.
-  if (model === undefined || (args.value("to") ?? "reference") !== "reference") await offerModelYaml(input);
+  // LLaMA's reference layout says nothing that only a model.yaml knows, once the model is named.
+  const isSaid = model !== undefined && defaults.family !== undefined &&
+    (args.value("to") ?? defaults.to) === "reference";
+  if (!isSaid) await offerModelYaml(input);
   const tokenizer = args.value("tokenizer");
   if (tokenizer !== undefined) await requestRead(tokenizer);
   if (args.flag("dry-run")) {
@@ -44,6 +58,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
   }
 
   const options = {
+    ...defaults,
     input,
     output,
     clone: args.flag("clone"),
@@ -58,7 +73,7 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
     task,
     ignoreConfig: args.values("ignore-config"),
     from: args.choice("from", targets),
-    ...outputOptions(args),
+    ...outputOptions(command, args, defaults.to),
   };
   const conversion = await planConversion(options, args.flag("dry-run") ? "quick" : "whole");
   if (signal.aborted) throw new CancelledError("Cancelled");
@@ -75,18 +90,18 @@ export async function runConvert(args: Arguments, { signal }: Context): Promise<
   return 0;
 }
 
-/** The options that say what is to be written. */
-function outputOptions(args: Arguments): OutputOptions {
+/** The options that say what is to be written, and the layout that it is by default. */
+function outputOptions(command: Command, args: Arguments, to: Target): OutputOptions {
   const size = args.value("max-shard-size");
   const tokenizer = args.value("tokenizer");
   if (tokenizer !== undefined && args.flag("no-tokenizer")) {
     throw new UsageError(
       "Options --tokenizer and --no-tokenizer contradict each other",
-      convertCommand.words,
+      command.words,
     );
   }
   return {
-    to: args.choice("to", targets),
+    to: args.choice("to", targets) ?? to,
     dtype: args.choice("dtype", ["bfloat16", "float16", "float32"]),
     layout: args.choice("layout", ["legacy", "native"]),
     maxShardSize: size === undefined ? undefined : parseShardSize(size),
@@ -95,14 +110,14 @@ function outputOptions(args: Arguments): OutputOptions {
   };
 }
 
-function parseTask(value: string | undefined): Task | undefined {
+function parseTask(command: Command, value: string | undefined): Task | undefined {
   if (value === undefined) return undefined;
   const match = /^(\d+)\/(\d+)$/.exec(value);
   const [index, count] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || index < 1 || index > count) {
     throw new UsageError(
       `Option --task needs a share such as 3/8, counted from 1, got ${JSON.stringify(value)}`,
-      convertCommand.words,
+      command.words,
     );
   }
   return { index, count };

@@ -14,6 +14,7 @@ import {
   checkOptions,
   flag,
   jobs,
+  oneOf,
   type Rule,
   type Rules,
   signal,
@@ -23,6 +24,7 @@ import {
 } from "../options.ts";
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
+import { families } from "../models/families.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
@@ -48,6 +50,12 @@ export interface ConvertOptions extends OutputOptions {
    * above the checkpoint decides, and without that the shapes, where they fit exactly one architecture.
    */
   readonly model?: string;
+  /**
+   * fairseq2's name for the family that the model has to be of; any by default. Where several families have an
+   * architecture of a name, as `7b`, it also decides which is meant; by default the one that the checkpoint's own files
+   * say.
+   */
+  readonly family?: string;
   /** Fields of the `model.yaml` that ckpt doesn't know and that change nothing in what the model computes. */
   readonly ignoreConfig?: readonly string[];
   /** The input's layout, where its directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
@@ -88,6 +96,7 @@ const rules: Rules<ConvertOptions> = {
   input: { ...text, isRequired: true },
   output: { ...text, isRequired: true },
   model: text,
+  family: oneOf(families.map(({ name }) => name)),
   ignoreConfig: texts,
   jobs,
   clone: flag,
@@ -153,14 +162,14 @@ export interface ConversionSummary {
 export async function planConversion(
   options: Pick<
     ConvertOptions,
-    "input" | "output" | "model" | "ignoreConfig" | "from" | "step" | "task" | keyof OutputOptions
+    "input" | "output" | "model" | "family" | "ignoreConfig" | "from" | "step" | "task" | keyof OutputOptions
   >,
   depth: "whole" | "quick" = "whole",
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);
   checkOutputOptions(options);
   const checkpoint = await openCheckpoint(options.input, options);
-  const resolved = resolveModel(checkpoint, options.model);
+  const resolved = resolveModel(checkpoint, options.model, options.family);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
   const facts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);
   const { files, sources = [], notes } = await planOutput(checkpoint, resolved, options, facts);

@@ -12,6 +12,7 @@ import { generationConfigJson } from "../layouts/huggingface/config_json.ts";
 import { holdTokenizer, notesOfFilesLeft } from "../layouts/huggingface/side_files.ts";
 import { huggingFaceFiles, type HuggingFaceOptions } from "../layouts/huggingface/write.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
+import { familyOf } from "../models/families.ts";
 import { listed } from "../models/config_fields.ts";
 import type { SpecialTokens } from "../models/model_description.ts";
 import {
@@ -68,7 +69,7 @@ export async function planHuggingFace(
       ...found.notes,
       ...notes,
       ...tokenizer?.notes ?? [],
-      ...(wanted === false || tokenizer?.hasVocabulary ? [] : [noteOfNoTokenizer(checkpoint)]),
+      ...(wanted === false || tokenizer?.hasVocabulary ? [] : [noteOfNoTokenizer(checkpoint, resolved)]),
       ...notesOfInput(checkpoint, hasTokenizer),
     ],
   };
@@ -96,7 +97,7 @@ async function planTokenizer(
   }
   if (!carried.hasVocabulary) {
     throw new OptionError(
-      `${wanted}: holds no tokenizer; name a tokenizer.model, or a directory with tokenizer.json`,
+      `${wanted}: holds no tokenizer; name ${tokenizerOf(resolved)}`,
     );
   }
   return carried.hasChatTemplate
@@ -172,12 +173,19 @@ function endsOf(
 }
 
 /** transformers says that sentencepiece or tiktoken should be installed, which doesn't help. */
-function noteOfNoTokenizer({ naming, path }: Checkpoint): string {
+function noteOfNoTokenizer({ naming, path }: Checkpoint, resolved: ResolvedModel): string {
   const beside = join(path, "tokenizer.model");
   const isThere = naming === "reference" && isFile(beside);
   return `there is no tokenizer, so AutoTokenizer won't load: give --tokenizer ${
-    isThere ? beside : "the model's tokenizer.model, or a directory with its tokenizer.json"
+    isThere ? beside : tokenizerOf(resolved)
   }`;
+}
+
+/** What `--tokenizer` may name for a model. */
+function tokenizerOf(resolved: ResolvedModel): string {
+  return familyOf(resolved.model).tokens.tokenizerOf?.(resolved) === undefined
+    ? "a directory with the model's tokenizer.json"
+    : "the model's tokenizer.model, or a directory with its tokenizer.json";
 }
 
 function isFile(path: string): boolean {

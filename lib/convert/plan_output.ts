@@ -13,7 +13,7 @@ import { fairseq2Files, isNativeLayout } from "../layouts/fairseq2/write.ts";
 import { metaFiles } from "../layouts/reference/meta.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
 import { paramsNotes } from "../layouts/reference/params_json.ts";
-import { referenceFiles } from "../layouts/reference/write.ts";
+import { referenceFiles, referenceShards } from "../layouts/reference/write.ts";
 import { reshardedShards } from "../layouts/resharded.ts";
 import { examineWeights, type WeightFacts } from "./examine_weights.ts";
 import { planHuggingFace } from "./plan_huggingface.ts";
@@ -28,7 +28,10 @@ export const DEFAULT_TARGET: Target = "reference";
 export interface OutputOptions {
   /** The layout; `"reference"` by default. */
   readonly to?: Target;
-  /** The number of tensor-parallel shards; by default those of the input. Hugging Face's layout has none. */
+  /**
+   * The number of tensor-parallel shards; by default those of the input. Hugging Face's layout has none, nor has
+   * Mistral's reference layout.
+   */
   readonly shards?: number;
   /** The dtype to convert the weights to; their own by default. */
   readonly dtype?: CastType;
@@ -107,14 +110,14 @@ export async function planOutput(
   const { to = DEFAULT_TARGET, shards, dtype } = options;
   const { model } = resolved;
   const count = { ...(shards !== undefined && { shards }), ...(dtype !== undefined && { dtype }) };
-  const notes = replicaNotes(checkpoint, facts, options);
+  const notes = replicaNotes(checkpoint, resolved, facts, options);
   const planned = await plan();
   return { ...planned, notes: [...notes, ...planned.notes] };
 
   async function plan(): Promise<PlannedOutput> {
     switch (to) {
       case "reference": {
-        const whole = reshardedShards(checkpoint, model, shards ?? checkpoint.shards.length);
+        const whole = reshardedShards(checkpoint, model, referenceShards(checkpoint, model, shards));
         const parts = castShards(whole, dtype);
         const files = referenceFiles(parts, model, checkpoint.dialect);
         const notes = paramsNotes(model, "reference", resolved.architecture);
@@ -178,13 +181,20 @@ const optionNames: Readonly<Record<keyof typeof optionsOf, string>> = {
 
 /** Parameters of which each shard should have the same copy, but hasn't. */
 function replicaNotes(
-  { shards }: Checkpoint,
+  checkpoint: Checkpoint,
+  { model }: ResolvedModel,
   { differingReplicas: names }: WeightFacts,
   { to, shards: count }: OutputOptions,
 ): string[] {
+  const { shards } = checkpoint;
   if (names.length === 0) return [];
   const more = names.length > 1 ? ` and ${names.length - 1} more differ` : " differs";
-  const isJoined = to === "huggingface" || (count !== undefined && count !== shards.length);
+  const written = to === "huggingface"
+    ? 1
+    : to === "reference"
+    ? referenceShards(checkpoint, model, count)
+    : count;
+  const isJoined = written !== undefined && written !== shards.length;
   return [
     `${names[0]}${more} between the shards, though each should have the same copy; ` +
     (isJoined ? "that of the first shard is taken" : "each shard keeps its own"),

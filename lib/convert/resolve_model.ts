@@ -8,7 +8,7 @@
 import { join } from "../deps.ts";
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
 import { describeFailure } from "../bytes/source.ts";
-import { familyOf } from "../models/families.ts";
+import { families, familyOf } from "../models/families.ts";
 import type { Architecture } from "../models/family.ts";
 import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
@@ -57,19 +57,36 @@ const MAX_MODEL_YAML_BYTES = 1024 * 1024;
  * @param checkpoint The checkpoint.
  * @param named What the user named: an architecture, a model card, or the path of a model.yaml. Without it, the
  * checkpoint's own model.yaml decides, and without that the shapes, where they fit one architecture alone.
+ * @param family The name of the family that the model has to be of; any by default. Where several families have an
+ * architecture of the name, this one's is meant, or else that of the family which the checkpoint's own model.yaml,
+ * config.json or params.json says.
  * @returns The model.
- * @throws {OptionError} If the name is unknown, or the shapes fit several architectures or none.
+ * @throws {OptionError} If the name is unknown or that of several, the shapes fit several architectures or none, or the
+ * model is of another family.
  * @throws {MismatchError} If the weights aren't such a model's.
  * @throws {ConfigError} If the model.yaml is none.
  */
-export function resolveModel(checkpoint: Checkpoint, named?: string): ResolvedModel {
+export function resolveModel(checkpoint: Checkpoint, named?: string, family?: string): ResolvedModel {
   checkShardsAgree(checkpoint.shards);
+  const resolved = resolve(checkpoint, named, family);
+  const { title, name } = familyOf(resolved.model);
+  if (family !== undefined && name !== family) {
+    throw new OptionError(
+      `${checkpoint.path}: is a ${title} model, not a ${
+        familyOf({ family }).title
+      }; convert it with ckpt convert`,
+    );
+  }
+  return resolved;
+}
+
+function resolve(checkpoint: Checkpoint, named?: string, family?: string): ResolvedModel {
   if (named !== undefined) {
-    return isYamlPath(named) ? fromYaml(checkpoint, named) : fromName(checkpoint, named);
+    return isYamlPath(named) ? fromYaml(checkpoint, named) : fromName(checkpoint, named, family);
   }
   if (checkpoint.modelYaml !== undefined) return fromYaml(checkpoint, checkpoint.modelYaml);
   if (checkpoint.model !== undefined) return fromDescription(checkpoint, checkpoint.model);
-  return fromShapes(checkpoint);
+  return fromShapes(checkpoint, family);
 }
 
 /** A path, rather than a name: no architecture's or card's name has a dot or a slash. */
@@ -77,8 +94,8 @@ function isYamlPath(named: string): boolean {
   return /\.ya?ml$/i.test(named);
 }
 
-function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
-  const { architecture, eosId } = findModelCard(name);
+function fromName(checkpoint: Checkpoint, name: string, family?: string): ResolvedModel {
+  const { architecture, eosId } = findModelCard(name, family ?? saidFamily(checkpoint));
   checkFamily(checkpoint, architecture, name);
   const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];
@@ -100,9 +117,21 @@ function fromName(checkpoint: Checkpoint, name: string): ResolvedModel {
   };
 }
 
+/** The family that other files beside the weights say. */
+function saidFamily(checkpoint: Checkpoint): string | undefined {
+  const { model, modelYaml } = checkpoint;
+  if (modelYaml === undefined) return model?.family;
+  try {
+    return readModelYaml(modelYaml, checkpoint).family;
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined; // What is wrong with it is said where it is used.
+    throw error;
+  }
+}
+
 /**
- * A named model as it was trained. The shapes say nothing of RoPE and of the special tokens, so a model.yaml of the same
- * sizes, or a config.json, has the word on them.
+ * A named model as it was trained. The shapes say nothing of RoPE, of windows and of the special tokens, so a model.yaml
+ * of the same sizes, or a config.json, has the word on them.
  */
 function asTrained(
   checkpoint: Checkpoint,
@@ -111,17 +140,20 @@ function asTrained(
   name: string,
   notes: string[],
 ): ModelDescription {
-  // A params.json doesn't say how RoPE is scaled, so there the name does.
-  const config = checkpoint.naming === "huggingface" ? checkpoint.model : yaml;
+  // LLaMA's params.json doesn't say how RoPE is scaled, so there the name does.
+  const saysAll = checkpoint.naming === "huggingface" ||
+    checkpoint.naming === "reference" && familyOf(named).paramsJson?.isComplete === true;
+  const config = saysAll ? checkpoint.model : yaml;
   if (config === undefined) return asComputed(checkpoint, named, notes);
   checkFamily(checkpoint, named, name, config.family);
-  const { ropeScaling: _, bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = named;
-  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling } = config;
+  const { ropeScaling: _, slidingWindow: _window, bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = named;
+  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling, slidingWindow } = config;
   return {
     ...rest,
     ropeTheta,
     maxSeqLen,
     ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    ...(slidingWindow === undefined ? {} : { slidingWindow }),
     ...(bosId === undefined ? {} : { bosId }),
     ...(eosIds === undefined ? {} : { eosIds }),
     ...(padId === undefined ? {} : { padId }),
@@ -222,9 +254,10 @@ function fromDescription(checkpoint: Checkpoint, description: ModelDescription):
   return { ...resolved, ...tokenSource(checkpoint, description, undefined) };
 }
 
-function fromShapes(checkpoint: Checkpoint): ResolvedModel {
+function fromShapes(checkpoint: Checkpoint, family?: string): ResolvedModel {
   const { shards } = checkpoint;
-  const candidates = familiesOf(shards).map((family) => observeShape(shards, family));
+  const among = family === undefined ? families : [familyOf({ family })];
+  const candidates = familiesOf(shards, among).map((family) => observeShape(shards, family));
   const fits = likelyFits(candidates.flatMap(fitArchitectures));
   const [fit, ...others] = fits;
   if (fit === undefined) {
@@ -293,7 +326,8 @@ function readModelYaml(path: string, { generations }: Checkpoint): ModelConfig {
 
 function isSameModel(architecture: Architecture, config: ModelDescription): boolean {
   return architecture.heads === config.heads && architecture.multipleOf === config.multipleOf &&
-    architecture.ropeTheta === config.ropeTheta && architecture.maxSeqLen === config.maxSeqLen;
+    architecture.ropeTheta === config.ropeTheta && architecture.maxSeqLen === config.maxSeqLen &&
+    architecture.slidingWindow === config.slidingWindow;
 }
 
 /** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */

@@ -63,7 +63,7 @@ export function resolveTokens(
   { instruct = false, hasTokenizer }: TokenOptions = {},
 ): ResolvedTokens {
   const { model, tokensFrom, card } = resolved;
-  const family = familyOf(model).tokens;
+  const { tokens: family, title } = familyOf(model);
   const generation = checkpoint.naming === "huggingface"
     ? readGenerationConfig(listDirectory(checkpoint.path))
     : undefined;
@@ -71,7 +71,7 @@ export function resolveTokens(
   const stops = generation?.tokens.eosIds ?? said.eosIds;
   const turnEnd = family.turnEnd(resolved);
   if (instruct && turnEnd === undefined) {
-    throw new OptionError(`--instruct: ${card ?? resolved.architecture} has no instruct models`);
+    throw new OptionError(`--instruct: ${card ?? resolved.architecture ?? title} has no instruct models`);
   }
   // Where a card is named, it has the word on what a config.json leaves open.
   const isKept = checkpoint.naming === "huggingface" && (card === undefined || stops !== undefined);

@@ -6,13 +6,14 @@
 
 import type { Family, Naming } from "./family.ts";
 import { llama } from "./llama/family.ts";
+import { mistral } from "./mistral/family.ts";
 import { olmo } from "./olmo/family.ts";
 import { qwen } from "./qwen/family.ts";
 import type { ModelDescription } from "./model_description.ts";
 import { type Parameter, parseName } from "./parameter.ts";
 
 /** The families, in the order in which they are tried. */
-export const families: readonly Family[] = [llama, qwen, olmo];
+export const families: readonly Family[] = [llama, qwen, mistral, olmo];
 
 const byName: ReadonlyMap<string, Family> = new Map(families.map((family) => [family.name, family]));
 

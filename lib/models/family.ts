@@ -42,8 +42,10 @@ export interface ParameterSpec {
 
 /** A published architecture. */
 export interface Architecture extends ModelDescription {
-  /** fairseq2's name for it. */
+  /** fairseq2's name for it, unless another family has one of that name: then that of its card. */
   readonly name: string;
+  /** fairseq2's name for it, where that isn't `name`. */
+  readonly alias?: string;
   /** fairseq2's names for the models that have it. */
   readonly cards: readonly string[];
   /** Sizes that fairseq2's own architecture of this name has instead of the published ones: the checkpoint decides. */
@@ -117,6 +119,10 @@ export interface ModelYamlCodec {
   readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;
   /** The form for 0.2 to 0.4 that says most of a model; none where these versions haven't got the family. */
   readonly legacyForm?: (model: ModelDescription) => Exclude<ModelYamlForm, "0.5+">;
+  /** Whether 0.2 to 0.4 can't load it in several shards. */
+  readonly isWholeUntil0_4?: boolean;
+  /** Whether fairseq2's model always has two matrices, where the output projection may be the embedding in others. */
+  readonly isNeverTied?: boolean;
   /** What a user should be told: what fairseq2 can't do of a model. */
   readonly notes?: (model: ModelDescription, target: ModelYamlTarget) => string[];
 }
@@ -196,6 +202,10 @@ export interface DescribedReference {
 
 /** How the `params.json` of the reference layout says a model. */
 export interface ParamsJsonCodec {
+  /** Whether it says how RoPE turns and what window there is, so that no name has to. */
+  readonly isComplete?: boolean;
+  /** Whether all weights are in one file, whatever their size. */
+  readonly isOneFile?: boolean;
   /** Whether a `params.json` is of this family. */
   readonly isOwn: (fields: ConfigFields) => boolean;
   /**

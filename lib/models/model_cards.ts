@@ -7,7 +7,7 @@
 import { levenshteinDistance } from "../deps.ts";
 import { OptionError } from "../error.ts";
 import { listed } from "./config_fields.ts";
-import { families } from "./families.ts";
+import { families, familyOf } from "./families.ts";
 import type { Architecture, Family } from "./family.ts";
 
 /** A model card: a name that stands for an architecture. */
@@ -23,13 +23,16 @@ export interface ModelCard {
 /** The published architectures. */
 export const architectures: readonly Architecture[] = families.flatMap(({ architectures }) => architectures);
 
-const cards: ReadonlyMap<string, ModelCard> = new Map(
-  families.flatMap((family) =>
-    family.architectures.flatMap((architecture) =>
-      [architecture.name, ...architecture.cards].map((name) => [name, modelCard(name, architecture, family)])
-    )
-  ),
-);
+/** The cards by name, of each family that has one of the name. */
+const cards = new Map<string, ModelCard[]>();
+for (const family of families) {
+  for (const architecture of family.architectures) {
+    const { name, alias = name } = architecture;
+    for (const each of new Set([name, alias, ...architecture.cards])) {
+      cards.set(each, [...cards.get(each) ?? [], modelCard(each, architecture, family)]);
+    }
+  }
+}
 
 function modelCard(name: string, architecture: Architecture, { tokens }: Family): ModelCard {
   const eosId = tokens.isInstruct(name)
@@ -50,12 +53,21 @@ function modelCard(name: string, architecture: Architecture, { tokens }: Family)
  * ```
  *
  * @param name A name of an architecture or of a model card.
+ * @param family The name of the family that decides where several have the name.
  * @returns The card.
- * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ * @throws {OptionError} If there is none of this name, and the message has the nearest names; or several families have it.
  */
-export function findModelCard(name: string): ModelCard {
-  const card = cards.get(name);
+export function findModelCard(name: string, family?: string): ModelCard {
+  const found = cards.get(name) ?? [];
+  const card = found.find(({ architecture }) => architecture.family === family) ?? found[0];
   if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
+  if (found.length > 1 && family === undefined) {
+    const titles = found.map(({ architecture }) => `a ${familyOf(architecture).title}`);
+    const names = found.map(({ architecture }) => architecture.cards[0]!);
+    throw new OptionError(
+      `The model ${JSON.stringify(name)} may be ${listed(titles, "or")}: say ${listed(names, "or")}`,
+    );
+  }
   return card;
 }
 
@@ -63,11 +75,12 @@ export function findModelCard(name: string): ModelCard {
  * The architecture of a name.
  *
  * @param name A name of an architecture or of a model card.
+ * @param family The name of the family that decides where several have the name.
  * @returns The architecture.
- * @throws {OptionError} If there is none of this name; the message has the nearest names.
+ * @throws {OptionError} If there is none of this name, and the message has the nearest names; or several families have it.
  */
-export function findArchitecture(name: string): Architecture {
-  return findModelCard(name).architecture;
+export function findArchitecture(name: string, family?: string): Architecture {
+  return findModelCard(name, family).architecture;
 }
 
 /** The names of all architectures and model cards. */
@@ -108,7 +121,7 @@ export function suggestion(name: string): string {
 }
 
 function familyIndex(name: string): number {
-  return families.findIndex((family) => family.name === cards.get(name)!.architecture.family);
+  return families.findIndex((family) => family.name === cards.get(name)![0]!.architecture.family);
 }
 
 function distance(name: string, candidate: string): number {

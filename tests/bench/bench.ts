@@ -193,7 +193,7 @@ async function againstTransformers(what: string, directory: string, python: stri
     name: "ckpt",
     command: ckpt("llama", "convert_checkpoint", `${directory}/in/step_1`, reference),
   });
-  const vocabulary = findArchitecture(model)!.vocabSize;
+  const vocabulary = findArchitecture(model, "llama").vocabSize;
   const program = `import sys; from ${script} import write_model; ` +
     `write_model(sys.argv[2], sys.argv[1], num_shards=1, llama_version="3.2", vocab_size=${vocabulary})`;
   await againstPeers(what, {

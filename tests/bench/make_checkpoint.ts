@@ -52,7 +52,7 @@ const dialect: TorchDialect = {
 };
 
 /** The CRC-32 of zeros. */
-function crcOfZeros(length: number): number {
+export function crcOfZeros(length: number): number {
   let crc = 0;
   let power = crc32(new Uint8Array(1));
   let powerLength = 1;
@@ -124,7 +124,7 @@ function wrap(dict: PickleValue): PickleValue {
  */
 export function makeCheckpoint(options: MakeOptions): string[] {
   const { shards = 1, fill = "sparse", directory } = options;
-  const architecture = findArchitecture(options.model);
+  const architecture = findArchitecture(options.model, "llama");
   const step = `${directory}/step_1`;
   Deno.mkdirSync(step, { recursive: true });
   const block = fill === "random" ? randomBlock() : undefined;

@@ -26,7 +26,7 @@ Deno.test("ckpt shows help without arguments and with --help", async () => {
   assertStringIncludes(help, "Usage: ckpt <command> [options]");
   assertStringIncludes(help, "--version");
   assertStringIncludes(help, "-h, --help");
-  assertStringIncludes(help, "Example:\n  ckpt llama convert_checkpoint --model llama3_2_1b ");
+  assertStringIncludes(help, "Example:\n  ckpt convert run/checkpoints/step_1000 hf");
 });
 
 Deno.test("ckpt llama --help shows the commands of the group", async () => {

@@ -164,7 +164,7 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
     assertEquals(paramsOf(conversion.plan.files), `{"model":{${params}}}`);
     const { architecture, notes, dtypes, files, ...described } = describeConversion(conversion, paths.output);
     assertEquals([architecture, described.parameters], [names[0], parameters]);
-    const isScaled = findArchitecture(names[0]!).ropeScaling !== undefined;
+    const isScaled = findArchitecture(names[0]!, "llama").ropeScaling !== undefined;
     assertEquals([dtypes, notes], [["bfloat16"], isScaled ? [referenceNote(5)] : []]);
     assertEquals(files.map(({ name }) => name), [
       ...Array.from({ length: shards }, (_, i) => `consolidated.0${i}.pth`),
@@ -180,6 +180,7 @@ for (const { names, params, parameters, shards, shapesSay } of published) {
     for (const name of names) check(resolveModel(checkpoint, name), names[0]!);
     check(resolveModel(checkpoint, temp.at("model.yaml")), names[0]!);
     const { modelYaml: _, ...bare } = checkpoint;
+    for (const name of names) assertEquals(resolveModel(bare, name, "llama").architecture, names[0]);
     if (shapesSay.includes(" and ")) {
       assertError(
         () => resolveModel(bare),

@@ -261,6 +261,21 @@ Deno.test("planHuggingFace() writes another family's tokens, and takes an archit
   );
 });
 
+Deno.test("planHuggingFace() asks for no tokenizer.model where a family has none, and names it where nothing else does", async () => {
+  using temp = new TempDir();
+  const { notes } = await plan(temp, findModelCard("qwen3_8b").architecture, { named: "qwen3_8b" });
+  assertEquals(notes, [
+    "there is no tokenizer, so AutoTokenizer won't load: give --tokenizer a directory with the model's tokenizer.json",
+  ]);
+  const model = { ...findModelCard("olmo2_1b").architecture, layers: 3 };
+  const described = { ...describedCheckpoint(model), naming: "huggingface", path: temp.at(), model } as const;
+  await assertRejectsWith(
+    () => planHuggingFace(described, resolveModel(described), { tied: false, instruct: true }),
+    OptionError,
+    "--instruct: OLMo has no instruct models",
+  );
+});
+
 Deno.test("planHuggingFace() lets a model.yaml say the card where the architecture is named", async () => {
   using temp = new TempDir();
   const yaml = "base: llama3_1_8b_instruct\nmodel_config: {tied_embeddings: false}\n";
@@ -351,7 +366,9 @@ Deno.test("planHuggingFace() refuses a directory without a tokenizer, with anoth
   await assertRejectsWith(
     of(temp.at("empty")),
     OptionError,
-    `${temp.at("empty")}: holds no tokenizer; name a tokenizer.model, or a directory with tokenizer.json`,
+    `${
+      temp.at("empty")
+    }: holds no tokenizer; name the model's tokenizer.model, or a directory with its tokenizer.json`,
   );
   await assertRejectsWith(
     of(temp.at("other")),

@@ -15,7 +15,7 @@ function listed(names: Iterable<string>): ListedTensor[] {
 
 /** All parameters of an architecture, by canonical names. */
 function parametersOf(name: string): Map<string, { shape: readonly number[] }> {
-  const model = findArchitecture(name)!;
+  const model = findArchitecture(name, "llama");
   return new Map(
     expectedParameters(familyOf(model), model).map((
       each,
@@ -24,7 +24,7 @@ function parametersOf(name: string): Map<string, { shape: readonly number[] }> {
 }
 
 function namesOf(layout: Naming): string[] {
-  return expectedParameters(llama, { ...findArchitecture("7b"), layers: 2 }).map((each) =>
+  return expectedParameters(llama, { ...findArchitecture("llama_7b"), layers: 2 }).map((each) =>
     formatName(layout, each)
   );
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { OptionError } from "../../lib/error.ts";
 import { families } from "../../lib/models/families.ts";
 import { findArchitecture, findModelCard, modelNames } from "../../lib/models/model_cards.ts";
@@ -31,9 +31,13 @@ Deno.test("findModelCard() knows all cards of fairseq2, with their last token", 
 });
 
 Deno.test("findArchitecture() finds every name, and gives the architecture that has it", () => {
-  for (const name of modelNames()) {
-    const architecture = findArchitecture(name);
-    assert(architecture.name === name || architecture.cards.includes(name), name);
+  for (const family of families) {
+    for (const { name, alias = name, cards } of family.architectures) {
+      for (const each of [name, alias, ...cards]) {
+        assertEquals(findArchitecture(each, family.name).name, name, each);
+        if (each !== "7b") assertEquals(findArchitecture(each).name, name, each);
+      }
+    }
   }
   assertEquals(findArchitecture("llama_7b").name, "7b");
   assertEquals(findArchitecture("llama3_3_70b_instruct").name, "llama3_1_70b");
@@ -42,6 +46,20 @@ Deno.test("findArchitecture() finds every name, and gives the architecture that 
     architectures.flatMap(({ name, cards }) => [name, ...cards])
   );
   assertEquals(modelNames(), [...new Set(names)]);
+});
+
+Deno.test("findModelCard() takes the family's architecture of a name that two have, and else asks which", () => {
+  assertEquals(findModelCard("7b", "llama").architecture.name, "7b");
+  const { name, architecture } = findModelCard("7b", "mistral");
+  assertEquals([name, architecture.name, architecture.kvHeads], ["7b", "mistral_7b", 8]);
+  assertError(
+    () => findModelCard("7b"),
+    OptionError,
+    'The model "7b" may be a LLaMA or a Mistral: say llama_7b or mistral_7b',
+  );
+  // What another family alone has is found all the same: whoever asks compares the family.
+  assertEquals(findModelCard("llama3_8b", "mistral").architecture.family, "llama");
+  assertEquals(findModelCard("7b", "qwen").architecture.family, "llama");
 });
 
 Deno.test("findArchitecture() names the nearest names of an unknown one", () => {

@@ -28,7 +28,7 @@ const layouts: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 function modelOfCase(name: string): ModelDescription {
   const isLlama2 = name.includes("llama2");
   return {
-    ...findArchitecture("7b"),
+    ...findArchitecture("llama_7b"),
     dim: 32,
     layers: 2,
     heads: 4,
@@ -107,7 +107,7 @@ Deno.test("the rows of q and k alone are paired for RoPE in LLaMA", () => {
 
 Deno.test("expectedParameters() counts the published parameters", () => {
   const count = (name: string) => {
-    const architecture = findArchitecture(name);
+    const architecture = findArchitecture(name, "llama");
     return expectedParameters(llama, architecture)
       .reduce((sum, parameter) => sum + shapeOf(parameter, architecture).reduce((a, b) => a * b, 1), 0);
   };

@@ -9,7 +9,7 @@ import { ConfigFields, listed, positiveInteger, show, text as textKind } from ".
 import { families, familyOf, findFamily } from "../../models/families.ts";
 import type { Architecture, ConfigTree, Family, FamilyModel, Generation } from "../../models/family.ts";
 import { MAX_SHARDS } from "../../models/limits.ts";
-import { findModelCard, type ModelCard } from "../../models/model_cards.ts";
+import { findArchitecture, findModelCard, type ModelCard } from "../../models/model_cards.ts";
 import { describeScaling, type ModelDescription } from "../../models/model_description.ts";
 import {
   architectureConfig,
@@ -79,12 +79,13 @@ export function parseModelYaml(text: string, options: ModelYamlOptions = {}): Mo
   const top = new ConfigFields(file, "", parseYamlMapping(text, file));
   top.optional("name", textKind);
   const baseName = top.optional("base", textKind);
-  const base = baseName === undefined ? undefined : findNamed(top, "base", baseName);
-  const family = readFamily(top, base);
+  const said = readFamily(top, baseName);
+  const base = baseName === undefined ? undefined : findNamed(top, "base", baseName, said?.name);
+  const family = said ?? familyOf(base!.architecture);
   const architectureName = top.optional("model_arch", textKind);
   const architecture = architectureName === undefined
     ? base?.architecture
-    : findNamed(top, "model_arch", architectureName).architecture;
+    : findNamed(top, "model_arch", architectureName, family.name).architecture;
   if (architecture !== undefined && architecture.family !== family.name) {
     throw top.error(
       architectureName === undefined ? "base" : "model_arch",
@@ -162,21 +163,22 @@ export function asComputedBy(architecture: Architecture, generation: Generation)
 }
 
 /** A model card or an architecture by name. */
-function findNamed(fields: ConfigFields, field: string, name: string): ModelCard {
+function findNamed(fields: ConfigFields, field: string, name: string, family: string | undefined): ModelCard {
   try {
-    return findModelCard(name);
+    return findModelCard(name, family);
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     throw fields.error(field, error.message);
   }
 }
 
-/** `model_family`, which was `model_type` before 0.3, must be there unless a model card has it. */
-function readFamily(top: ConfigFields, base: ModelCard | undefined): Family {
+/** `model_family`, which was `model_type` before 0.3; it must be there unless there is a model card, which has it. */
+function readFamily(top: ConfigFields, base: string | undefined): Family | undefined {
   const field = top.values.has("model_family") || !top.values.has("model_type")
     ? "model_family"
     : "model_type";
-  const name = top.get(field, textKind, base?.architecture.family);
+  if (!top.values.has(field) && base !== undefined) return undefined;
+  const name = top.get(field, textKind);
   const family = findFamily(name);
   if (family === undefined) {
     const names = families.map(({ name }) => show(name));
@@ -193,7 +195,7 @@ function startingConfig(
   base: ModelCard | undefined,
 ): ConfigTree {
   const unnamed = family.modelYaml.unnamed?.(generation);
-  const architecture = named ?? (unnamed === undefined ? undefined : findModelCard(unnamed).architecture);
+  const architecture = named ?? (unnamed === undefined ? undefined : findArchitecture(unnamed, family.name));
   if (architecture === undefined) return defaultConfig(family, generation);
   const endsTurns = base !== undefined && base.eosId !== base.architecture.eosIds?.[0];
   return architectureConfig(family, architecture, generation, endsTurns ? base.eosId : undefined);

@@ -76,6 +76,12 @@ export function fairseq2Files(
       `fairseq2 0.2 to 0.4 have no ${title}; write the layout of 0.5 and later (--layout native)`,
     );
   }
+  if (!isNative && count > 1 && codec.isWholeUntil0_4) {
+    throw new OptionError(
+      `fairseq2 0.2 to 0.4 can't load a ${title} in ${count} shards; write one (--shards 1), or the layout of 0.5 and ` +
+        "later (--layout native)",
+    );
+  }
   const wrap = isNative ? {} : { wrap: wrapperOf(form) };
   const last: LastPickle = {};
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
@@ -95,7 +101,7 @@ export function fairseq2Files(
   );
   const target: ModelYamlTarget = { form, isChosen: options.versions !== undefined, shards: count };
   const notes = codec.notes?.(model, target) ?? [];
-  if (isNative && tied && count > 1) {
+  if (isNative && tied && count > 1 && !codec.isNeverTied) {
     // 0.8.1 `create_final_projection` of each family.
     notes.push(
       "fairseq2 can't load a model in several shards whose embedding is tied; write one with --shards 1",
@@ -135,13 +141,18 @@ function wrapperOf(form: ModelYamlForm): Wrapper {
 
 /**
  * The parameters in the order of fairseq2's state dicts. Where they are tied, both names are one tensor: fairseq2's
- * native loader gives such a tensor to the model once, and a model with `tied_embeddings` wants it once.
+ * native loader gives such a tensor to the model once, and a model with `tied_embeddings` wants it once. One that is
+ * never tied wants two, which may well share their storage.
  */
 function stateInOrder(parameters: Parameters, model: ModelDescription, tie: boolean): Map<string, Tensor> {
+  const family = familyOf(model);
   const state = new Map<string, Tensor>();
-  for (const each of expectedParameters(familyOf(model), model)) {
+  for (const each of expectedParameters(family, model)) {
     const name = formatName("fairseq2", each);
     state.set(name, parameters.get(tie && name === PROJECTION ? EMBEDDING : name)!);
+  }
+  if (family.modelYaml.isNeverTied && state.get(PROJECTION) === state.get(EMBEDDING)) {
+    state.set(PROJECTION, { ...state.get(EMBEDDING)! });
   }
   return state;
 }

@@ -31,9 +31,10 @@ export function paramsJson(model: ModelDescription, form: ParamsJsonForm): strin
   const { paramsJson, title } = familyOf(model);
   const params = paramsJson?.write(model, form);
   if (params === undefined) {
-    throw new OptionError(
-      `The ${form} layout has no ${title} models; write Hugging Face's (--to huggingface)`,
-    );
+    const other = paramsJson === undefined
+      ? "Hugging Face's (--to huggingface)"
+      : `${title}'s own (--to reference)`;
+    throw new OptionError(`The ${form} layout has no ${title} models; write ${other}`);
   }
   return `${pythonJson(params, { indent: 2 })}\n`;
 }
@@ -99,6 +100,6 @@ export function describeReference(
  * @returns The notes.
  */
 export function paramsNotes(model: ModelDescription, form: ParamsJsonForm, architecture?: string): string[] {
-  const published = architecture === undefined ? undefined : findArchitecture(architecture);
+  const published = architecture === undefined ? undefined : findArchitecture(architecture, model.family);
   return familyOf(model).paramsJson?.notes?.(model, form, published) ?? [];
 }

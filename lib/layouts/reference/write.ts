@@ -6,10 +6,11 @@
 
 import { trimMemory } from "../../copy/memory.ts";
 import type { OutputFile, PlannedTensor } from "../../copy/plan.ts";
+import { OptionError } from "../../error.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
 import type { LastPickle } from "../../torch/pickle_state.ts";
 import { currentDialect, layoutState, type TorchDialect } from "../../torch/save_state.ts";
-import type { TensorParallelShard } from "../checkpoint.ts";
+import type { Checkpoint, TensorParallelShard } from "../checkpoint.ts";
 import type { ModelDescription } from "../../models/model_description.ts";
 import { familyOf } from "../../models/families.ts";
 import { formatName, parseName } from "../../models/parameter.ts";
@@ -33,6 +34,27 @@ export function plannedTensor(from: string, to: string, { dtype, shape }: Tensor
 
 /** The parameters of one output file, and the torch file that all of them come from, where there is one. */
 export type OutputShard = Pick<TensorParallelShard, "parameters" | "file">;
+
+/**
+ * The number of shards that a model has in the reference layout.
+ *
+ * @param checkpoint The checkpoint.
+ * @param model The model.
+ * @param wanted The number asked for; by default that of the checkpoint, where the family's layout has shards.
+ * @throws {OptionError} If the family has but one.
+ */
+export function referenceShards(
+  { shards }: Pick<Checkpoint, "shards">,
+  model: ModelDescription,
+  wanted?: number,
+): number {
+  const { paramsJson, title } = familyOf(model);
+  if (!paramsJson?.isOneFile) return wanted ?? shards.length;
+  if (wanted === undefined || wanted === 1) return 1;
+  throw new OptionError(
+    `A ${title} in the reference layout is one file, which can't be split into ${wanted} shards; leave --shards out`,
+  );
+}
 
 /**
  * The files of the reference layout.

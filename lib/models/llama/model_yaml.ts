@@ -8,7 +8,6 @@ import {
   anyNumber,
   boolean,
   type ConfigFields,
-  nonNegativeInteger,
   nullable,
   positiveInteger,
   positiveNumber,
@@ -16,9 +15,9 @@ import {
   text as textKind,
 } from "../config_fields.ts";
 import type { FamilyModel, Generation } from "../family.ts";
-import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
+import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { RopeScaling } from "../model_description.ts";
-import { readHeads } from "../model_yaml_fields.ts";
+import { readHeads, readVocabulary } from "../model_yaml_fields.ts";
 import { fairseq2IntermediateSize } from "./intermediate_size.ts";
 
 /** What fairseq2 0.2 and 0.3 compute scaled RoPE with, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
@@ -66,7 +65,7 @@ export function readLlamaConfig(read: ConfigFields, generation: Generation): Fam
   checkTrainingFields(read, isNew);
   return {
     ...shape,
-    ...(isNew ? readVocabulary(read) : readVocabularyInfo(read.nested("vocab_info"))),
+    ...readVocabulary(read, generation),
     intermediateSize,
     multipleOf,
     ropeTheta,
@@ -100,30 +99,6 @@ function readRopeScaling(read: ConfigFields, generation: Generation): RopeScalin
     );
   }
   return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
-}
-
-/** `VocabularyInfo` of 0.2 to 0.4. */
-function readVocabularyInfo(
-  fields: ConfigFields,
-): Pick<FamilyModel, "vocabSize" | "bosId" | "eosIds" | "padId"> {
-  const id = nonNegativeInteger(MAX_VOCABULARY);
-  for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) fields.optional(name, id);
-  const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) => fields.optional(name, id));
-  return {
-    vocabSize: fields.get("size", positiveInteger(MAX_VOCABULARY)),
-    ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosIds: [eosId] }),
-    ...(padId !== undefined && { padId }),
-  };
-}
-
-/** From 0.5 on, the tokenizer alone knows how a sequence begins and ends. */
-function readVocabulary(fields: ConfigFields): Pick<FamilyModel, "vocabSize" | "padId"> {
-  const padId = fields.optional("pad_idx", nonNegativeInteger(MAX_VOCABULARY));
-  return {
-    vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
-    ...(padId !== undefined && { padId }),
-  };
 }
 
 /** What only training needs; a wrong type still means that the file is damaged. */

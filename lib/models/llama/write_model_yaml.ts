@@ -7,13 +7,8 @@
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
 import type { ModelYamlFields, ModelYamlForm, ModelYamlTarget } from "../family.ts";
-import {
-  isSameScaling,
-  type ModelDescription,
-  type RopeScaling,
-  type SpecialTokens,
-} from "../model_description.ts";
-import { normEpsNotes } from "../model_yaml_fields.ts";
+import { isSameScaling, type ModelDescription, type RopeScaling } from "../model_description.ts";
+import { normEpsNotes, vocabularyFields } from "../model_yaml_fields.ts";
 import { fairseq2IntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 import { NORM_EPS, SCALING_UNTIL_0_3 } from "./model_yaml.ts";
 
@@ -38,7 +33,7 @@ function oldConfig(model: ModelDescription, { form, tokens }: ModelYamlFields): 
   const config = new Map<string, YamlValue>([
     ["model_dim", model.dim],
     ["max_seq_len", model.maxSeqLen],
-    ["vocab_info", vocabularyInfo(model, tokens, form)],
+    ...vocabularyFields(model, tokens, form),
     ["num_layers", model.layers],
     ["num_attn_heads", model.heads],
     ["num_key_value_heads", model.kvHeads],
@@ -56,13 +51,12 @@ function oldConfig(model: ModelDescription, { form, tokens }: ModelYamlFields): 
 }
 
 /** The fields of 0.5 and later, in the order of the dataclass. */
-function newConfig(model: ModelDescription, { tied, tokens }: ModelYamlFields): YamlMapping {
+function newConfig(model: ModelDescription, { form, tied, tokens }: ModelYamlFields): YamlMapping {
   const ffn = ffnFields(model, true);
   return new Map<string, YamlValue>([
     ["model_dim", model.dim],
     ["max_seq_len", model.maxSeqLen],
-    ["vocab_size", model.vocabSize],
-    ["pad_idx", tokens.padId ?? null],
+    ...vocabularyFields(model, tokens, form),
     ["tied_embeddings", tied],
     ["num_layers", model.layers],
     ["num_attn_heads", model.heads],
@@ -79,26 +73,6 @@ function newConfig(model: ModelDescription, { tied, tokens }: ModelYamlFields): 
     ["init_std_scale", "layer"],
     ["shard_embed_dim", model.embeddingShardDim === 1],
   ]);
-}
-
-function vocabularyInfo(
-  { vocabSize }: ModelDescription,
-  { bosId, eosIds, padId }: SpecialTokens,
-  form: ModelYamlForm,
-): YamlMapping {
-  // SentencePiece's unknown token is the first one, where a sequence begins with the second; tiktoken has none.
-  const info = new Map<string, YamlValue>([
-    ["size", vocabSize],
-    ["unk_idx", bosId === 1 ? 0 : null],
-    ["bos_idx", bosId ?? null],
-    ["eos_idx", eosIds?.[0] ?? null],
-    ["pad_idx", padId ?? null],
-  ]);
-  if (form === "0.4") {
-    info.set("boh_idx", null);
-    info.set("eoh_idx", null);
-  }
-  return info;
 }
 
 function scalingFields(scaling: RopeScaling = USUAL_SCALING): YamlMapping {

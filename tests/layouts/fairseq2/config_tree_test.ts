@@ -33,7 +33,7 @@ for (const [version, generation] of [["0.3.0", "0.2-0.3"], ["0.4.5", "0.4"], ["0
     check(defaultConfig(llama, generation as Generation), golden.default, "the default");
     assert(Object.keys(golden.architectures).length >= 10);
     for (const [name, each] of Object.entries(golden.architectures)) {
-      check(architectureConfig(llama, findArchitecture(name), generation as Generation), each, name);
+      check(architectureConfig(llama, findArchitecture(name, "llama"), generation as Generation), each, name);
     }
   });
 }

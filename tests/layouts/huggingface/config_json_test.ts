@@ -69,7 +69,7 @@ Deno.test("configJson() has one token that ends a sequence, or a list of them", 
 });
 
 Deno.test("generationConfigJson() leaves out tokens that aren't known, and invents no sampling", () => {
-  const model = findArchitecture("7b");
+  const model = findArchitecture("llama_7b");
   assertEquals(JSON.parse(generationConfigJson(model, {})), { transformers_version: "4.46.3" });
   assertEquals(JSON.parse(generationConfigJson(model, { bosId: 0, eosIds: [2], padId: 3 })), {
     bos_token_id: 0,

@@ -45,7 +45,7 @@ function describe(
 /** The fields of an architecture that a model description has, untied as the files of this layout are. */
 function untied(name: string): ModelDescription {
   const { name: _, cards: _cards, inFairseq2: _built, ffnDimMultiplier: _multiplier, ...model } =
-    findArchitecture(name) as LlamaArchitecture;
+    findArchitecture(name, "llama") as LlamaArchitecture;
   return { ...model, tied: false };
 }
 

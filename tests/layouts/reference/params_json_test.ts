@@ -44,7 +44,7 @@ function readText(text: string, file = "params.json"): ReferenceParams {
 
 /** A model of some sizes. */
 function modelOf(sizes: Partial<ModelDescription>): ModelDescription {
-  return { ...findArchitecture("7b"), ...sizes };
+  return { ...findArchitecture("llama_7b"), ...sizes };
 }
 
 const tiny = {
@@ -87,7 +87,7 @@ Deno.test("paramsJson() indents and ends with a newline", () => {
 
 Deno.test("paramsJson() leaves out what is as by default", () => {
   assertEquals(
-    onOneLine(paramsJson(findArchitecture("7b"), "reference")),
+    onOneLine(paramsJson(findArchitecture("llama_7b"), "reference")),
     '{"model": {"dim": 4096, "n_layers": 32, "n_heads": 32, "multiple_of": 256, "rope_theta": 10000.0, "norm_eps": 1e-05}}',
   );
   assert(!paramsJson(findArchitecture("llama3_2_3b"), "reference").includes("ffn_dim_multiplier"));

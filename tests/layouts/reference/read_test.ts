@@ -190,12 +190,12 @@ Deno.test("openReference() refuses what is no state dict of a LLaMA model in the
     [
       (state) => void state.set("layers.0.attention.wq.bias", state.get("norm.weight")!),
       MismatchError,
-      `${FILE}: layers.0.attention.wq.bias: is no parameter of a LLaMA model in the reference layout`,
+      `${FILE}: layers.0.attention.wq.bias: is no parameter of a LLaMA or Mistral model in the reference layout`,
     ],
     [
       (state) => void state.set("model.norm.weight", state.get("norm.weight")!),
       MismatchError,
-      `${FILE}: model.norm.weight: is no parameter of a LLaMA model in the reference layout`,
+      `${FILE}: model.norm.weight: is no parameter of a LLaMA or Mistral model in the reference layout`,
     ],
     [
       (state) => {

@@ -31,7 +31,7 @@ Deno.test("llamaArchitectures has what fairseq2 0.8.1 has, but for the layers of
     Object.keys(golden).sort(),
   );
   for (const [name, { config, ffn_width }] of Object.entries(golden)) {
-    const architecture = findArchitecture(name);
+    const architecture = findArchitecture(name, "llama");
     const { factor, frequency_factors: [lowFreqFactor, highFreqFactor] } = config.rope_scale;
     const { cards: _cards, bosId: _bos, eosIds: _eos, normEps: _eps, inFairseq2: _built, ...facts } =
       architecture;
@@ -72,7 +72,7 @@ Deno.test("llamaArchitectures has the tokens and the widths of fairseq2 0.3.0", 
     { config: { vocab_info: { bos_idx: number; eos_idx: number } }; ffn_width: number }
   > = read("fairseq2_0.3.0.json").architectures;
   for (const [name, { config, ffn_width }] of Object.entries(golden)) {
-    const { bosId, eosIds, intermediateSize } = findArchitecture(name);
+    const { bosId, eosIds, intermediateSize } = findArchitecture(name, "llama");
     assertEquals({ bos_idx: bosId, eos_idx: eosIds![0], intermediateSize }, {
       bos_idx: config.vocab_info.bos_idx,
       eos_idx: config.vocab_info.eos_idx,

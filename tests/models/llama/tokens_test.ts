@@ -20,7 +20,7 @@ function unnamed(vocabSize: number, fields: Partial<ModelDescription> = {}): Nam
 
 /** The model that a card is of. */
 function named(card: string): NamedModel {
-  const { architecture } = findModelCard(card);
+  const { architecture } = findModelCard(card, "llama");
   return { model: architecture, architecture: architecture.name, card };
 }
 
@@ -39,7 +39,7 @@ Deno.test("llamaTokens has the tokens of every published model", () => {
     const expected = PUBLISHED_ENDS.find(([names]) => names.test(name))![1];
     assertEquals([bosId, eosIds], [expected[0] === 2 ? 1 : 128000, expected], name);
     // What fairseq2 ends with is among them.
-    assertEquals(eosIds!.includes(findModelCard(name).eosId!), true, name);
+    assertEquals(eosIds!.includes(findModelCard(name, "llama").eosId!), true, name);
   }
 });
 

@@ -1,0 +1,59 @@
+/**
+ * Checkpoints of every published size of every family, as sparse files: which model they are, and what becomes of
+ * each tensor. The names and shapes are fairseq2's and transformers' own.
+ */
+
+import { assertEquals } from "@std/assert";
+import { findFamily } from "../../lib/models/families.ts";
+import { describeConversion, findArchitecture, planConversion } from "../../mod.ts";
+import { makeNative, parameterRows } from "../bench/make_native.ts";
+import { TempDir } from "../_temp.ts";
+import { architectureConfigs, architectureFacts } from "./_families.ts";
+
+/** As many shards as the heads and the vocabulary of each allow, besides one; fairseq2 splits no tied matrices. */
+function shardCounts(config: Readonly<Record<string, unknown>>): number[] {
+  const fits = (count: number) =>
+    [config.num_key_value_heads, config.vocab_size, config.ffn_inner_dim, config.model_dim]
+      .every((n) => Number(n) % count === 0);
+  return config.tied_embeddings === true ? [1] : [1, ...[8, 4, 2].filter(fits).slice(0, 1)];
+}
+
+const known = Object.entries(architectureConfigs).filter(([family]) => findFamily(family) !== undefined);
+
+for (const [family, { architectures }] of known) {
+  for (const [name, config] of Object.entries(architectures)) {
+    for (const shards of shardCounts(config)) {
+      Deno.test(`planConversion() knows ${name} of ${family} in ${shards} ${shards === 1 ? "shard" : "shards"}`, async () => {
+        using temp = new TempDir();
+        makeNative({ family, model: name, shards, directory: temp.path });
+        const facts = architectureFacts[family]![name]!;
+        const paths = { input: temp.at("step_1"), output: temp.at("out") };
+        const conversion = await planConversion({ ...paths, to: "huggingface" });
+        const described = describeConversion(conversion, paths.output);
+        const tied = config.tied_embeddings === true;
+        const [vocabulary, dim] = [config.vocab_size, config.model_dim].map(Number);
+        assertEquals(
+          [described.architecture, described.parameters, described.dtypes],
+          [findArchitecture(name, family).name, facts.parameters - (tied ? vocabulary! * dim! : 0), [
+            "bfloat16",
+          ]],
+        );
+        const planned = conversion.plan.files.flatMap(({ tensors }) =>
+          tensors.map(({ to, shape }) => [to, [...shape]] as const)
+        );
+        const expected = parameterRows(facts.huggingface, facts.layers).map(([to, shape]) =>
+          [to, shape] as const
+        );
+        const sorted = <T extends readonly [string, unknown]>(rows: readonly T[]) =>
+          [...rows].sort(([a], [b]) => a < b ? -1 : 1);
+        assertEquals(sorted(planned), sorted(expected));
+        const json = conversion.plan.files.find(({ name }) => name === "config.json")!;
+        const parsed = JSON.parse(new TextDecoder().decode(json.literals([])[0]!.bytes));
+        assertEquals(
+          [parsed.architectures, parsed.num_hidden_layers, parsed.vocab_size, parsed.max_position_embeddings],
+          [[facts.class], config.num_layers, config.vocab_size, config.max_seq_len],
+        );
+      });
+    }
+  }
+}
