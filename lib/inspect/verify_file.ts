@@ -9,7 +9,7 @@ import { bytes, type View } from "../bytes/view.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
-import { type Archive, openArchive } from "../torch/archive.ts";
+import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
 import { outlineTorchFile } from "../torch/torch_outline.ts";
@@ -176,7 +176,8 @@ async function checkRecords(archive: Archive, options: ChecksumOptions): Promise
   for (const record of records) runs.push(bytes(path, await archive.locate(record), record.size));
   const crcs = await checksums(runs, options);
   records.forEach(({ name, crc }, i) => {
-    if (crcs[i] !== crc) throw badCrc(path, name, crc, crcs[i]!);
+    if (crcs[i] === crc) return;
+    throw crc === 0 ? noChecksum(`${path}: ${name}`) : badCrc(path, name, crc, crcs[i]!);
   });
   return records.length;
 }

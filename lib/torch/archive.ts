@@ -244,9 +244,21 @@ export async function readRecord(archive: Archive, name: string): Promise<Uint8A
   const data = await archive.source.read(await archive.locate(record), record.size);
   const crc = crc32(data);
   if (crc !== record.crc) {
+    if (record.crc === 0) throw noChecksum(where);
     throw new FormatError(`${where}: the record is damaged (its CRC-32 doesn't match); copy the file again`);
   }
   return data;
+}
+
+/**
+ * The error for a record that has data and states 0 as its CRC-32: torch ≥ 2.6 writes that for all records after
+ * `torch.serialization.set_crc32_options(False)`.
+ */
+export function noChecksum(where: string): FormatError {
+  return new FormatError(
+    `${where}: states no checksum (torch.serialization.set_crc32_options(False)), so damage couldn't be told; ` +
+      "load the file with torch and torch.save it again, with checksums",
+  );
 }
 
 /** What a tar archive has at this place, in bytes. */

@@ -87,6 +87,17 @@ Deno.test("verifyCheckpoint() finds a bit that flipped in any record", async () 
   }
 });
 
+Deno.test("verifyCheckpoint() says where torch was told to write no checksums", async () => {
+  using temp = new TempDir();
+  const copy = new CheckpointCopy("fairseq2-0.3.0/llama3_bf16", temp.at("in"));
+  copy.edit(() => {}, { crcs: { "data.pkl": 0 } });
+  assertEquals(
+    problems(copy.step, await verifyCheckpoint(copy.step))[0],
+    "model.pt: data.pkl: states no checksum (torch.serialization.set_crc32_options(False)), so damage couldn't be told; " +
+      "load the file with torch and torch.save it again, with checksums",
+  );
+});
+
 Deno.test("verifyCheckpoint() reads no pickle before its checksum was compared", async () => {
   using temp = new TempDir();
   const copy = new CheckpointCopy("fairseq2-0.3.0/llama3_bf16", temp.at("in"));

@@ -339,6 +339,12 @@ const hostile: [what: string, bytes: Uint8Array, message: string][] = [
     `file.pt: data/0: no local header at byte ${storageAt}, so the archive is damaged`,
   ],
   [
+    "records without checksums, as torch writes them where it is told to",
+    buildZip(good.map((record) => ({ ...record, directory: { crc: 0 }, local: { crc: 0 } }))),
+    "file.pt: byteorder: states no checksum (torch.serialization.set_crc32_options(False)), so damage couldn't be " +
+    "told; load the file with torch and torch.save it again, with checksums",
+  ],
+  [
     "a bad CRC-32 of data.pkl",
     buildZip(changed(0, { directory: { crc: 5 }, local: { crc: 5 } })),
     "file.pt: data.pkl: the record is damaged (its CRC-32 doesn't match); copy the file again",
