@@ -42,7 +42,7 @@ function findLlama(name: string) {
 
 /** The ways, for a card and a model that has its architecture, where `first` is the first special token. */
 function sayings(card: string, model: ModelDescription, first: number): Readonly<Record<string, Saying>> {
-  const { architecture, eosId = 0 } = findModelCard(card);
+  const { architecture, eosId = 0 } = findModelCard(card, "llama");
   const isOld = model.vocabSize < 1000 ? first === 1 : eosId < 1000;
   const [bos, eos] = isOld ? [1, 2] : [first, eosId - PUBLISHED + first];
   const vocabulary = `vocab_info: {size: ${model.vocabSize}, bos_idx: ${bos}, eos_idx: ${eos}}`;
@@ -83,7 +83,10 @@ async function plan(
   const path = temp.at("model.yaml");
   if (yaml !== undefined) Deno.writeTextFileSync(path, yaml);
   const checkpoint = describedCheckpoint(model, yaml === undefined ? undefined : path);
-  return await planHuggingFace(checkpoint, resolveModel(checkpoint, named), { tied: false, ...options });
+  return await planHuggingFace(checkpoint, resolveModel(checkpoint, named, model.family), {
+    tied: false,
+    ...options,
+  });
 }
 
 /** The tokens in the two configurations, which must be the same. */
@@ -113,7 +116,7 @@ function oneOrMore(ids: readonly number[]): number | readonly number[] {
 const names = llamaArchitectures.flatMap(({ name, cards }) => [name, ...cards]);
 
 for (const card of names) {
-  const { architecture } = findModelCard(card);
+  const { architecture } = findModelCard(card, "llama");
   const isInstruct = llamaTokens.isInstruct(card);
   const ends = publishedEnds(card);
   const isOld = ends[0] === 2;
@@ -230,7 +233,7 @@ Deno.test("planHuggingFace() takes --instruct for a model of its own sizes, and 
     [128001, 128009],
   ]);
   await assertRejectsWith(
-    () => plan(temp, findModelCard("7b").architecture, { named: "llama_7b" }, { instruct: true }),
+    () => plan(temp, findModelCard("llama_7b").architecture, { named: "llama_7b" }, { instruct: true }),
     OptionError,
     "--instruct: llama_7b has no instruct models",
   );

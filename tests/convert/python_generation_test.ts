@@ -138,7 +138,7 @@ async function carryOver(temp: TempDir, version: string): Promise<string> {
 
 /** Writes the generation_config.json of a published model. */
 async function writeCard(temp: TempDir, card: string): Promise<string> {
-  const checkpoint = describedCheckpoint(findModelCard(card).architecture);
+  const checkpoint = describedCheckpoint(findModelCard(card, "llama").architecture);
   const { files } = await planHuggingFace(checkpoint, resolveModel(checkpoint, card), { tied: false });
   writeFiles(files.filter(({ name }) => name === "generation_config.json"), temp.at(card));
   return temp.at(card);
