@@ -112,8 +112,10 @@ function oneOrMore(ids: readonly number[]): number | readonly number[] {
   return ids.length === 1 ? ids[0]! : ids;
 }
 
-/** All names of LLaMA's. */
-const names = llamaArchitectures.flatMap(({ name, cards }) => [name, ...cards]);
+/** All names that are LLaMA's alone: Mistral has a `7b`, too. */
+const names = llamaArchitectures.flatMap(({ name, cards }) => [name, ...cards]).filter((name) =>
+  name !== "7b"
+);
 
 for (const card of names) {
   const { architecture } = findModelCard(card, "llama");
