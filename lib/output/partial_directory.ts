@@ -213,6 +213,8 @@ interface PartialLock extends Disposable {
  */
 function lockPartial({ output, path, lock }: PartialPaths, isShared: boolean): PartialLock {
   for (;;) {
+    // A link would be followed, and what it leads to is never the lock itself.
+    if (lstat(lock)?.isFile === false) throw new FileError(`${lock}: is in the way; move it elsewhere`);
     const file = Deno.openSync(lock, { read: true, write: true, create: true }); // NFS wants both.
     try {
       const isLocked = tryLock(file, !isShared);

@@ -90,6 +90,23 @@ Deno.test("writeOutput() writes nothing through links in the place of the direct
   }
 });
 
+Deno.test("writeOutput() locks nothing through a link in the place of the lock", async () => {
+  for (const leadsTo of ["victim/precious", "victim/new"]) {
+    using temp = new TempDirectory();
+    const { plan, output } = setUp(temp);
+    await writeOutput(plan, output, { task: { index: 2, count: 2 } });
+    const lock = temp.join("out.partial/.ckpt-lock");
+    Deno.removeSync(lock);
+    Deno.symlinkSync(temp.join(leadsTo), lock);
+    await assertFailsAsync(
+      () => writeOutput(plan, output),
+      FileError,
+      `${lock}: is in the way; move it elsewhere`,
+    );
+    assertUntouched(temp);
+  }
+});
+
 Deno.test("writeOutput() replaces a link that has a file's name, and doesn't write through it", async () => {
   using temp = new TempDirectory();
   const { plan, output } = setUp(temp);
