@@ -136,6 +136,10 @@ export function openPartial(
     if (lock.isAlone && isTorn(paths)) removeFile(paths.record);
     if (lstat(paths.record) === undefined) claim(paths.record, text + "\n", sync);
     if (!holdsRecord(paths, text)) {
+      // Another run that has published the output removes all this, from under this one.
+      if (lstat(paths.record) === undefined || !lock.isHeld()) {
+        throw new FileError(`${path}: was taken away while this run was at work in it`);
+      }
       throw new OptionError(
         `${path}: holds the unfinished output of another conversion (other input, options or version); ` +
           "finish that one, or use --restart to begin anew",
