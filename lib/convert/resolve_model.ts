@@ -146,14 +146,17 @@ function asTrained(
   const config = saysAll ? checkpoint.model : yaml;
   if (config === undefined) return asComputed(checkpoint, named, notes);
   checkFamily(checkpoint, named, name, config.family);
-  const { ropeScaling: _, slidingWindow: _window, bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = named;
-  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling, slidingWindow } = config;
+  const { ropeScaling: _, yarn: _yarn, slidingWindow: _window, layerTypes: _types, ...others } = named;
+  const { bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = others;
+  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling, yarn, slidingWindow, layerTypes } = config;
   return {
     ...rest,
     ropeTheta,
     maxSeqLen,
     ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    ...(yarn === undefined ? {} : { yarn }),
     ...(slidingWindow === undefined ? {} : { slidingWindow }),
+    ...(layerTypes === undefined ? {} : { layerTypes }),
     ...(bosId === undefined ? {} : { bosId }),
     ...(eosIds === undefined ? {} : { eosIds }),
     ...(padId === undefined ? {} : { padId }),

@@ -5,7 +5,13 @@
 
 import { assertEquals } from "@std/assert";
 import { findFamily } from "../../lib/models/families.ts";
-import { describeConversion, findArchitecture, planConversion } from "../../mod.ts";
+import {
+  describeConversion,
+  findArchitecture,
+  openCheckpoint,
+  planConversion,
+  resolveModel,
+} from "../../mod.ts";
 import { makeNative, parameterRows } from "../bench/make_native.ts";
 import { TempDir } from "../_temp.ts";
 import { architectureConfigs, architectureFacts } from "./_families.ts";
@@ -57,3 +63,22 @@ for (const [family, { architectures }] of known) {
     }
   }
 }
+
+Deno.test("resolveModel() takes windows and YaRN of an OLMo from its model.yaml, not from its name", async () => {
+  using temp = new TempDir();
+  const layerTypes = Array.from({ length: 32 }, (_, i) => i === 31 ? "full_attention" : "sliding_attention");
+  makeNative({
+    family: "olmo",
+    model: "olmo3_7b",
+    config: { sliding_window: 2048, layer_types: layerTypes, yarn_scale_config: null },
+    directory: temp.path,
+  });
+  const checkpoint = await openCheckpoint(temp.at("step_1"));
+  const { model } = resolveModel(checkpoint, "olmo3_7b");
+  assertEquals([model.slidingWindow, model.yarn], [2048, undefined]);
+  assertEquals(model.layerTypes?.filter((type) => type === "full"), ["full"]);
+  const { modelYaml: _, ...bare } = checkpoint;
+  const { slidingWindow, yarn } = findArchitecture("olmo3_7b");
+  const { model: published } = resolveModel(bare, "olmo3_7b");
+  assertEquals([published.slidingWindow, published.yarn], [slidingWindow, yarn]);
+});
