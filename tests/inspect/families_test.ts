@@ -19,6 +19,7 @@ const known = ([
   ["llama", "llama3_bf16", 21],
   ["qwen", "qwen25_fp32_tp2", 27],
   ["qwen", "qwen3_bf16_tied", 25],
+  ["mistral", "mistral_bf16", 21],
   ["olmo", "olmo2_fp32_gqa_fsdp2", 25],
   ["olmo", "olmo3_bf16", 47],
 ] as const).filter(([family]) => families.some(({ name }) => name === family));
