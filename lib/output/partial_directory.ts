@@ -231,14 +231,24 @@ function lockPartial({ output, path, lock }: PartialPaths, isShared: boolean): P
       const isHeld = () => lstat(lock)?.ino === ino;
       // Another run may have taken the file away, and a third one made it anew.
       if (isHeld()) {
-        return { isAlone: !isShared && isLocked === true, isHeld, [Symbol.dispose]: () => file.close() };
+        return { isAlone: !isShared && isLocked === true, isHeld, [Symbol.dispose]: () => unlock(file) };
       }
     } catch (error) {
-      file.close();
+      unlock(file);
       throw error;
     }
-    file.close();
+    unlock(file);
   }
+}
+
+/** Gives up a lock, also that of a child which has the file open, too, until it begins its own program. */
+function unlock(file: Deno.FsFile): void {
+  try {
+    file.unlockSync();
+  } catch {
+    // Closing does it, if later.
+  }
+  file.close();
 }
 
 /** Whether a file could be locked; `undefined` where the file system has no locks (some Lustre and FUSE mounts). */

@@ -5,6 +5,7 @@ import {
   type WriteOptions,
   writeOutput,
 } from "../../lib/output/output_directory.ts";
+import { openPartial, partialPaths } from "../../lib/output/partial_directory.ts";
 import type { OutputFile, Plan } from "../../lib/copy/plan.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
 import { bytes } from "../../lib/bytes/view.ts";
@@ -324,6 +325,26 @@ Deno.test("writeOutput() refuses a partial directory that isn't its own, and nev
   Deno.removeSync(temp.join("out.partial/mine"));
   await writeOutput(planOfThree(temp.source), temp.output, { restart: true });
   assertWhole(temp);
+});
+
+Deno.test("writeOutput() gives up its lock even if a child is being made at that moment", async () => {
+  using temp = setUp();
+  // A child has its parent's files open until it begins its own program. Made on another thread, since here it would wait.
+  const makeChildren =
+    `for (let i = 0; i < 300; i++) new Deno.Command("true").outputSync(); postMessage("done")`;
+  const worker = new Worker("data:application/javascript," + encodeURIComponent(makeChildren), {
+    type: "module",
+  });
+  let areDone = false;
+  worker.onmessage = () => areDone = true;
+  const partial = partialPaths(temp.output);
+  while (!areDone) {
+    for (let i = 0; i < 50; i++) {
+      openPartial(partial, "{}", { isTask: false, restart: false, sync: false })[Symbol.dispose]();
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  worker.terminate();
 });
 
 Deno.test("writeOutput() tells a run that another one is writing the same output, even to begin anew", async () => {
