@@ -155,8 +155,8 @@ function uncertain(temp: TempDir, from: string, name: string, options: ConvertOp
   return {
     options,
     swap(isOther) {
-      Deno.writeFileSync(temp.at("new"), isOther ? other : bytes);
-      Deno.renameSync(temp.at("new"), path);
+      // In place: neither the inode nor, within a second, the time of the change tells.
+      Deno.writeFileSync(path, isOther ? other : bytes);
       Deno.utimeSync(path, atime!, mtime!);
     },
   };

@@ -65,7 +65,21 @@ export function readIfThere(path: string): string | undefined {
     return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw inTheWay(path) ?? error;
+  }
+}
+
+/** What to say of a directory where a file has to be. */
+function inTheWay(path: string): FileError | undefined {
+  return lstat(path)?.isDirectory ? new FileError(`${path}: is in the way; move it elsewhere`) : undefined;
+}
+
+/** Gives a file another name, whatever file has it. */
+export function moveFile(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    throw inTheWay(to) ?? error;
   }
 }
 
@@ -98,7 +112,7 @@ function claimWithoutLinks(path: string, text: string): boolean {
 export function replaceFile(path: string, text: string, sync: boolean): void {
   const temporary = writeBeside(path, text, sync);
   try {
-    Deno.renameSync(temporary, path);
+    moveFile(temporary, path);
   } catch (error) {
     removeFile(temporary);
     throw error;

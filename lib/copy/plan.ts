@@ -152,20 +152,26 @@ export function fingerprint(plan: Plan): string {
   return hash.digest("hex");
 }
 
+/** How long ago a source must have changed last, in milliseconds: Deno tells a ctime to the second, and clocks differ. */
+const SETTLED = 2000;
+
 /**
  * Hashes what the file system tells of the sources whose checksums nobody knows (safetensors, torch's format before
  * 1.6): while this is the same, so are their bytes. It changes without them, too, by `touch` or `chmod`; then only
  * reading them tells. The device is left out, since machines that share a file system number it differently.
  *
+ * A source that changed just now may change once more and have the same times: of such a one it is never the same.
+ *
  * @param plan The plan.
+ * @param now The time, in milliseconds since 1970.
  * @returns 64 hexadecimal digits (SHA-256).
  */
-export function stampOf({ sources, known }: Plan): string {
+export function stampOf({ sources, known }: Plan, now = Date.now()): string {
   const checked = new Set(known.map(({ path }) => path));
-  const stamps = sources.filter(({ path }) => !checked.has(path)).map(({ mtime, ctime, ino }) => [
-    mtime,
-    ctime,
-    ino,
-  ]);
+  const unchecked = sources.filter(({ path }) => !checked.has(path));
+  const stamps: unknown[] = unchecked.map(({ mtime, ctime, ino }) => [mtime, ctime, ino]);
+  if (unchecked.some(({ ctime }) => ctime === null || ctime > now - SETTLED)) {
+    stamps.push(crypto.randomUUID());
+  }
   return createHash("sha256").update(JSON.stringify(stamps)).digest("hex");
 }

@@ -20,6 +20,7 @@ import {
   isMountPoint,
   lstat,
   messageOf,
+  moveFile,
   realPathOfNearest,
   removeEmptyParents,
   removeFile,
@@ -324,7 +325,7 @@ async function makeFiles(
         checkHeld(partial);
         // First, so that a run that is killed here leaves a record without its file, not a file that nobody knows.
         writeRecord(partial.sums, file.name, { ...origin, ...made }, options.sync ?? false);
-        Deno.renameSync(path, join(partial.files, file.name));
+        moveFile(path, join(partial.files, file.name));
         done.written.add(file.name);
       },
       { ...options, verify },

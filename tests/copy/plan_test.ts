@@ -97,6 +97,17 @@ Deno.test("stampOf() is of what the file system tells of sources without checksu
   assertEquals(stampOf({ ...plan({}, { ino: 5 }), known }), stampOf({ ...plan(), known }));
 });
 
+Deno.test("stampOf() is never the same for a source that changed just now, whose times may stay if it changes again", () => {
+  const at = (now: number, ctime: number | null = 5000) => stampOf(plan({}, { ctime }), now);
+  for (const now of [4000, 5000, 5999, 6999]) assertNotEquals(at(now), at(now));
+  assertNotEquals(at(9000, null), at(9000, null));
+  assertEquals(at(7000), at(9000));
+  // Where checksums are known, the times don't matter.
+  const known = [{ label: "x", path: "f", offset: 0, length: 10, crc: 1 }];
+  const of = () => stampOf({ ...plan({}, { ctime: 5000 }), known }, 5000);
+  assertEquals(of(), of());
+});
+
 Deno.test("fingerprint() of a file that may be laid over its source depends on the source and the names", () => {
   const tensor = { from: "a", to: "b", dtype: "float32", shape: [2], bytes: 8 };
   const laidOver = (base: string, to: string) =>

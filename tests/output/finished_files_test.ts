@@ -15,6 +15,10 @@ import { outputFile, planOf, textFile } from "../copy/_plan.ts";
 import { Random } from "../copy/_random.ts";
 import { TempDirectory } from "../copy/_temp.ts";
 
+// Records are trusted where the source has been as it is for some seconds: here it is, without waiting.
+const { now } = Date;
+Date.now = () => now() + 10_000;
+
 const content = new Random(5).bytes(200_000);
 
 /** A directory with a source, whose checksums nobody knows. */
@@ -219,6 +223,21 @@ for (const [what, act] of Object.entries(records)) {
     }
   });
 }
+
+Deno.test("writeOutput() compares a file with the input where that changed within the last seconds", async () => {
+  using temp = setUp();
+  const early = Date.now;
+  try {
+    Date.now = now;
+    await stopHalfway(temp);
+  } finally {
+    Date.now = early;
+  }
+  replace(temp.join(`out.partial/${FILE}`), flipped(first, 5500));
+  const { reused, notes } = await writeOutput(planOfSource(temp.source), temp.output);
+  assertEquals([reused, notes], [["text"], [note("isn't what the input gives now (5)")]]);
+  assertWhole(temp);
+});
 
 Deno.test("writeOutput() takes over what is right, reading it once, with progress", async () => {
   using temp = setUp();

@@ -132,3 +132,23 @@ Deno.test("writeOutput() replaces a link that has a file's name, and doesn't wri
   assertEquals(Deno.lstatSync(temp.join("out/text")).isFile, true);
   assertEquals(Deno.readTextFileSync(temp.join("out/text")), "text");
 });
+
+Deno.test("writeOutput() says which directory is in the place of a file of its own", async () => {
+  for (const name of [".ckpt-plan.json", "sums/first.json", "files/first"]) {
+    using temp = new TempDirectory();
+    const { plan, output } = setUp(temp);
+    await writeOutput(plan, output, { task: { index: 1, count: 2 } });
+    const path = temp.join(`out.partial/${name}`);
+    Deno.renameSync(path, temp.join("kept"));
+    Deno.mkdirSync(path);
+    await assertFailsAsync(
+      () => writeOutput(plan, output),
+      FileError,
+      `${path}: is in the way; move it elsewhere`,
+    );
+    Deno.removeSync(path);
+    Deno.renameSync(temp.join("kept"), path);
+    await writeOutput(plan, output);
+    assertEquals(temp.list("out"), ["first", "text"]);
+  }
+});
