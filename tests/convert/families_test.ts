@@ -1,7 +1,7 @@
 /**
  * Qwen, Mistral and OLMo to Hugging Face and back. fairseq2 wrote the checkpoints; its logits and its own converters'
  * weights, torch, safetensors and transformers judge what becomes of them, where `CKPT_PYTHON` names a Python with
- * them.
+ * them, and `CKPT_PYTHON_457` one with transformers 4.57.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -9,7 +9,7 @@ import { join } from "../../lib/deps.ts";
 import { convertCheckpoint } from "../../mod.ts";
 import { ckpt } from "../_ckpt.ts";
 import { readState } from "../_native.ts";
-import { python, runPython } from "../_python.ts";
+import { python, runPython, transformersPythons } from "../_python.ts";
 import { TempDir } from "../_temp.ts";
 import { dtypeOfCase, familyCases, filesOf, shardDims } from "./_families.ts";
 
@@ -21,9 +21,12 @@ const TOLERANCE = 1e-5;
 const PROGRAM = join(import.meta.dirname!, "_families.py");
 
 /** Runs the judge; `undefined` where Python has no transformers. */
-async function judge<T>(jobs: readonly unknown[]): Promise<{ version: number[]; results: T[] } | undefined> {
+async function judge<T>(
+  jobs: readonly unknown[],
+  path?: string,
+): Promise<{ version: number[]; results: T[] } | undefined> {
   const printed: [string, T[]] | null = JSON.parse(
-    await runPython(Deno.readTextFileSync(PROGRAM), [JSON.stringify(jobs)]),
+    await runPython(Deno.readTextFileSync(PROGRAM), [JSON.stringify(jobs)], path),
   );
   if (printed === null) return undefined;
   const [version, results] = printed;
@@ -40,37 +43,41 @@ interface HuggingFaceResult {
   readonly error?: number;
 }
 
-Deno.test({
-  name: "convertCheckpoint() makes what transformers computes fairseq2's logits with, of every family",
-  ignore,
-  async fn() {
-    using temp = new TempDir();
-    const jobs = [];
-    for (const each of familyCases) {
-      const { step, config, weights, logits } = filesOf(each);
-      const output = temp.at(each.name);
-      await convertCheckpoint({ input: step, output, to: "huggingface", clone: false });
-      jobs.push({ kind: "huggingface", path: output, config, weights, logits });
-    }
-    const judged = await judge<HuggingFaceResult>(jobs);
-    if (judged === undefined) return; // This Python has torch, but not transformers.
-    const [major = 0, minor = 0] = judged.version;
-    for (
-      const [i, { class: kind, dtype, config, tensors, refused, tied, error }] of judged.results.entries()
-    ) {
-      const each = familyCases[i]!;
-      assertEquals([kind, dtype], [`${each.class}Config`, dtypeOfCase(each)], each.name);
-      assertEquals({ config, tensors }, { config: [], tensors: [] }, each.name);
-      // Its OLMo 3 of 4.57 turns sliding layers without YaRN; it is to refuse rather than to compute something else.
-      if (major < 5 && each.limit !== undefined) assert(refused?.includes("NoneType"), each.name);
-      else {
-        assertEquals([refused, tied], [undefined, each.tied], each.name);
-        const isIgnored = each.limit === "truncate" && (major > 5 || minor >= 13);
-        if (!isIgnored) assert(error! <= TOLERANCE, `${each.name}: the logits differ by ${error}`);
+for (const { variable, path } of transformersPythons) {
+  Deno.test({
+    name:
+      `convertCheckpoint() makes what transformers computes fairseq2's logits with, of every family (${variable})`,
+    ignore: path === undefined,
+    async fn() {
+      using temp = new TempDir();
+      const jobs = [];
+      for (const each of familyCases) {
+        const { step, config, weights, logits } = filesOf(each);
+        const output = temp.at(each.name);
+        await convertCheckpoint({ input: step, output, to: "huggingface", clone: false });
+        jobs.push({ kind: "huggingface", path: output, config, weights, logits });
       }
-    }
-  },
-});
+      const judged = await judge<HuggingFaceResult>(jobs, path);
+      if (judged === undefined) return; // This Python has torch, but not transformers.
+      const [major = 0, minor = 0] = judged.version;
+      if (variable === "CKPT_PYTHON_457") assertEquals([major, minor], [4, 57]);
+      for (
+        const [i, { class: kind, dtype, config, tensors, refused, tied, error }] of judged.results.entries()
+      ) {
+        const each = familyCases[i]!;
+        assertEquals([kind, dtype], [`${each.class}Config`, dtypeOfCase(each)], each.name);
+        assertEquals({ config, tensors }, { config: [], tensors: [] }, each.name);
+        // Its OLMo 3 of 4.57 turns sliding layers without YaRN; it is to refuse rather than to compute something else.
+        if (major < 5 && each.limit !== undefined) assert(refused?.includes("NoneType"), each.name);
+        else {
+          assertEquals([refused, tied], [undefined, each.tied], each.name);
+          const isIgnored = each.limit === "truncate" && (major > 5 || minor >= 13);
+          if (!isIgnored) assert(error! <= TOLERANCE, `${each.name}: the logits differ by ${error}`);
+        }
+      }
+    },
+  });
+}
 
 interface NativeResult {
   readonly shards: number;

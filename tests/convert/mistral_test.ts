@@ -22,7 +22,7 @@ import { assertRejectsWith } from "../_assert_rejects.ts";
 import { ckpt } from "../_ckpt.ts";
 import { makeNative } from "../bench/make_native.ts";
 import { readState, saveState } from "../_native.ts";
-import { python, runPython } from "../_python.ts";
+import { python, runPython, transformersPythons } from "../_python.ts";
 import { assertSameTorchFile } from "../_state_facts.ts";
 import { TempDir } from "../_temp.ts";
 import type { Values } from "../_tensors.ts";
@@ -89,33 +89,35 @@ Deno.test("convertCheckpoint() takes a Mistral to any layout and back, bit for b
   }
 });
 
-Deno.test({
-  name:
-    "convertCheckpoint() makes what transformers computes the logits of fairseq2 0.3's and 0.4's Mistral with",
-  ignore: python() === undefined,
-  async fn() {
-    using temp = new TempDir();
-    const args: string[] = [];
-    for (const root of [OF_0_3, OF_0_4]) {
-      const reference = await convert(join(root, "step_10"), temp.at(`reference${args.length}`), {
-        to: "reference",
-      });
-      for (const input of [join(root, "step_10"), reference]) {
-        args.push(
-          await convert(input, temp.at(`hf${args.length}`), { to: "huggingface" }),
-          join(root, "logits.pt"),
-        );
+for (const { variable, path } of transformersPythons) {
+  Deno.test({
+    name:
+      `convertCheckpoint() makes what transformers computes the logits of fairseq2 0.3's and 0.4's Mistral with (${variable})`,
+    ignore: path === undefined,
+    async fn() {
+      using temp = new TempDir();
+      const args: string[] = [];
+      for (const root of [OF_0_3, OF_0_4]) {
+        const reference = await convert(join(root, "step_10"), temp.at(`reference${args.length}`), {
+          to: "reference",
+        });
+        for (const input of [join(root, "step_10"), reference]) {
+          args.push(
+            await convert(input, temp.at(`hf${args.length}`), { to: "huggingface" }),
+            join(root, "logits.pt"),
+          );
+        }
       }
-    }
-    const found: [number, string, boolean][] | null = JSON.parse(await runPython(TRANSFORMERS, args));
-    if (found === null) return; // This Python has torch, but not transformers.
-    assertEquals(
-      found.map(([, dtype, tied]) => [dtype, tied]),
-      ["float16", "float16", "bfloat16", "bfloat16"].map((dtype) => [dtype, false]),
-    );
-    for (const [i, [error]] of found.entries()) assert(error < 1e-5, `${args[2 * i]}: ${error}`);
-  },
-});
+      const found: [number, string, boolean][] | null = JSON.parse(await runPython(TRANSFORMERS, args, path));
+      if (found === null) return; // This Python has torch, but not transformers.
+      assertEquals(
+        found.map(([, dtype, tied]) => [dtype, tied]),
+        ["float16", "float16", "bfloat16", "bfloat16"].map((dtype) => [dtype, false]),
+      );
+      for (const [i, [error]] of found.entries()) assert(error < 1e-5, `${args[2 * i]}: ${error}`);
+    },
+  });
+}
 
 /** What `torch.save` makes of fairseq2's state dict under the names of its own map (0.8.1 `models/mistral/interop.py`). */
 const SAVE_REFERENCE = `

@@ -1,7 +1,7 @@
 /**
  * transformers itself loads what is written, and generates with it: it stops at each token that ends a sequence, and at
- * no other. The tests run with the Python that `CKPT_PYTHON` names, where it has transformers (4.57.6, 5.12.1 and 5.23.0
- * were tried).
+ * no other. The tests run with the Pythons that `CKPT_PYTHON` and `CKPT_PYTHON_457` name, where they have transformers
+ * (4.57.6, 5.12.1 and 5.23.0 were tried).
  */
 
 import { assertEquals } from "@std/assert";
@@ -13,7 +13,7 @@ import { findModelCard } from "../../lib/models/model_cards.ts";
 import type { ModelDescription } from "../../lib/models/model_description.ts";
 import { convertCheckpoint } from "../../mod.ts";
 import { Random } from "../copy/_random.ts";
-import { python, runPython } from "../_python.ts";
+import { runPython, transformersPythons } from "../_python.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import { describedCheckpoint } from "./_described.ts";
 import { writeFiles } from "./_layouts.ts";
@@ -99,8 +99,8 @@ interface Question {
 }
 
 /** Asks transformers, which takes long to load; `null` where this Python hasn't got it. */
-async function ask(questions: readonly Question[]): Promise<Answer[] | null> {
-  return JSON.parse(await runPython(PROGRAM, [JSON.stringify(questions)]));
+async function ask(questions: readonly Question[], path?: string): Promise<Answer[] | null> {
+  return JSON.parse(await runPython(PROGRAM, [JSON.stringify(questions)], path));
 }
 
 /** Writes a small model with random weights, said by a model.yaml of 0.5 or later. */
@@ -144,62 +144,73 @@ async function writeCard(temp: TempDir, card: string): Promise<string> {
   return temp.at(card);
 }
 
-Deno.test({
-  name: "transformers loads what is written, and stops at each token that ends a sequence, and at no other",
-  ignore: python() === undefined,
-  async fn(t) {
-    using temp = new TempDir();
-    const ends = [657, 660, 664, 665, 48, 49];
-    const tuned = await writeModel(temp, "tuned", true);
-    const answers = await ask([
-      { path: tuned, candidates: ends, save: temp.at("saved") },
-      { path: await writeModel(temp, "base", false), candidates: ends, save: null },
-      { path: await carryOver(temp, "transformers-4.46.3"), candidates: [2, 3, 7, 8, 9, 20, 21], save: null },
-      { path: await carryOver(temp, "transformers-5.23.0"), candidates: [2, 3, 7, 8, 9, 20, 21], save: null },
-      { path: await writeCard(temp, "llama3_8b_instruct"), candidates: [], save: null },
-    ]);
-    if (answers === null) return; // This Python has torch, but not transformers.
-    const [instruct, base, four, five, card] = answers;
+for (const { variable, path } of transformersPythons) {
+  Deno.test({
+    name:
+      `transformers loads what is written, and stops at each token that ends a sequence, and at no other (${variable})`,
+    ignore: path === undefined,
+    async fn(t) {
+      using temp = new TempDir();
+      const ends = [657, 660, 664, 665, 48, 49];
+      const tuned = await writeModel(temp, "tuned", true);
+      const answers = await ask([
+        { path: tuned, candidates: ends, save: temp.at("saved") },
+        { path: await writeModel(temp, "base", false), candidates: ends, save: null },
+        {
+          path: await carryOver(temp, "transformers-4.46.3"),
+          candidates: [2, 3, 7, 8, 9, 20, 21],
+          save: null,
+        },
+        {
+          path: await carryOver(temp, "transformers-5.23.0"),
+          candidates: [2, 3, 7, 8, 9, 20, 21],
+          save: null,
+        },
+        { path: await writeCard(temp, "llama3_8b_instruct"), candidates: [], save: null },
+      ], path);
+      if (answers === null) return; // This Python has torch, but not transformers.
+      const [instruct, base, four, five, card] = answers;
 
-    await t.step("in an instruct model of its own sizes, as its chat template ends turns", () => {
-      const { stops, config, generation, tokenizer, turn } = instruct!;
-      assertEquals([stops, config, generation.eos_token_id], [[657, 664, 665], [657, 664, 665], [
-        657,
-        664,
-        665,
-      ]]);
-      assertEquals([tokenizer, turn, generation.do_sample], [[656, 665], 665, undefined]);
-    });
-    await t.step("in a base model, which has no chat template", () => {
-      const { stops, config, generation, tokenizer, turn } = base!;
-      assertEquals([stops, config, generation.eos_token_id], [[657], 657, 657]);
-      assertEquals([tokenizer, turn], [[656, 657], null]);
-    });
-    await t.step("from Hugging Face to Hugging Face, with settings that nobody here knows", () => {
-      for (const { stops, config, generation: { do_sample, top_k, future } } of [four!, five!]) {
-        assertEquals([stops, config], [[2, 8, 9], [2, 8, 9]]);
-        assertEquals([do_sample, top_k, future], [true, 7, "x"]);
-      }
-    });
-    await t.step("and takes what was published for a card", () => {
-      const { generation: { bos_token_id, eos_token_id, do_sample, temperature, top_p }, length } = card!;
-      assertEquals([bos_token_id, eos_token_id], [128000, [128001, 128009]]);
-      assertEquals([do_sample, temperature, top_p, length], [true, 0.6, 0.9, 4096]);
-    });
-    await t.step("with a tokenizer that went along as transformers saved it", async () => {
-      // transformers 5 saves chat_template.jinja, and no ids in tokenizer_config.json.
-      for (const name of temp.names("tuned").filter((name) => /token/.test(name))) {
-        Deno.removeSync(join(tuned, name));
-      }
-      copyTree(temp.at("saved"), tuned);
-      const { notes } = await convertCheckpoint({
-        input: tuned,
-        output: temp.at("second"),
-        to: "huggingface",
+      await t.step("in an instruct model of its own sizes, as its chat template ends turns", () => {
+        const { stops, config, generation, tokenizer, turn } = instruct!;
+        assertEquals([stops, config, generation.eos_token_id], [[657, 664, 665], [657, 664, 665], [
+          657,
+          664,
+          665,
+        ]]);
+        assertEquals([tokenizer, turn, generation.do_sample], [[656, 665], 665, undefined]);
       });
-      assertEquals(notes, []);
-      const [again] = (await ask([{ path: temp.at("second"), candidates: ends, save: null }]))!;
-      assertEquals([again!.stops, again!.tokenizer, again!.turn], [[657, 664, 665], [656, 665], 665]);
-    });
-  },
-});
+      await t.step("in a base model, which has no chat template", () => {
+        const { stops, config, generation, tokenizer, turn } = base!;
+        assertEquals([stops, config, generation.eos_token_id], [[657], 657, 657]);
+        assertEquals([tokenizer, turn], [[656, 657], null]);
+      });
+      await t.step("from Hugging Face to Hugging Face, with settings that nobody here knows", () => {
+        for (const { stops, config, generation: { do_sample, top_k, future } } of [four!, five!]) {
+          assertEquals([stops, config], [[2, 8, 9], [2, 8, 9]]);
+          assertEquals([do_sample, top_k, future], [true, 7, "x"]);
+        }
+      });
+      await t.step("and takes what was published for a card", () => {
+        const { generation: { bos_token_id, eos_token_id, do_sample, temperature, top_p }, length } = card!;
+        assertEquals([bos_token_id, eos_token_id], [128000, [128001, 128009]]);
+        assertEquals([do_sample, temperature, top_p, length], [true, 0.6, 0.9, 4096]);
+      });
+      await t.step("with a tokenizer that went along as transformers saved it", async () => {
+        // transformers 5 saves chat_template.jinja, and no ids in tokenizer_config.json.
+        for (const name of temp.names("tuned").filter((name) => /token/.test(name))) {
+          Deno.removeSync(join(tuned, name));
+        }
+        copyTree(temp.at("saved"), tuned);
+        const { notes } = await convertCheckpoint({
+          input: tuned,
+          output: temp.at("second"),
+          to: "huggingface",
+        });
+        assertEquals(notes, []);
+        const [again] = (await ask([{ path: temp.at("second"), candidates: ends, save: null }], path))!;
+        assertEquals([again!.stops, again!.tokenizer, again!.turn], [[657, 664, 665], [656, 665], 665]);
+      });
+    },
+  });
+}

@@ -9,7 +9,7 @@ import { fairseq2Files, type Fairseq2Options } from "../../lib/layouts/fairseq2/
 import { metaFiles } from "../../lib/layouts/reference/meta.ts";
 import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
-import { python, runPython } from "../_python.ts";
+import { python, runPython, transformersPythons } from "../_python.ts";
 import { TempDir } from "../_temp.ts";
 import { cases, openCase, wholeParameters, writeFiles, writeHuggingFace } from "./_layouts.ts";
 import { FAIRSEQ2, LLAMA_MODELS, TRANSFORMERS } from "./_python_programs.ts";
@@ -31,30 +31,33 @@ const withLogits = cases.filter((name) => logitsOf(name) !== undefined);
 /** The largest error that is allowed, relative to the largest logit. */
 const TOLERANCE = 1e-5;
 
-Deno.test({
-  name: "huggingFaceFiles() writes models that compute the same logits in transformers as in fairseq2",
-  ignore,
-  async fn() {
-    assertEquals(withLogits.length, 7);
-    using temp = new TempDir();
-    const args: string[] = [];
-    const expected: [string, boolean][] = [];
-    for (const [i, name] of withLogits.entries()) {
-      const opened = await openCase(name);
-      for (const maxShardSize of [5e9, 20000]) {
-        const path = temp.at(`${i}-${maxShardSize}`);
-        writeHuggingFace(opened, path, { maxShardSize });
-        args.push(path, logitsOf(name)!);
-        const dtype = name.includes("bf16") ? "bfloat16" : name.includes("fp16") ? "float16" : "float32";
-        expected.push([dtype, name.endsWith("tied")]);
+for (const { variable, path } of transformersPythons) {
+  Deno.test({
+    name:
+      `huggingFaceFiles() writes models that compute the same logits in transformers as in fairseq2 (${variable})`,
+    ignore: path === undefined,
+    async fn() {
+      assertEquals(withLogits.length, 7);
+      using temp = new TempDir();
+      const args: string[] = [];
+      const expected: [string, boolean][] = [];
+      for (const [i, name] of withLogits.entries()) {
+        const opened = await openCase(name);
+        for (const maxShardSize of [5e9, 20000]) {
+          const output = temp.at(`${i}-${maxShardSize}`);
+          writeHuggingFace(opened, output, { maxShardSize });
+          args.push(output, logitsOf(name)!);
+          const dtype = name.includes("bf16") ? "bfloat16" : name.includes("fp16") ? "float16" : "float32";
+          expected.push([dtype, name.endsWith("tied")]);
+        }
       }
-    }
-    const found: [number, string, boolean][] | null = JSON.parse(await runPython(TRANSFORMERS, args));
-    if (found === null) return; // This Python has torch, but not transformers.
-    assertEquals(found.map(([, dtype, tied]) => [dtype, tied]), expected);
-    for (const [i, [error]] of found.entries()) assert(error < TOLERANCE, `${args[2 * i + 1]}: ${error}`);
-  },
-});
+      const found: [number, string, boolean][] | null = JSON.parse(await runPython(TRANSFORMERS, args, path));
+      if (found === null) return; // This Python has torch, but not transformers.
+      assertEquals(found.map(([, dtype, tied]) => [dtype, tied]), expected);
+      for (const [i, [error]] of found.entries()) assert(error < TOLERANCE, `${args[2 * i + 1]}: ${error}`);
+    },
+  });
+}
 
 Deno.test({
   name: "metaFiles() writes models that compute the same logits in llama-models as in fairseq2",
