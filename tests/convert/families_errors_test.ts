@@ -66,7 +66,9 @@ const weights: readonly Scenario[] = [
     wrong: "a bias that is missing",
     of: "qwen25_bf16",
     state: drop(`${LAYER}self_attn.k_proj.bias`),
-    says: ["sdp_00.pt", `${LAYER}self_attn.k_proj.bias is missing`],
+    says: [
+      /sdp_00\.pt: the weights are not those of .*model\.yaml: decoder\.layers\.1\.self_attn\.k_proj\.bias is missing;/,
+    ],
   },
   {
     wrong: "a bias of another length",
@@ -96,7 +98,19 @@ const weights: readonly Scenario[] = [
     wrong: "a q_norm in a LLaMA",
     of: "llama",
     state: vector(`${LAYER}self_attn.q_norm.weight`, 8),
-    says: [`${LAYER}self_attn.q_norm.weight`, "LLaMA"],
+    says: [`${LAYER}self_attn.q_norm.weight: is no parameter of a fairseq2 LLaMA model`],
+  },
+  {
+    wrong: "a q_norm in a Mistral",
+    of: "mistral_bf16",
+    state: vector(`${LAYER}self_attn.q_norm.weight`, 8),
+    says: [`${LAYER}self_attn.q_norm.weight: is no parameter of a fairseq2 Mistral model`],
+  },
+  {
+    wrong: "a q_norm in a Qwen 2.5",
+    of: "qwen25_bf16",
+    state: vector(`${LAYER}self_attn.q_norm.weight`, 8),
+    says: ["model.yaml", `${LAYER}self_attn.q_norm.weight is one too many`],
   },
   {
     wrong: "a q_norm that is missing",
@@ -116,6 +130,24 @@ const weights: readonly Scenario[] = [
     state: vector(`${LAYER}self_attn.k_norm.weight`, 8),
     says: [`${LAYER}self_attn.k_norm.weight is [8], expected [32]`],
   },
+  {
+    wrong: "a k_norm that is missing in an OLMo",
+    of: "olmo2_bf16",
+    state: drop(`${LAYER}self_attn.k_norm.weight`),
+    says: [`${LAYER}self_attn.k_norm.weight is missing`],
+  },
+  {
+    wrong: "a norm that is missing in a Mistral",
+    of: "mistral_bf16",
+    state: drop(`${LAYER}ffn_layer_norm.weight`),
+    says: [`${LAYER}ffn_layer_norm.weight is missing`],
+  },
+  {
+    wrong: "an output projection that is missing, though model.yaml says that it isn't tied",
+    of: "olmo2_bf16",
+    state: drop("final_proj.weight"),
+    says: ["sdp_00.pt: the model lacks final_proj.weight; the checkpoint is incomplete"],
+  },
 ];
 
 const modelYaml: readonly Scenario[] = [
@@ -123,13 +155,25 @@ const modelYaml: readonly Scenario[] = [
     wrong: "heads that don't divide the model's dimension",
     of: "qwen25_bf16",
     fields: { num_attn_heads: 5 },
-    says: ["model.yaml", "num_attn_heads", "5"],
+    says: ["model.yaml: model_config.num_attn_heads: 5 heads don't divide a dimension of 32"],
+  },
+  {
+    wrong: "heads that don't divide the dimension of a Mistral",
+    of: "mistral_bf16",
+    fields: { num_attn_heads: 3, num_key_value_heads: 3 },
+    says: ["model.yaml: model_config.num_attn_heads: 3 heads don't divide a dimension of 32"],
+  },
+  {
+    wrong: "heads that don't divide the dimension of a LLaMA",
+    of: "llama",
+    fields: { num_attn_heads: 3, num_key_value_heads: 3 },
+    says: ["model.yaml: model_config.num_attn_heads: 3 heads don't divide a dimension of 32"],
   },
   {
     wrong: "heads that the key and value heads don't divide",
     of: "olmo2_bf16",
     fields: { num_key_value_heads: 3 },
-    says: ["model.yaml", "num_key_value_heads", "3"],
+    says: ["model.yaml: model_config.num_key_value_heads: 3 key and value heads don't divide 4 heads"],
   },
   {
     wrong: "heads of an odd size, which RoPE can't turn",
@@ -243,7 +287,7 @@ const targets: readonly Scenario[] = [
     wrong: "Meta's layout for a Mistral",
     of: "mistral_bf16",
     options: { to: "meta" },
-    says: ["Mistral", /meta/i],
+    says: ["The meta layout has no Mistral models; write Mistral's own (--to reference)"],
   },
   {
     wrong: "the reference layout for a Qwen",
@@ -304,7 +348,21 @@ const configJson: readonly Scenario[] = ([
       rope_parameters: undefined,
       rope_theta: 500000.0,
     },
-    says: ["rope", "spiral"],
+    says: [
+      'config.json: rope_scaling: is of the kind "spiral", but fairseq2\'s OLMo models have "yarn" alone',
+    ],
+  },
+  {
+    wrong: "a RoPE that isn't known in a Mistral",
+    of: "mistral_bf16",
+    fields: { rope_parameters: { rope_type: "spiral", rope_theta: 10000.0, factor: 2.0 } },
+    says: ['config.json: rope_parameters: is of the kind "spiral", but fairseq2\'s Mistral models'],
+  },
+  {
+    wrong: "a RoPE that isn't known in a Qwen",
+    of: "qwen3_fp32_fsdp2",
+    fields: { rope_scaling: { rope_type: "spiral", factor: 2.0 } },
+    says: ["config.json: rope_scaling: is of the kind \"spiral\", but fairseq2's Qwen models don't scale it"],
   },
   {
     wrong: "YaRN in a Qwen",
