@@ -128,9 +128,8 @@ const finders:
       layout: "fairseq2",
       find(listing) {
         const names = findModelFiles(listing);
-        return names === undefined
-          ? undefined
-          : { sign: names[0]!, open: () => openFairseq2(listing, names) };
+        const [sign] = names;
+        return sign === undefined ? undefined : { sign, open: () => openFairseq2(listing, names) };
       },
     },
     {
@@ -149,9 +148,8 @@ const finders:
       layout: "reference",
       find(listing) {
         const names = findConsolidated(listing);
-        return names === undefined
-          ? undefined
-          : { sign: names[0]!, open: () => openReference(listing, names) };
+        const [sign] = names;
+        return sign === undefined ? undefined : { sign, open: () => openReference(listing, names) };
       },
     },
     {

@@ -11,12 +11,12 @@ import { FormatError } from "../error.ts";
  * Reads a text whole.
  *
  * @param path The file.
- * @param maxBytes The largest that is read, in bytes.
+ * @param maxBytes The largest that is read, in bytes; by default 1 MiB, where the parser has a stricter limit of its own.
  * @returns The text.
  * @throws {FormatError} If it is larger, or no UTF-8.
  * @throws {FileError} If it can't be read.
  */
-export function readConfigText(path: string, maxBytes: number): string {
+export function readConfigText(path: string, maxBytes = 1 << 20): string {
   let bytes: Uint8Array;
   try {
     const { size } = Deno.statSync(path);

@@ -75,7 +75,7 @@ export async function openHuggingFaceAt(path: string): Promise<Opened> {
 /** Opens a directory in the reference layout, or in Meta's. */
 export async function openReferenceAt(path: string): Promise<Opened> {
   const listing = listDirectory(path);
-  const checkpoint = await openReference(listing, findConsolidated(listing)!);
+  const checkpoint = await openReference(listing, findConsolidated(listing));
   return { checkpoint, model: checkpoint.model! };
 }
 

@@ -8,31 +8,19 @@
  * @module
  */
 
-import { FileSource } from "../../bytes/source.ts";
-import { trimMemory } from "../../copy/memory.ts";
-import type { SourceFile } from "../../bytes/source.ts";
 import { dirname, join } from "../../deps.ts";
 import { FileError, MismatchError } from "../../error.ts";
 import { TensorJoiner } from "../../tensor/join.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { dialectOf } from "../../torch/dialect.ts";
-import type { TorchDialect } from "../../torch/save_state.ts";
-import { type StoredTensors, type TorchFile, torchFileOpener } from "../../torch/torch_file.ts";
-import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "../checkpoint.ts";
-import { haveSameBytes } from "../same_values.ts";
+import type { Checkpoint, TensorParallelShard } from "../checkpoint.ts";
 import { listDirectory, type Listing } from "../directory.ts";
+import { haveSameBytes } from "../same_values.ts";
+import { namesOfRanks, openTorchShards } from "../torch_shards.ts";
 import { findModelYaml } from "./model_yaml_path.ts";
 import { readModelState } from "./state_dict.ts";
 
 /** The paths of a checkpoint's files: by pipeline stage, tensor-parallel rank and `sdp` rank. */
 type Grid = readonly (readonly (readonly string[])[])[];
-
-/** What one file holds. */
-interface FsdpShard {
-  readonly path: string;
-  readonly parameters: Parameters;
-  readonly file: StoredTensors;
-}
 
 /**
  * Opens a checkpoint of fairseq2 0.5 to 0.8.
@@ -63,56 +51,27 @@ export function countNativeFiles(model: Listing): number {
 }
 
 async function openGrid(path: string, grid: Grid, directory: string): Promise<Checkpoint> {
-  const sources: SourceFile[] = [];
-  const files: StoredTensors[] = [];
-  const stages: TensorParallelShard[][] = [];
-  const openTorchFile = torchFileOpener();
-  let dialect: TorchDialect | undefined;
+  const pieces = grid[0]![0]!.length;
+  const opened = await openTorchShards(grid.flat(2), (file) => readModelState(file, pieces > 1));
   const joiner = new TensorJoiner();
-  for (const ranks of grid) {
-    const stage: TensorParallelShard[] = [];
-    for (const paths of ranks) {
-      const fsdpShards: FsdpShard[] = [];
-      for (const each of paths) {
-        using source = FileSource.open(each);
-        const file = await openTorchFile(source);
-        dialect ??= await namedDialect(file);
-        const { archive, storages } = file;
-        const parameters = readModelState(file, paths.length > 1);
-        fsdpShards.push({ path: each, parameters, file: { archive, storages } });
-        files.push({ archive, storages });
-        sources.push(source.identity);
-        trimMemory();
-      }
-      stage.push(joinFsdpShards(fsdpShards, joiner));
-    }
-    stages.push(stage);
-  }
+  const files = [...opened.shards];
+  const stages = grid.map((ranks) => ranks.map(() => joinFsdpShards(files.splice(0, pieces), joiner)));
   const shards = stages[0]!.map((_, rank) =>
     mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
   );
   shards.forEach(checkFsdpShards);
-  const modelYaml = findModelYaml(directory);
   return {
+    ...opened,
     path,
     kind: "fairseq2 0.5–0.8",
     shards,
-    sources,
-    known: knownCrcs(files),
-    ...(dialect === undefined ? {} : { dialect }),
+    // fairseq2 0.4's converter wrote to streams, as its checkpoints were, but later versions have none whose habits
+    // could be followed: archives are named after their files.
+    dialect: opened.dialect && { ...opened.dialect, stem: undefined },
     generations: ["0.5+"],
-    ...(modelYaml === undefined ? {} : { modelYaml }),
+    modelYaml: findModelYaml(directory),
     notes: describeGrid(grid),
   };
-}
-
-/**
- * The file's dialect, with archives named after their files: fairseq2 0.4's converter wrote to streams, as its
- * checkpoints were, but later versions have none whose habits could be followed.
- */
-async function namedDialect(file: TorchFile): Promise<TorchDialect> {
-  const { stem: _, ...dialect } = await dialectOf(file);
-  return dialect;
 }
 
 function describeGrid(grid: Grid): string[] {
@@ -126,56 +85,42 @@ function describeGrid(grid: Grid): string[] {
 
 /** Finds all files, and checks that no rank is missing. fairseq2's loader takes a gap for the end. */
 function findGrid(model: Listing): Grid {
-  return ranksOf(model, model.directories, "pp", "").map((stage) => {
-    const stageListing = listDirectory(join(model.path, stage));
-    return ranksOf(stageListing, stageListing.directories, "tp", "").map((rank) => {
-      const rankListing = listDirectory(join(stageListing.path, rank));
-      return ranksOf(rankListing, rankListing.files, "sdp", ".pt").map((name) =>
-        join(rankListing.path, name)
-      );
+  const { path } = model;
+  const grid = ranksOf(model, "directories", "pp").map((stage) => {
+    const ranks = listDirectory(join(path, stage));
+    return ranksOf(ranks, "directories", "tp").map((rank) => {
+      const pieces = listDirectory(join(ranks.path, rank));
+      return ranksOf(pieces, "files", "sdp", ".pt").map((name) => join(pieces.path, name));
     });
-  }).map((stage, index, grid) => {
-    const { path } = model;
-    if (stage.length !== grid[0]!.length) {
+  });
+  const [tp, sdp] = [grid[0]!.length, grid[0]![0]!.length];
+  grid.forEach((stage, index) => {
+    if (stage.length !== tp) {
       throw new FileError(
-        `${path}: pp_${pad(index)} has ${stage.length} tp directories, but pp_00 has ${grid[0]!.length}; ` +
-          "all ranks are needed",
+        `${path}: pp_${
+          pad(index)
+        } has ${stage.length} tp directories, but pp_00 has ${tp}; all ranks are needed`,
       );
     }
     stage.forEach((files, rank) => {
-      if (files.length !== grid[0]![0]!.length) {
-        throw new FileError(
-          `${path}: pp_${pad(index)}/tp_${pad(rank)} has ${files.length} sdp files, but pp_00/tp_00 has ` +
-            `${grid[0]![0]!.length}; all ranks are needed`,
-        );
-      }
+      if (files.length === sdp) return;
+      throw new FileError(
+        `${path}: pp_${pad(index)}/tp_${
+          pad(rank)
+        } has ${files.length} sdp files, but pp_00/tp_00 has ${sdp}; ` +
+          "all ranks are needed",
+      );
     });
-    return stage;
   });
+  return grid;
 }
 
-/** The names of a directory's entries of one kind, by rank, without a gap. */
-function ranksOf({ path }: Listing, names: ReadonlySet<string>, kind: string, ending: string): string[] {
-  const ranks: number[] = [];
-  for (const name of names) {
-    if (!name.startsWith(`${kind}_`) || !name.endsWith(ending)) continue;
-    const digits = name.slice(kind.length + 1, name.length - ending.length);
-    if (/^\d{2,6}$/.test(digits) && pad(Number(digits)) === digits) ranks.push(Number(digits));
-  }
-  if (ranks.length === 0) {
-    throw new FileError(`${path}: holds no ${kind}_00${ending}; name a checkpoint's step directory`);
-  }
-  ranks.sort((a, b) => a - b);
-  const missing = ranks.findIndex((rank, i) => rank !== i);
-  if (missing >= 0) {
-    throw new FileError(
-      `${path}: ${kind}_${pad(missing)}${ending} is missing, but ${kind}_${
-        pad(ranks.at(-1)!)
-      }${ending} is there; ` +
-        "all ranks are needed",
-    );
-  }
-  return ranks.map((rank) => `${kind}_${pad(rank)}${ending}`);
+/** The names of a directory's entries of one kind, by rank; there is at least one. */
+function ranksOf(listing: Listing, of: "files" | "directories", kind: string, ending = ""): string[] {
+  const { path } = listing;
+  const names = namesOfRanks(path, listing[of], (rank) => `${kind}_${pad(rank)}${ending}`, "ranks");
+  if (names.length > 0) return names;
+  throw new FileError(`${path}: holds no ${kind}_00${ending}; name a checkpoint's step directory`);
 }
 
 function pad(rank: number): string {
@@ -183,42 +128,34 @@ function pad(rank: number): string {
 }
 
 /** Joins the pieces of one tensor-parallel shard along dimension 0. */
-function joinFsdpShards(fsdpShards: readonly FsdpShard[], joiner: TensorJoiner): TensorParallelShard {
-  const [first, ...others] = fsdpShards;
-  const { path, file } = first!;
-  if (others.length === 0) return { path, parameters: first!.parameters, file };
-  const names = new Set(fsdpShards.flatMap(({ parameters }) => [...parameters.keys()]));
+function joinFsdpShards(pieces: readonly TensorParallelShard[], joiner: TensorJoiner): TensorParallelShard {
+  const [first, ...others] = pieces;
+  if (others.length === 0) return first!;
   const parameters = new Map<string, Tensor>();
-  for (const name of names) {
-    const found = fsdpShards.flatMap((fsdpShard) => {
-      const tensor = fsdpShard.parameters.get(name);
-      return tensor === undefined ? [] : [{ tensor, path: fsdpShard.path }];
+  for (const name of new Set(pieces.flatMap(({ parameters }) => [...parameters.keys()]))) {
+    const found = pieces.flatMap(({ path, parameters }) => {
+      const tensor = parameters.get(name);
+      return tensor === undefined ? [] : [{ tensor, path }];
     });
     const something = found.filter(({ tensor }) => !isNothing(tensor));
     const parts = something.length === 0 ? found : something;
-    const { tensor: model, path: modelPath } = parts[0]!;
+    const { tensor: { dtype, shape }, path: firstPath } = parts[0]!;
     for (const { tensor, path } of parts) {
-      if (tensor.dtype !== model.dtype) {
-        throw new MismatchError(
-          `${path}: ${name} is ${tensor.dtype.name}, but ${model.dtype.name} in ${modelPath}; ` +
-            "the pieces are of different models",
-        );
-      }
-      if (
-        tensor.shape.length === 0 ||
-        String(tensor.shape.slice(1)) !== String(model.shape.slice(1))
-      ) {
-        throw new MismatchError(
-          `${path}: ${name} is [${tensor.shape.join(", ")}], which doesn't continue [${
-            model.shape.join(", ")
+      const isContinued = tensor.shape.length > 0 && String(tensor.shape.slice(1)) === String(shape.slice(1));
+      if (tensor.dtype === dtype && isContinued) continue;
+      throw new MismatchError(
+        (tensor.dtype === dtype
+          ? `${path}: ${name} is [${tensor.shape.join(", ")}], which doesn't continue [${
+            shape.join(", ")
           }] in ` +
-            `${modelPath}; the pieces are of different models`,
-        );
-      }
+            `${firstPath}`
+          : `${path}: ${name} is ${tensor.dtype.name}, but ${dtype.name} in ${firstPath}`) +
+          "; the pieces are of different models",
+      );
     }
     parameters.set(name, joiner.join(parts.map(({ tensor }) => tensor), 0));
   }
-  return { path: dirname(path), parameters };
+  return { path: dirname(first!.path), parameters };
 }
 
 /**

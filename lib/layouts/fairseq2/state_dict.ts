@@ -4,12 +4,11 @@
  * @module
  */
 
-import { FormatError, MismatchError } from "../../error.ts";
-import { Global, type PickleValue, Reduction } from "../../pickle/mod.ts";
-import { isExpanded, type Tensor } from "../../tensor/tensor.ts";
+import { FormatError } from "../../error.ts";
 import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
 import type { TorchFile } from "../../torch/torch_file.ts";
 import type { Parameters } from "../checkpoint.ts";
+import { describeValue, readState } from "../torch_shards.ts";
 import { findParameter } from "../../models/families.ts";
 import type { Generation } from "../../models/family.ts";
 import { stripWrappers } from "../../models/parameter.ts";
@@ -44,39 +43,11 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
   const root = dictOf(file.root);
   if (root === undefined) {
     throw new FormatError(
-      `${path}: holds ${describe(file.root)}, not a dict with a model; name a model's file`,
+      `${path}: holds ${describeValue(file.root)}, not a dict with a model; name a model's file`,
     );
   }
   if (isPiece && root.size === 0) return new Map();
-  const state = findState(root, path);
-  const parameters = new Map<string, Tensor>();
-  const namedAs = new Map<string, string>();
-  for (const [key, value] of state) {
-    if (typeof key !== "string") {
-      throw new FormatError(`${path}: the state dict has a key that isn't a string; it is no model's`);
-    }
-    const name = stripWrappers(key);
-    const tensor = file.tensor(value, key);
-    if (tensor === undefined) throw new FormatError(`${path}: ${key}: is ${describe(value)}, not a tensor`);
-    if (isExpanded(tensor)) {
-      throw new MismatchError(
-        `${path}: ${key}: has more items than its storage, as no model's weights have; save it contiguous`,
-      );
-    }
-    if (!tensor.dtype.isFloat) {
-      throw new MismatchError(
-        `${path}: ${key}: has dtype ${tensor.dtype.name}, but a model's weights are floating point`,
-      );
-    }
-    const before = namedAs.get(name);
-    if (before !== undefined) {
-      throw new MismatchError(`${path}: ${key} and ${before} are both ${name}; the state dict is mixed up`);
-    }
-    namedAs.set(name, key);
-    parameters.set(name, tensor);
-  }
-  if (parameters.size === 0) throw new FormatError(`${path}: the model's state dict is empty`);
-  return parameters;
+  return readState(file, findState(root, path), stripWrappers);
 }
 
 /**
@@ -110,24 +81,10 @@ function findState(root: PickledDict, path: string): PickledDict {
       );
     }
   }
-  const names = [...root.keys()].slice(0, 5).map((key) => typeof key === "string" ? key : describe(key));
+  const names = [...root.keys()].slice(0, 5).map((key) => typeof key === "string" ? key : describeValue(key));
   throw new FormatError(
     `${path}: holds no model: none of the keys model and _model; it has ${
       names.join(", ") || "no keys at all"
     }`,
   );
-}
-
-function describe(value: PickleValue): string {
-  if (value === null) return "None";
-  if (typeof value === "string") return "a string";
-  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
-    return String(value);
-  }
-  if (Array.isArray(value)) return "a list";
-  if (value instanceof Map) return "a dict";
-  if (value instanceof Reduction && value.callable instanceof Global) {
-    return /^_rebuild_.*(tensor|parameter)/.test(value.callable.name) ? "a tensor" : `a ${value.callable}`;
-  }
-  return `a ${value.constructor.name}`;
 }

@@ -68,7 +68,7 @@ export function unfinishedStep(path: string): FileError {
 function holdsModel(step: string): boolean {
   const listing = listDirectory(step);
   if (listing.directories.has("model")) return listDirectory(join(step, "model")).directories.has("pp_00");
-  return findModelFiles(listing) !== undefined;
+  return findModelFiles(listing).length > 0;
 }
 
 function listed(steps: readonly number[]): string {

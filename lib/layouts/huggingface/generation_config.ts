@@ -15,9 +15,6 @@ import { parseJsonFields } from "../json_fields.ts";
 /** The file's name. */
 export const GENERATION_CONFIG = "generation_config.json";
 
-/** The largest that is read, in bytes; the parser has its own, stricter limit. */
-const MAX_BYTES = 1024 * 1024;
-
 /** What a `generation_config.json` says. */
 export interface GenerationConfig {
   /** Where it is. */
@@ -41,7 +38,7 @@ export interface GenerationConfig {
 export function readGenerationConfig({ path: directory, files }: Listing): GenerationConfig | undefined {
   if (!files.has(GENERATION_CONFIG)) return undefined;
   const path = join(directory, GENERATION_CONFIG);
-  const text = readConfigText(path, MAX_BYTES);
+  const text = readConfigText(path);
   try {
     const tokens = readTokenFields(parseJsonFields(text, path));
     return { path, text, tokens };

@@ -32,9 +32,6 @@ const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
-/** The largest config.json that is read, in bytes; the parser has its own, stricter limit. */
-const MAX_CONFIG_BYTES = 1024 * 1024;
-
 /** The dtypes of weights that aren't quantized. */
 const WEIGHT_DTYPES: ReadonlySet<string> = new Set(["float64", "float32", "float16", "bfloat16"]);
 
@@ -81,7 +78,7 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
     );
   }
   const config = join(path, CONFIG);
-  const { model, notes: configNotes } = parseConfigJson(readConfigText(config, MAX_CONFIG_BYTES), config);
+  const { model, notes: configNotes } = parseConfigJson(readConfigText(config), config);
   const { tensors, sources } = await readWeights(listing);
   const notes = [...configNotes];
   const parameters = canonicalParameters(path, tensors, model, notes);

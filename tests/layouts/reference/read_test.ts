@@ -61,10 +61,10 @@ for (const name of cases) {
 Deno.test("findConsolidated() finds the files of all shards by rank", () => {
   const find = (...names: string[]) =>
     findConsolidated({ path: "dir", files: new Set(names), directories: new Set() });
-  assertEquals(find(), undefined);
+  assertEquals(find(), []);
   assertEquals(
     find("params.json", "consolidated.0.pth", "consolidated.000.pth", "consolidated.00.pt"),
-    undefined,
+    [],
   );
   assertEquals(find("consolidated.00.pth"), ["consolidated.00.pth"]);
   const many = Array.from({ length: 101 }, (_, i) => `consolidated.${String(i).padStart(2, "0")}.pth`);
@@ -104,7 +104,7 @@ class Directory extends TempDir {
   /** Opens it. */
   open() {
     const listing = listDirectory(this.at("in"));
-    return openReference(listing, findConsolidated(listing)!);
+    return openReference(listing, findConsolidated(listing));
   }
 
   /** Asserts that it is refused, with a message in which `DIR` stands for the directory. */
@@ -186,7 +186,11 @@ Deno.test("openReference() refuses what is no state dict of a LLaMA model in the
       FormatError,
       `${FILE}: the state dict has a key that isn't a string; it is no model's`,
     ],
-    [(state) => void state.set("norm.weight", "x"), FormatError, `${FILE}: norm.weight: is no tensor`],
+    [
+      (state) => void state.set("norm.weight", "x"),
+      FormatError,
+      `${FILE}: norm.weight: is a string, not a tensor`,
+    ],
     [
       (state) => void state.set("layers.0.attention.wq.bias", state.get("norm.weight")!),
       MismatchError,
