@@ -28,8 +28,8 @@ export {
   runConversion,
 } from "./lib/convert/convert_checkpoint.ts";
 export { openCheckpoint, type OpenOptions } from "./lib/convert/open_checkpoint.ts";
-export type { OutputOptions } from "./lib/convert/plan_output.ts";
-export { type Target, targets } from "./lib/convert/target.ts";
+
+export { type OutputOptions, type Target, targets } from "./lib/convert/target.ts";
 export type { Checkpoint, Parameters, TensorParallelShard } from "./lib/layouts/checkpoint.ts";
 export { type ResolvedModel, resolveModel } from "./lib/convert/resolve_model.ts";
 export type { UnknownField } from "./lib/layouts/fairseq2/config_tree.ts";

@@ -28,15 +28,15 @@ import { families } from "../models/families.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
+import { planOutput } from "./plan_output.ts";
+import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
 import {
   checkOutputOptions,
   DEFAULT_TARGET,
   type OutputOptions,
   outputRules,
-  planOutput,
-} from "./plan_output.ts";
-import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
-import type { Target } from "./target.ts";
+  type Target,
+} from "./target.ts";
 import { checkUnknownFields } from "./unknown_fields.ts";
 
 /** What to convert, and how. */

@@ -8,7 +8,7 @@ import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { differingReplicas, reshard } from "../layouts/reshard.ts";
 import { areMatricesTied } from "../layouts/same_values.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import type { Target } from "./target.ts";
+import { type Target, targetFacts } from "./target.ts";
 
 /** What the weights tell. */
 export interface WeightFacts {
@@ -17,9 +17,6 @@ export interface WeightFacts {
   /** The names of parameters of which each shard should have the same copy, but hasn't. */
   readonly differingReplicas: readonly string[];
 }
-
-/** The targets that write tied matrices once, or say that they are. */
-const TIED_TARGETS: ReadonlySet<Target> = new Set(["huggingface", "fairseq2"]);
 
 /**
  * Examines a checkpoint's weights.
@@ -39,7 +36,7 @@ export function examineWeights(
   depth: "whole" | "quick" = "whole",
 ): WeightFacts {
   return {
-    tied: TIED_TARGETS.has(to) && areMatricesTied(reshard(shards, model, 1)[0]!, depth),
+    tied: targetFacts[to].saysTied === true && areMatricesTied(reshard(shards, model, 1)[0]!, depth),
     differingReplicas: differingReplicas(shards, model, depth === "quick" ? "quick" : "trusting"),
   };
 }

@@ -8,10 +8,7 @@ import { OptionError } from "../error.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
-import type { Target } from "./target.ts";
-
-/** Where a layout says what the model computes. The others only carry its weights on, under other names. */
-const COMPUTED_BY: Partial<Record<Target, string>> = { huggingface: "config.json", meta: "params.json" };
+import { DEFAULT_TARGET, type Target, targetFacts } from "./target.ts";
 
 /** How many fields a message names. */
 const NAMED_FIELDS = 3;
@@ -29,7 +26,7 @@ const NAMED_FIELDS = 3;
  */
 export function checkUnknownFields(
   { unknownFields }: Pick<ResolvedModel, "unknownFields">,
-  to: Target = "reference",
+  to: Target = DEFAULT_TARGET,
   ignored: readonly string[] = [],
 ): string[] {
   const names = unknownFields.map(({ name }) => name);
@@ -43,7 +40,7 @@ export function checkUnknownFields(
   const left = unknownFields.filter(({ name }) => !ignored.includes(name));
   const [first] = left;
   if (first === undefined) return [];
-  const file = COMPUTED_BY[to];
+  const file = targetFacts[to].computedBy;
   if (file === undefined) return [`${first.file}: ${describeUnknownFields(left)}`];
   const options = left.slice(0, NAMED_FIELDS).map(({ name }) => `--ignore-config ${forShell(name)}`);
   throw new ConfigError(

@@ -1,5 +1,6 @@
-import type { OutputFile } from "../copy/plan.ts";
 import type { SourceFile } from "../bytes/source.ts";
+import type { OutputFile, PlannedTensor } from "../copy/plan.ts";
+import { numel, type Tensor } from "../tensor/tensor.ts";
 
 /** What an output layout makes of a checkpoint. */
 export interface PlannedOutput {
@@ -9,4 +10,21 @@ export interface PlannedOutput {
   readonly sources?: readonly SourceFile[];
   /** What a user should be told: what the layout can't say, and what was taken instead. */
   readonly notes: readonly string[];
+}
+
+/** A file with a text that the plan holds. */
+export function textFile(name: string, text: string): OutputFile {
+  const bytes = new TextEncoder().encode(text);
+  return { name, size: bytes.length, tensors: [], copies: [], literals: () => [{ at: 0, bytes }] };
+}
+
+/** A tensor for a dry run. */
+export function plannedTensor(from: string, to: string, tensor: Tensor): PlannedTensor {
+  const { dtype, shape } = tensor;
+  return { from, to, dtype: dtype.name, shape, bytes: tensorBytes(tensor) };
+}
+
+/** The bytes of a tensor's items. */
+export function tensorBytes({ dtype, shape }: Tensor): number {
+  return numel(shape) * dtype.itemBytes;
 }

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../lib/layouts/fairseq2/write.ts";
-import { metaFiles } from "../../lib/layouts/reference/meta.ts";
+import { referenceFiles } from "../../lib/layouts/reference/write.ts";
 import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 import { python, runPython, transformersPythons } from "../_python.ts";
@@ -60,7 +60,7 @@ for (const { variable, path } of transformersPythons) {
 }
 
 Deno.test({
-  name: "metaFiles() writes models that compute the same logits in llama-models as in fairseq2",
+  name: "referenceFiles() writes models that compute the same logits in llama-models as in fairseq2",
   ignore,
   async fn() {
     using temp = new TempDir();
@@ -72,7 +72,7 @@ Deno.test({
         // Its loader joins the embeddings of LLaMA 3 alone.
         if (shards > 1 && model.embeddingShardDim === 1) continue;
         const path = temp.at(`${i}-${shards}`);
-        const { files, notes } = metaFiles(checkpoint, model, { shards });
+        const { files, notes } = referenceFiles(checkpoint, model, "meta", { shards });
         writeFiles(files, path);
         args.push(path, logitsOf(name)!);
         // Meta's code takes 4 where fairseq2 0.3 takes 5: those can't agree, which the command says.

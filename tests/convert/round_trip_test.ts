@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { openCheckpoint } from "../../lib/convert/open_checkpoint.ts";
 import { fairseq2Files } from "../../lib/layouts/fairseq2/write.ts";
-import { metaFiles } from "../../lib/layouts/reference/meta.ts";
+import { referenceFiles } from "../../lib/layouts/reference/write.ts";
 import { resolveModel } from "../../lib/convert/resolve_model.ts";
 import { areMatricesTied } from "../../lib/layouts/same_values.ts";
 import { Random } from "../copy/_random.ts";
@@ -35,7 +35,10 @@ const throughHuggingFace: Way = async (opened, path, random) => {
 };
 
 const throughMeta: Way = async (opened, path, random) => {
-  writeFiles(metaFiles(opened.checkpoint, opened.model, { shards: shardsOf(random) }).files, path);
+  writeFiles(
+    referenceFiles(opened.checkpoint, opened.model, "meta", { shards: shardsOf(random) }).files,
+    path,
+  );
   return await openReferenceAt(path);
 };
 

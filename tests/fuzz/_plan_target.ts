@@ -7,7 +7,7 @@
 
 import { dirname, join } from "../../lib/deps.ts";
 import { planConversion, runConversion } from "../../lib/convert/convert_checkpoint.ts";
-import type { OutputOptions } from "../../lib/convert/plan_output.ts";
+import type { OutputOptions } from "../../lib/convert/target.ts";
 import { copyTree } from "../_temp.ts";
 import { mutate } from "./_mutator.ts";
 import { FIXTURES } from "./_seeds.ts";

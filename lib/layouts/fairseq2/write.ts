@@ -21,10 +21,8 @@ import { modelYaml } from "./model_yaml_writer.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, type ModelYamlForm, type ModelYamlTarget, PROJECTION } from "../../models/family.ts";
 import { expectedParameters, formatName } from "../../models/parameter.ts";
-import type { PlannedOutput } from "../planned_output.ts";
-import { plannedTensor } from "../reference/write.ts";
-import { reshardedShards } from "../resharded.ts";
-import { textFile } from "../text_file.ts";
+import { type PlannedOutput, plannedTensor, textFile } from "../planned_output.ts";
+import { reshardedShards } from "../reshard.ts";
 
 /** How to write a fairseq2 checkpoint. */
 export interface Fairseq2Options {
@@ -82,7 +80,7 @@ export function fairseq2Files(
         "later (--layout native)",
     );
   }
-  const wrap = isNative ? {} : { wrap: wrapperOf(form) };
+  const wrap = isNative ? undefined : wrapperOf(form);
   const last: LastPickle = {};
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
     trimMemory();
@@ -90,9 +88,9 @@ export function fairseq2Files(
     return layoutState(fileName(isNative, rank, count), state, {
       dialect,
       tensors: [...state].map(([name, tensor]) => plannedTensor(name, name, tensor)),
-      ...(file === undefined ? {} : { base: file }),
+      base: file,
       last,
-      ...wrap,
+      wrap,
     });
   });
   const { tokens = tokensWithin(model, model.vocabSize) } = options;

@@ -11,6 +11,7 @@ import type { SourceFile } from "../../bytes/source.ts";
 import { basename, dirname, join } from "../../deps.ts";
 import { FormatError } from "../../error.ts";
 import { listDirectory, type Listing } from "../directory.ts";
+import type { PlannedOutput } from "../planned_output.ts";
 import { GENERATION_CONFIG } from "./generation_config.ts";
 
 /**
@@ -50,14 +51,7 @@ const MAX_FILE_BYTES = 1 << 27;
 const MAX_TEMPLATES = 64;
 
 /** Files of a directory that go along. */
-export interface SideFiles {
-  /** The files to write. */
-  readonly files: readonly OutputFile[];
-  /** The files that they are copied from. */
-  readonly sources: readonly SourceFile[];
-  /** What a user should be told. */
-  readonly notes: readonly string[];
-}
+export type SideFiles = Required<PlannedOutput>;
 
 /** Whether some files make a tokenizer. */
 export function holdTokenizer(names: Iterable<string>): boolean {

@@ -7,6 +7,7 @@
 import { OptionError } from "../../error.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
 import { pythonJson } from "../../python/python_json.ts";
+import { tensorBytes } from "../planned_output.ts";
 
 /** The size of a file's tensors at most, in bytes, where none is given: "5GB", that of transformers 4.x. */
 export const DEFAULT_MAX_SHARD_SIZE = 5_000_000_000;
@@ -95,8 +96,4 @@ export function weightIndexJson(shards: readonly WeightShard[]): string {
     weight_map: new Map(shards.flatMap(({ name, tensors }) => [...tensors.keys()].map((key) => [key, name]))),
   };
   return `${pythonJson(index, { indent: 2, sortKeys: true })}\n`;
-}
-
-function tensorBytes({ dtype, shape }: Tensor): number {
-  return numel(shape) * dtype.itemBytes;
 }

@@ -19,9 +19,7 @@ import { tokensWithin } from "../../models/special_tokens.ts";
 import { expectedParameters, formatName, type Parameter } from "../../models/parameter.ts";
 import { reshard } from "../reshard.ts";
 import { reorderHeads, rowsForHuggingFace } from "../../models/rotary_order.ts";
-import type { PlannedOutput } from "../planned_output.ts";
-import { plannedTensor } from "../reference/write.ts";
-import { textFile } from "../text_file.ts";
+import { type PlannedOutput, plannedTensor, textFile } from "../planned_output.ts";
 import { DEFAULT_MAX_SHARD_SIZE, splitWeights, weightIndexJson } from "./weight_shards.ts";
 
 /** How to write a Hugging Face directory. */
@@ -40,8 +38,6 @@ export interface HuggingFaceOptions {
   /** The text of `generation_config.json`; by default one that says the special tokens alone. */
   readonly generation?: string;
 }
-
-/** The dtypes that weights are converted between. */
 
 /** The parts of a layer in their order in transformers; what they hold is in the same order as in fairseq2. */
 const LAYER_ORDER = [/\.self_attn\.\w+_proj\./, /\.self_attn\./, /\.mlp\./, /./];

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
 import { OptionError } from "../../../lib/error.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
-import { metaFiles } from "../../../lib/layouts/reference/meta.ts";
+import { referenceFiles } from "../../../lib/layouts/reference/write.ts";
 import { assertSameFile, stateFacts } from "../../_state_facts.ts";
 import { TempDir } from "../../_temp.ts";
 import { assertError } from "../../convert/_assert_error.ts";
@@ -23,12 +23,12 @@ import {
 const remade = /ddp|fsdp/;
 
 for (const name of cases) {
-  Deno.test(`metaFiles() writes the weights that fairseq2's converter wrote: ${name}`, async () => {
+  Deno.test(`referenceFiles() writes the weights that fairseq2's converter wrote: ${name}`, async () => {
     using temp = new TempDir();
     const { checkpoint, model } = await openCase(name);
     const expected = expectedOf(name, "reference");
     const shards = [...Deno.readDirSync(expected)].filter(({ name }) => name.endsWith(".pth")).length;
-    writeFiles(metaFiles(checkpoint, model, { shards }).files, temp.at("out"));
+    writeFiles(referenceFiles(checkpoint, model, "meta", { shards }).files, temp.at("out"));
     assertEquals(temp.names("out"), [...Deno.readDirSync(expected)].map(({ name }) => name).sort());
     for (const file of temp.names("out").filter((file) => file.endsWith(".pth"))) {
       if (!remade.test(name) && !name.startsWith("fairseq2-0.8")) {
@@ -46,9 +46,9 @@ for (const name of cases) {
   });
 }
 
-Deno.test("metaFiles() writes a flat params.json without the lengths that Meta's loader passes", async () => {
+Deno.test("referenceFiles() writes a flat params.json without the lengths that Meta's loader passes", async () => {
   const { checkpoint, model } = await openCase("fairseq2-0.8.1/llama3_bf16");
-  const { files, notes } = metaFiles(checkpoint, model);
+  const { files, notes } = referenceFiles(checkpoint, model, "meta");
   const params = files.find(({ name }) => name === "params.json")!;
   assertEquals(notes, []);
   assertEquals(JSON.parse(new TextDecoder().decode(params.literals([])[0]!.bytes)), {
@@ -65,13 +65,13 @@ Deno.test("metaFiles() writes a flat params.json without the lengths that Meta's
   });
 });
 
-Deno.test("metaFiles() notes scaled RoPE that params.json can't say", async () => {
+Deno.test("referenceFiles() notes scaled RoPE that params.json can't say", async () => {
   const { checkpoint, model } = await openCase("fairseq2-0.8.1/llama3_bf16");
   const note = (ropeScaling: ModelDescription["ropeScaling"]) =>
-    metaFiles(checkpoint, { ...model, ropeScaling: ropeScaling! }).notes;
+    referenceFiles(checkpoint, { ...model, ropeScaling: ropeScaling! }, "meta").notes;
   const scaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 };
   const { ropeScaling: _, ...unscaled } = model;
-  assertEquals(metaFiles(checkpoint, unscaled).notes, []);
+  assertEquals(referenceFiles(checkpoint, unscaled, "meta").notes, []);
   assertEquals(note(scaling), []);
   assertEquals(note({ ...scaling, factor: 32 }), [
     "Meta's params.json can't say how RoPE is scaled (factor 32, low 1, high 4, original length 8192): Meta's loader " +
@@ -84,11 +84,11 @@ Deno.test("metaFiles() notes scaled RoPE that params.json can't say", async () =
 });
 
 for (const name of ["fairseq2-0.3.0/llama2_fp32_tp4", "fairseq2-0.3.0/llama3_bf16"]) {
-  Deno.test(`metaFiles() joins and splits to any number of shards that divides: ${name}`, async () => {
+  Deno.test(`referenceFiles() joins and splits to any number of shards that divides: ${name}`, async () => {
     const opened = await openCase(name);
     for (const shards of name.includes("llama2") ? [1, 2, 4] : [1, 2]) {
       using temp = new TempDir();
-      writeFiles(metaFiles(opened.checkpoint, opened.model, { shards }).files, temp.at("out"));
+      writeFiles(referenceFiles(opened.checkpoint, opened.model, "meta", { shards }).files, temp.at("out"));
       const back = await openReferenceAt(temp.at("out"));
       assertEquals(back.checkpoint.shards.length, shards);
       assertEquals(back.model.embeddingShardDim, opened.model.embeddingShardDim);
@@ -97,16 +97,16 @@ for (const name of ["fairseq2-0.3.0/llama2_fp32_tp4", "fairseq2-0.3.0/llama3_bf1
   });
 }
 
-Deno.test("metaFiles() refuses a number of shards that doesn't divide, or is none", async () => {
+Deno.test("referenceFiles() refuses a number of shards that doesn't divide, or is none", async () => {
   const { checkpoint, model } = await openCase("fairseq2-0.3.0/llama3_bf16");
   assertError(
-    () => metaFiles(checkpoint, model, { shards: 4 }),
+    () => referenceFiles(checkpoint, model, "meta", { shards: 4 }),
     OptionError,
     "Can't split the model into 4 shards: it has 2 key and value heads, which 4 doesn't divide",
   );
   for (const shards of [0, -1, 1.5, NaN]) {
     assertError(
-      () => metaFiles(checkpoint, model, { shards }),
+      () => referenceFiles(checkpoint, model, "meta", { shards }),
       OptionError,
       `Can't split the model into ${shards} shards: give a whole number from 1`,
     );
