@@ -1,8 +1,4 @@
-/**
- * Converting a checkpoint: open, plan, copy.
- *
- * @module
- */
+/** Converting a checkpoint: open, plan, copy. */
 
 import { checkOutput, outputPaths, type Task, writeOutput } from "../output/output_directory.ts";
 import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
@@ -80,7 +76,6 @@ export interface ConvertOptions extends OutputOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A share of the files. */
 const share: Rule = {
   what: "a share { index, count } of whole numbers, counted from 1",
   allows(value) {
@@ -269,7 +264,6 @@ export async function runConversion(
   };
 }
 
-/** How many tensors a note names. */
 const NAMED_TENSORS = 3;
 
 /** What a user should be told of numbers that were cast: where they are, those tensors first that have most of them. */

@@ -1,8 +1,4 @@
-/**
- * What only the weights themselves tell, found out before a conversion is planned: planning reads none of them.
- *
- * @module
- */
+/** What only the weights themselves tell, found out before a conversion is planned: planning reads none of them. */
 
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { differingReplicas, reshard } from "../layouts/reshard.ts";
@@ -21,12 +17,8 @@ export interface WeightFacts {
 /**
  * Examines a checkpoint's weights.
  *
- * @param checkpoint The checkpoint.
- * @param model Its model.
- * @param to What is to be written.
  * @param depth `"whole"` reads what it has to; `"quick"`, for a plan that isn't carried out, takes the checksums' word
  * and reads no more than some megabytes of a tensor.
- * @returns What they tell.
  * @throws {FileError} If they can't be read.
  */
 export function examineWeights(

@@ -1,8 +1,4 @@
-/**
- * Opening a checkpoint of any kind.
- *
- * @module
- */
+/** Opening a checkpoint of any kind. */
 
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
@@ -34,19 +30,16 @@ export interface OpenOptions {
   readonly from?: Target;
 }
 
-/** What opens a checkpoint that was found. */
 type Opener = () => Promise<Checkpoint>;
 
 /** A checkpoint in a directory. */
 interface Found {
-  /** Its layout. */
   readonly layout: Target;
   /** What lies in the directory of it, by which it is told from others. */
   readonly sign: string;
   readonly open: Opener;
 }
 
-/** What the options may be. */
 export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf(targets) };
 
 /**
@@ -70,8 +63,6 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
  * Finds the checkpoint that {@linkcode openCheckpoint} opens, by the names of files alone.
  *
  * @param path A directory, or a model's only file.
- * @param options Which step or layout to find.
- * @returns What opens it.
  * @throws {FileError} If there is none, or a part of it is missing.
  * @throws {OptionError} If the step or the layout isn't there, or nothing says which of several checkpoints is meant.
  */

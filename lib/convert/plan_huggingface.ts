@@ -1,14 +1,12 @@
 /**
  * Planning a Hugging Face directory: the weights, and what must agree with one another beside them: the tokens in
  * `config.json` and `generation_config.json`, and the tokenizer.
- *
- * @module
  */
 
 import { join } from "../deps.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory } from "../layouts/directory.ts";
-import { generationConfigJson } from "../layouts/huggingface/config_json.ts";
+import { generationConfigJson } from "../layouts/huggingface/generation_config.ts";
 import { holdTokenizer, notesOfFilesLeft } from "../layouts/huggingface/side_files.ts";
 import { huggingFaceFiles, type HuggingFaceOptions } from "../layouts/huggingface/write.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
@@ -35,10 +33,6 @@ export interface HuggingFacePlanOptions extends Pick<HuggingFaceOptions, "tied" 
 /**
  * Plans a Hugging Face directory.
  *
- * @param checkpoint The checkpoint.
- * @param resolved Its model.
- * @param options What is to be written.
- * @returns The files, and what a user should be told.
  * @throws {OptionError} If the options don't fit the model.
  * @throws {MismatchError} If the tokenizer isn't the model's.
  * @throws {FormatError} If a file that goes along isn't what it must be.

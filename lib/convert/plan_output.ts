@@ -1,8 +1,4 @@
-/**
- * Planning the output of a conversion: any checkpoint to any layout, through the one canonical form.
- *
- * @module
- */
+/** Planning the output of a conversion: any checkpoint to any layout, through the one canonical form. */
 
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { fairseq2Files, isNativeLayout } from "../layouts/fairseq2/write.ts";
@@ -17,7 +13,6 @@ import { checkOutputOptions, DEFAULT_TARGET, type OutputOptions, type Target } f
 
 /** How the files of a layout are planned. */
 interface Planner {
-  /** Plans them. */
   plan(
     checkpoint: Checkpoint,
     resolved: ResolvedModel,
@@ -37,11 +32,7 @@ const planners: Readonly<Record<Target, Planner>> = {
 /**
  * Plans the files of a layout.
  *
- * @param checkpoint The checkpoint.
- * @param resolved Its model.
- * @param options What is to be written.
  * @param facts What the weights themselves tell; by default they are examined first.
- * @returns The files, and what a user should be told.
  * @throws {OptionError} If the options don't fit the layout or the model.
  * @throws {MismatchError} If the layout can't say what the model is.
  */

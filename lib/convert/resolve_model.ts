@@ -1,35 +1,22 @@
 /**
  * Which model a checkpoint holds: as it is named, as its model.yaml says, or as its shapes tell. Whatever is
  * claimed is checked against the weights, which have the last word.
- *
- * @module
  */
 
 import { join } from "../deps.ts";
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
 import { describeFailure } from "../bytes/source.ts";
-import { families, familyOf } from "../models/families.ts";
-import type { Architecture } from "../models/family.ts";
-import { findModelCard } from "../models/model_cards.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { fitArchitectures, hasSize, haveSameParams, likelyFits } from "../models/fit_architecture.ts";
-import type { ObservedShape } from "../models/family.ts";
-import {
-  describeScaling,
-  isSameScaling,
-  kvDim,
-  type ModelDescription,
-  qDim,
-} from "../models/model_description.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
-import { asComputedBy, type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
-import {
-  checkShardsAgree,
-  describeDifferences,
-  familiesOf,
-  observeShape,
-  shapeDifferences,
-} from "../layouts/observe.ts";
+import { type ModelConfig, parseModelYaml } from "../layouts/fairseq2/model_yaml.ts";
+import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.ts";
+import { families, familyOf } from "../models/families.ts";
+import type { Architecture, ObservedShape } from "../models/family.ts";
+import { fitArchitectures, haveSameParams, likelyFits } from "../models/fit_architecture.ts";
+import { findModelCard } from "../models/model_cards.ts";
+import type { ModelDescription } from "../models/model_description.ts";
+import { asComputed, asTrained } from "./as_trained.ts";
+import { asBuilt, type CheckedModel, checkFields, checkModel, checkShardCount } from "./check_model.ts";
 import { describeUnknownFields } from "./unknown_fields.ts";
 
 /** A checkpoint's model. */
@@ -81,139 +68,64 @@ export function resolveModel(checkpoint: Checkpoint, named?: string, family?: st
 }
 
 function resolve(checkpoint: Checkpoint, named?: string, family?: string): ResolvedModel {
-  if (named !== undefined) {
-    return isYamlPath(named) ? fromYaml(checkpoint, named) : fromName(checkpoint, named, family);
-  }
-  if (checkpoint.modelYaml !== undefined) return fromYaml(checkpoint, checkpoint.modelYaml);
-  if (checkpoint.model !== undefined) return fromDescription(checkpoint, checkpoint.model);
-  return fromShapes(checkpoint, family);
+  // No architecture's or card's name has a dot.
+  if (named !== undefined && !/\.ya?ml$/i.test(named)) return fromName(checkpoint, named, family);
+  const yaml = named ?? checkpoint.modelYaml;
+  if (yaml !== undefined) return fromYaml(checkpoint, yaml);
+  return checkpoint.model === undefined
+    ? fromShapes(checkpoint, family)
+    : fromDescription(checkpoint, checkpoint.model);
 }
 
-/** A path, rather than a name: no architecture's or card's name has a dot or a slash. */
-function isYamlPath(named: string): boolean {
-  return /\.ya?ml$/i.test(named);
+/** A model that was checked, with what else is known of it. */
+function resolved(checked: CheckedModel, facts: Partial<ResolvedModel>): ResolvedModel {
+  const { notes = [] } = facts;
+  return { unknownFields: [], ...facts, ...checked, notes: [...checked.notes, ...notes] };
 }
 
-function fromName(checkpoint: Checkpoint, name: string, family?: string): ResolvedModel {
-  const { architecture, eosId } = findModelCard(name, family ?? saidFamily(checkpoint));
+function fromName(checkpoint: Checkpoint, name: string, wanted?: string): ResolvedModel {
+  const own = readOwnYaml(checkpoint);
+  const saidFamily = own instanceof CheckpointError ? undefined : (own ?? checkpoint.model)?.family;
+  const { architecture, eosId } = findModelCard(name, wanted ?? saidFamily);
   checkFamily(checkpoint, architecture, name);
   const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];
-  const yaml = fittingYaml(checkpoint, observed, notes);
-  const named = { ...architecture, ...(eosId !== undefined && { eosIds: [eosId] }) };
-  const description = asTrained(checkpoint, yaml, named, name, notes);
-  const resolved = check(checkpoint, observed, description, architecture, name, architecture.name);
-  const unknownFields = yaml?.unknownFields ?? [];
+  const yaml = fittingYaml(checkpoint, own, observed, notes);
+  checkFamily(checkpoint, architecture, name, yaml?.family);
+  const named = { ...architecture, eosIds: eosId === undefined ? architecture.eosIds : [eosId] };
+  const model = asTrained(checkpoint, yaml, named, notes);
+  const claim = { model, by: name, named: architecture, architecture: architecture.name };
   // An architecture's name says less than the model.yaml, if that names a model which has the architecture.
   const base = name === architecture.name ? yaml?.base : undefined;
-  const card = base?.architecture === architecture ? base.name : name;
   const said = yaml ?? checkpoint.model;
-  return {
-    ...resolved,
-    card,
-    unknownFields,
-    ...(said === undefined ? {} : tokenSource(checkpoint, said, yaml && checkpoint.modelYaml)),
-    notes: [...resolved.notes, ...notes],
-  };
+  return resolved(checkModel(checkpoint, observed, claim), {
+    card: base?.architecture === architecture ? base.name : name,
+    unknownFields: yaml?.unknownFields ?? [],
+    tokensFrom: said && tokenSource(checkpoint, said, yaml && checkpoint.modelYaml),
+    notes,
+  });
 }
 
-/** The family that other files beside the weights say. */
-function saidFamily(checkpoint: Checkpoint): string | undefined {
-  const { model, modelYaml } = checkpoint;
-  if (modelYaml === undefined) return model?.family;
+/** A checkpoint's own model.yaml, or what is wrong with it. */
+function readOwnYaml(checkpoint: Checkpoint): ModelConfig | CheckpointError | undefined {
   try {
-    return readModelYaml(modelYaml, checkpoint).family;
+    return checkpoint.modelYaml === undefined ? undefined : readModelYaml(checkpoint.modelYaml, checkpoint);
   } catch (error) {
-    if (error instanceof CheckpointError) return undefined; // What is wrong with it is said where it is used.
+    if (error instanceof CheckpointError) return error;
     throw error;
   }
 }
 
-/**
- * A named model as it was trained. The shapes say nothing of RoPE, of windows and of the special tokens, so a model.yaml
- * of the same sizes, or a config.json, has the word on them.
- */
-function asTrained(
-  checkpoint: Checkpoint,
-  yaml: ModelConfig | undefined,
-  named: Architecture,
-  name: string,
-  notes: string[],
-): ModelDescription {
-  // LLaMA's params.json doesn't say how RoPE is scaled, so there the name does.
-  const saysAll = checkpoint.naming === "huggingface" ||
-    checkpoint.naming === "reference" && familyOf(named).paramsJson?.isComplete === true;
-  const config = saysAll ? checkpoint.model : yaml;
-  if (config === undefined) return asComputed(checkpoint, named, notes);
-  checkFamily(checkpoint, named, name, config.family);
-  const { ropeScaling: _, yarn: _yarn, slidingWindow: _window, layerTypes: _types, ...others } = named;
-  const { bosId: _bos, eosIds: _eos, padId: _pad, ...rest } = others;
-  const { bosId, eosIds, padId, ropeTheta, maxSeqLen, ropeScaling, yarn, slidingWindow, layerTypes } = config;
-  return {
-    ...rest,
-    ropeTheta,
-    maxSeqLen,
-    ...(ropeScaling === undefined ? {} : { ropeScaling }),
-    ...(yarn === undefined ? {} : { yarn }),
-    ...(slidingWindow === undefined ? {} : { slidingWindow }),
-    ...(layerTypes === undefined ? {} : { layerTypes }),
-    ...(bosId === undefined ? {} : { bosId }),
-    ...(eosIds === undefined ? {} : { eosIds }),
-    ...(padId === undefined ? {} : { padId }),
-  };
-}
-
-/** Which file says a model's tokens: a config.json says all of them, a model.yaml of 0.5 or later none. */
-function tokenSource(
-  { naming, path }: Checkpoint,
-  { bosId, eosIds }: ModelDescription,
-  yaml: string | undefined,
-): { readonly tokensFrom?: string } {
-  if (yaml !== undefined) return bosId === undefined && eosIds === undefined ? {} : { tokensFrom: yaml };
-  return naming === "huggingface" ? { tokensFrom: join(path, "config.json") } : {};
-}
-
-/**
- * A published model with RoPE as fairseq2 scaled it, where nothing but the form of the files can tell: 0.2 and 0.3 have
- * numbers of their own, whatever the model; later versions take those that it was published with.
- */
-function asComputed<T extends Architecture>(
-  { naming = "fairseq2", generations, model }: Checkpoint,
-  published: T,
-  notes: string[],
-): T {
-  const { ropeScaling } = published;
-  const oldest = asComputedBy(published, "0.2-0.3")?.ropeScaling;
-  if (ropeScaling === undefined || oldest === undefined) return published;
-  const [own, their] = [describeScaling(oldest), describeScaling(ropeScaling)];
-  if (generations?.[0] === "0.2-0.3") {
-    notes.push(
-      `RoPE is taken to be scaled by ${own}: the files have the form of fairseq2 0.2 and 0.3, which scaled it so ` +
-        `whatever the model; 0.4.0, which has the same form, took the published ${their}: if it trained the model, ` +
-        "give its model.yaml with --model",
-    );
-    return { ...published, ropeScaling: oldest };
-  }
-  // From 0.4 on the form tells enough; a params.json has said so, or what was taken in its stead.
-  if (naming === "fairseq2" ? generations === undefined : !isSameScaling(ropeScaling, model?.ropeScaling)) {
-    notes.push(
-      `RoPE is taken to be scaled as published, by ${their}; nothing tells which code trained the model, and fairseq2 ` +
-        `0.2 and 0.3 scaled it by ${own} whatever the model: if they did, give its model.yaml with --model`,
-    );
-  }
-  return published;
-}
-
-/** A checkpoint's own model.yaml, if it is one and speaks of these weights. Else the name was given for a reason. */
+/** A checkpoint's own model.yaml, if it speaks of these weights. Else the name was given for a reason. */
 function fittingYaml(
-  checkpoint: Checkpoint,
+  { modelYaml = "" }: Checkpoint,
+  config: ModelConfig | CheckpointError | undefined,
   observed: ObservedShape,
   notes: string[],
 ): ModelConfig | undefined {
-  const { modelYaml } = checkpoint;
-  if (modelYaml === undefined) return undefined;
+  if (config === undefined) return undefined;
   try {
-    const config = readModelYaml(modelYaml, checkpoint);
+    if (config instanceof CheckpointError) throw config;
     checkFields(config, observed, modelYaml);
     notes.push(...config.notes);
     return config;
@@ -224,6 +136,16 @@ function fittingYaml(
     );
     return undefined;
   }
+}
+
+/** Which file says a model's tokens: a config.json says all of them, a model.yaml of 0.5 or later none. */
+function tokenSource(
+  { naming, path }: Checkpoint,
+  { bosId, eosIds }: ModelDescription,
+  yaml: string | undefined,
+): string | undefined {
+  if (yaml !== undefined) return bosId === undefined && eosIds === undefined ? undefined : yaml;
+  return naming === "huggingface" ? join(path, "config.json") : undefined;
 }
 
 /** Compares the family of a model that was named with what other files beside the weights say. */
@@ -243,18 +165,23 @@ function checkFamily(
 }
 
 /** A model that other files beside the weights describe: a config.json or a params.json. */
-function fromDescription(checkpoint: Checkpoint, description: ModelDescription): ResolvedModel {
-  const observed = observeShape(checkpoint.shards, familyOf(description));
-  const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, description));
-  const resolved = check(
-    checkpoint,
-    observed,
-    description,
-    undefined,
-    checkpoint.path,
-    fit?.architecture.name,
-  );
-  return { ...resolved, ...tokenSource(checkpoint, description, undefined) };
+function fromDescription(checkpoint: Checkpoint, model: ModelDescription): ResolvedModel {
+  const observed = observeShape(checkpoint.shards, familyOf(model));
+  const claim = { model, by: checkpoint.path, architecture: architectureOf(model, observed) };
+  const tokensFrom = tokenSource(checkpoint, model, undefined);
+  return resolved(checkModel(checkpoint, observed, claim), { tokensFrom });
+}
+
+/** The name of the published architecture that a model has. */
+function architectureOf(model: ModelDescription, observed: ObservedShape): string | undefined {
+  return fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, model))?.architecture
+    .name;
+}
+
+function isSameModel(architecture: Architecture, config: ModelDescription): boolean {
+  return architecture.heads === config.heads && architecture.multipleOf === config.multipleOf &&
+    architecture.ropeTheta === config.ropeTheta && architecture.maxSeqLen === config.maxSeqLen &&
+    architecture.slidingWindow === config.slidingWindow;
 }
 
 function fromShapes(checkpoint: Checkpoint, family?: string): ResolvedModel {
@@ -281,9 +208,9 @@ function fromShapes(checkpoint: Checkpoint, family?: string): ResolvedModel {
   const observed = candidates.find(({ family }) => family.name === fit.architecture.family)!;
   const { name } = fit.architecture;
   const notes: string[] = [];
-  const description = asComputed(checkpoint, fit.architecture, notes);
-  const resolved = check(checkpoint, observed, description, fit.architecture, name, name);
-  return { ...resolved, notes: [...resolved.notes, ...notes] };
+  const model = asComputed(checkpoint, fit.architecture, notes);
+  const claim = { model, by: name, named: fit.architecture, architecture: name };
+  return resolved(checkModel(checkpoint, observed, claim), { notes });
 }
 
 /** Whether two architectures differ in the context length alone, as those of LLaMA 1 and 2 do. */
@@ -294,9 +221,20 @@ function areOneRow(a: Architecture, b: Architecture): boolean {
 function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   const config = readModelYaml(path, checkpoint);
   checkFamily(checkpoint, config, path);
-  const { unknownFields } = config;
+  const { architecture: named, base, unknownFields, notes } = config;
   try {
-    return fromConfig(checkpoint, config, path);
+    const observed = observeShape(checkpoint.shards, familyOf(config));
+    checkShardCount(checkpoint, config, observed, path);
+    // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
+    checkFields(asBuilt(config, named, observed).model, observed, path);
+    const claim = { model: config, by: path, named, architecture: architectureOf(config, observed) };
+    const tokensFrom = tokenSource(checkpoint, config, path);
+    return resolved(checkModel(checkpoint, observed, claim), {
+      card: base?.name,
+      tokensFrom,
+      unknownFields,
+      notes,
+    });
   } catch (error) {
     // A field that is misspelt is unknown, and what it stands for then has its default.
     if (!(error instanceof MismatchError) || unknownFields.length === 0) throw error;
@@ -304,159 +242,8 @@ function fromYaml(checkpoint: Checkpoint, path: string): ResolvedModel {
   }
 }
 
-function fromConfig(checkpoint: Checkpoint, config: ModelConfig, path: string): ResolvedModel {
-  const observed = observeShape(checkpoint.shards, familyOf(config));
-  checkShardCount(checkpoint, config, observed, path);
-  // fairseq2's own 13B has fewer layers than the published one, whose weights it may have been started from.
-  checkFields(asBuilt(config, config.architecture, observed).model, observed, path);
-  const fit = fitArchitectures(observed).find(({ architecture }) => isSameModel(architecture, config));
-  const resolved = check(checkpoint, observed, config, config.architecture, path, fit?.architecture.name);
-  return {
-    ...resolved,
-    ...(config.base === undefined ? {} : { card: config.base.name }),
-    ...tokenSource(checkpoint, config, path),
-    unknownFields: config.unknownFields,
-    notes: [...resolved.notes, ...config.notes],
-  };
-}
-
 function readModelYaml(path: string, { generations }: Checkpoint): ModelConfig {
-  return parseModelYaml(readText(path), {
-    file: path,
-    ...(generations === undefined ? {} : { generations }),
-  });
-}
-
-function isSameModel(architecture: Architecture, config: ModelDescription): boolean {
-  return architecture.heads === config.heads && architecture.multipleOf === config.multipleOf &&
-    architecture.ropeTheta === config.ropeTheta && architecture.maxSeqLen === config.maxSeqLen &&
-    architecture.slidingWindow === config.slidingWindow;
-}
-
-/** Finds out whether shards are missing at the end, where no gap in the names of the files shows it. */
-function checkShardCount(
-  { path, shards }: Checkpoint,
-  config: ModelConfig,
-  observed: ObservedShape,
-  yaml: string,
-): void {
-  const { numShards } = config;
-  const needed = numShards ?? shardsOfThisSize(config, observed, shards.length);
-  if (shards.length >= needed || observed.kvDim * needed !== kvDim(config) * shards.length) return;
-  throw new MismatchError(
-    `${path}: holds ${shards.length} of the ${needed} shards ` +
-      `${numShards === undefined ? "of this size " : ""}that ${yaml} speaks of; all shards are needed`,
-  );
-}
-
-/** How many shards such as these make up the whole model. From 0.5 on, no model.yaml says their number. */
-function shardsOfThisSize(config: ModelConfig, observed: ObservedShape, count: number): number {
-  const needed = kvDim(config) * count / observed.kvDim;
-  return Number.isInteger(needed) && config.dim === observed.dim &&
-      observed.intermediateSize * needed === config.intermediateSize * count
-    ? needed
-    : count;
-}
-
-/** Compares what a model.yaml says with the weights, so that a message can name the field. */
-function checkFields(config: ModelDescription, observed: ObservedShape, path: string): void {
-  const compare = (field: string, what: string, said: number, found: number, seen: string) => {
-    if (said === found) return;
-    throw new MismatchError(
-      `${path}: ${field} ${
-        field.includes(" and ") ? "stand" : "stands"
-      } for ${what} of ${said}, but the weights have ${found} (${seen}); ` +
-        fitting(observed, undefined),
-    );
-  };
-  const first = "decoder.layers.0";
-  const { dim, layers, intermediateSize } = config;
-  compare("model_dim", "a dimension", dim, observed.dim, "decoder.layer_norm.weight");
-  compare("num_layers", "a number of layers", layers, observed.layers, "decoder.layers");
-  const { headDimField } = familyOf(config).modelYaml;
-  compare(
-    headDimField === undefined ? "num_attn_heads" : `num_attn_heads and ${headDimField}`,
-    "a width of q",
-    qDim(config),
-    observed.qDim,
-    `${first}.self_attn.q_proj.weight`,
-  );
-  compare(
-    "num_key_value_heads",
-    "a width of k and v",
-    kvDim(config),
-    observed.kvDim,
-    `${first}.self_attn.k_proj.weight`,
-  );
-  compare(
-    "ffn_inner_dim",
-    "a feed-forward width",
-    intermediateSize,
-    observed.intermediateSize,
-    `${first}.ffn.gate_proj.weight`,
-  );
-}
-
-/** Which architectures would fit, for a message. */
-function fitting(observed: ObservedShape, claimed: string | undefined): string {
-  const names = fitArchitectures(observed).map(({ architecture }) => architecture.name)
-    .filter((name) => name !== claimed);
-  return names.length > 0
-    ? `the shapes fit ${names.join(", ")}`
-    : "no published architecture has these shapes";
-}
-
-/** Sizes that fairseq2 doesn't always have as published, with words for them. */
-const BUILT_SIZES = [
-  ["layers", (size: number) => `${size} layers`],
-  ["intermediateSize", (size: number) => `a feed-forward width of ${size}`],
-] as const;
-
-/** A model of a named architecture with the sizes of the weights, be they the published ones or fairseq2's. */
-function asBuilt(
-  description: ModelDescription,
-  named: Architecture | undefined,
-  observed: ObservedShape,
-  claimed = "",
-): { readonly model: ModelDescription; readonly notes: string[] } {
-  let model = description;
-  const notes: string[] = [];
-  for (const [size, words] of BUILT_SIZES) {
-    const [said, found] = [description[size], observed[size]];
-    if (said === found || named === undefined) continue;
-    if (!hasSize(named, size, said) || !hasSize(named, size, found)) continue;
-    model = { ...model, [size]: found };
-    notes.push(`${words(found)}, where ${claimed} has ${said}`);
-  }
-  return { model, notes };
-}
-
-function check(
-  checkpoint: Checkpoint,
-  observed: ObservedShape,
-  description: ModelDescription,
-  named: Architecture | undefined,
-  claimed: string,
-  architecture: string | undefined,
-): ResolvedModel {
-  const { model: built, notes } = asBuilt(description, named, observed, claimed);
-  if (observed.vocabSize !== description.vocabSize) {
-    notes.push(`a vocabulary of ${observed.vocabSize}, where ${claimed} has ${description.vocabSize}`);
-  }
-  const model: ModelDescription = {
-    ...built,
-    vocabSize: observed.vocabSize,
-    embeddingShardDim: observed.embeddingShardDim ?? description.embeddingShardDim,
-  };
-  const differences = shapeDifferences(checkpoint.shards, model);
-  if (differences.length > 0) {
-    const path = differences[0]!.path;
-    throw new MismatchError(
-      `${path}: the weights are not those of ${claimed}: ${describeDifferences(differences)}; ` +
-        fitting(observed, architecture),
-    );
-  }
-  return { model, architecture, unknownFields: [], notes };
+  return parseModelYaml(readText(path), { file: path, generations });
 }
 
 function readText(path: string): string {

@@ -1,8 +1,6 @@
 /**
  * Which tokens begin, end and pad a model's sequences, and whether it follows instructions: as files say, else as the
  * model was published. What a file says is kept; an instruct model stops at the end of a turn, too, whatever it says.
- *
- * @module
  */
 
 import { OptionError } from "../error.ts";
@@ -50,10 +48,6 @@ export interface TokenOptions {
  * A `config.json` says them all, and nothing is added. A `model.yaml` of fairseq2 0.2 to 0.4 has room for one that ends
  * a sequence, where an instruct model has several; one of 0.5 or later says none.
  *
- * @param checkpoint The checkpoint.
- * @param resolved Its model.
- * @param options How to find them.
- * @returns The tokens.
  * @throws {OptionError} If the model is said to be an instruct one and can't be.
  * @throws {FormatError} If the `generation_config.json` beside the input isn't what it must be.
  */
@@ -107,12 +101,7 @@ export function resolveTokens(
   };
 }
 
-/**
- * Whether sequences end as only a turn of an instruct model does.
- *
- * @param named The model.
- * @param ends The tokens that end a sequence.
- */
+/** Whether sequences end as only a turn of an instruct model does. */
 export function endsTurns(named: NamedModel, ends: readonly number[] | undefined): boolean {
   const family = familyOf(named.model).tokens;
   const turnEnd = family.turnEnd(named);
@@ -184,9 +173,6 @@ function completed(
 /**
  * Which tokens a layout loses that says none, or no more than one that ends a sequence.
  *
- * @param resolved The model.
- * @param found Its tokens.
- * @param kept What the layout says of them.
  * @returns What is no longer known where the output is read without a name, as a sentence has it; `undefined` where
  * nothing is lost.
  */

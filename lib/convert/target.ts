@@ -1,8 +1,4 @@
-/**
- * What can be written: the layouts, as `--to` and `--from` name them, and the options that go with each.
- *
- * @module
- */
+/** What can be written: the layouts, as `--to` and `--from` name them, and the options that go with each. */
 
 import { type CastType, castTypes } from "../bytes/view.ts";
 import { OptionError } from "../error.ts";
@@ -87,7 +83,6 @@ export const targetFacts: Readonly<Record<Target, TargetFacts>> = {
 /**
  * Checks that options go with the layout.
  *
- * @param options What is to be written.
  * @throws {OptionError} If one doesn't.
  */
 export function checkOutputOptions(options: OutputOptions): void {

@@ -1,31 +1,21 @@
-/**
- * Fields of a `model.yaml` that ckpt doesn't know: whether a conversion can do without them.
- *
- * @module
- */
+/** Fields of a `model.yaml` that ckpt doesn't know: whether a conversion can do without them. */
 
 import { OptionError } from "../error.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { ConfigError } from "../models/config_error.ts";
-import type { ResolvedModel } from "./resolve_model.ts";
 import { DEFAULT_TARGET, type Target, targetFacts } from "./target.ts";
 
-/** How many fields a message names. */
 const NAMED_FIELDS = 3;
 
 /**
  * Refuses fields that may change what the model computes, where the output has to say that; elsewhere they are left out
  * with a note.
  *
- * @param resolved The model.
- * @param to The layout to write.
- * @param ignored The names of fields that change nothing.
- * @returns What a user should be told.
  * @throws {ConfigError} If there are others than those in the way.
  * @throws {OptionError} If one of the names is no unknown field's.
  */
 export function checkUnknownFields(
-  { unknownFields }: Pick<ResolvedModel, "unknownFields">,
+  { unknownFields }: { readonly unknownFields: readonly UnknownField[] },
   to: Target = DEFAULT_TARGET,
   ignored: readonly string[] = [],
 ): string[] {

@@ -1,8 +1,4 @@
-/**
- * Weights converted to another dtype, as a pure function.
- *
- * @module
- */
+/** Weights converted to another dtype, as a pure function. */
 
 import { cast, type CastType, castTypes } from "../bytes/view.ts";
 import { OptionError } from "../error.ts";
@@ -13,9 +9,6 @@ import type { TensorParallelShard } from "./checkpoint.ts";
 /**
  * A tensor in another dtype.
  *
- * @param tensor The tensor.
- * @param to The dtype.
- * @param name The tensor's name, for messages.
  * @returns The tensor; it is the same where it has that dtype.
  * @throws {OptionError} If its dtype can't be converted.
  */
@@ -37,7 +30,6 @@ export function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
 /**
  * Shards in another dtype. What is one tensor under two names stays one.
  *
- * @param shards The shards.
  * @param to The dtype; their own by default.
  * @returns The shards; those that have the dtype are the same.
  * @throws {OptionError} If a tensor's dtype can't be converted.
@@ -68,8 +60,8 @@ export function castShards(
   });
 }
 
-/** Whether two tensors over one storage are the same items of it. */
-function isSamePlace(a: Tensor, b: Tensor): boolean {
-  return a.storageOffset === b.storageOffset && a.dtype === b.dtype &&
+/** Whether two tensors are the same items of one storage. */
+export function isSamePlace(a: Tensor, b: Tensor): boolean {
+  return a.storage === b.storage && a.storageOffset === b.storageOffset && a.dtype === b.dtype &&
     String(a.shape) === String(b.shape) && String(a.stride) === String(b.stride);
 }

@@ -3,8 +3,6 @@
  *
  * Parameters go by fairseq2's names. They are whole or split over tensor-parallel shards, and the rows of q and k
  * are interleaved for RoPE as in the reference layout.
- *
- * @module
  */
 
 import type { KnownCrc } from "../copy/plan.ts";

@@ -1,8 +1,4 @@
-/**
- * The small texts that lie beside weights.
- *
- * @module
- */
+/** The small texts that lie beside weights. */
 
 import { describeFailure } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
@@ -10,9 +6,7 @@ import { FormatError } from "../error.ts";
 /**
  * Reads a text whole.
  *
- * @param path The file.
  * @param maxBytes The largest that is read, in bytes; by default 1 MiB, where the parser has a stricter limit of its own.
- * @returns The text.
  * @throws {FormatError} If it is larger, or no UTF-8.
  * @throws {FileError} If it can't be read.
  */

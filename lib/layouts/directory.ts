@@ -1,8 +1,4 @@
-/**
- * What lies in an input directory.
- *
- * @module
- */
+/** What lies in an input directory. */
 
 import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
@@ -10,18 +6,14 @@ import { describeFailure } from "../bytes/source.ts";
 
 /** The names in a directory, files and directories apart. Links count as what they point to. */
 export interface Listing {
-  /** The directory. */
   readonly path: string;
-  /** The names of its files. */
   readonly files: ReadonlySet<string>;
-  /** The names of its directories. */
   readonly directories: ReadonlySet<string>;
 }
 
 /**
  * Lists a directory.
  *
- * @param path The directory.
  * @throws {FileError} If it doesn't exist, is a file, or can't be read.
  */
 export function listDirectory(path: string): Listing {

@@ -6,8 +6,6 @@ import { JsonError, parseStrictJson } from "../safetensors/json.ts";
 /**
  * Parses a text that is one JSON object.
  *
- * @param text The text.
- * @param file The file, as errors name it.
  * @param maxCharacters The most characters that it may have; 65536 by default.
  * @returns The fields, with a `Map` for each object in it.
  * @throws {ConfigError} If it is too long, no JSON, no object, or says a field twice.
@@ -15,11 +13,9 @@ import { JsonError, parseStrictJson } from "../safetensors/json.ts";
 export function parseJsonFields(
   text: string,
   file: string,
-  maxCharacters: number = MAX_CONFIG_CHARACTERS,
+  maxCharacters?: number,
 ): ConfigFields {
-  if (text.length > maxCharacters) {
-    throw new ConfigError(file, "", `expected at most ${maxCharacters} characters, got ${text.length}`);
-  }
+  checkLength(text, file, maxCharacters);
   let value: unknown;
   try {
     value = parseStrictJson(text);
@@ -29,7 +25,18 @@ export function parseJsonFields(
       ? new ConfigError(file, "", `is no JSON: ${error.message}`)
       : new ConfigError(file, error.duplicate, "is there twice");
   }
+  return new ConfigFields(file, "", asMapping(value, file));
+}
+
+/** Refuses a text that is too long to be a configuration. */
+export function checkLength(text: string, file: string, maxCharacters: number = MAX_CONFIG_CHARACTERS): void {
+  if (text.length <= maxCharacters) return;
+  throw new ConfigError(file, "", `expected at most ${maxCharacters} characters, got ${text.length}`);
+}
+
+/** What a text says, which has to be a mapping. */
+export function asMapping(value: unknown, file: string): ReadonlyMap<string, unknown> {
   const expected = mapping.expectation(value);
   if (expected !== undefined) throw new ConfigError(file, "", `expected ${expected}, got ${show(value)}`);
-  return new ConfigFields(file, "", value as ReadonlyMap<string, unknown>);
+  return value as ReadonlyMap<string, unknown>;
 }

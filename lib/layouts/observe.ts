@@ -1,8 +1,4 @@
-/**
- * What the weights themselves say of their model, and whether that is what they are said to be.
- *
- * @module
- */
+/** What the weights themselves say of their model, and whether that is what they are said to be. */
 
 import { MismatchError } from "../error.ts";
 import { families, familyOf } from "../models/families.ts";
@@ -20,19 +16,14 @@ import {
 import type { TensorParallelShard } from "./checkpoint.ts";
 
 /** Weights as far as they are observed: one shard or several, by canonical names. */
-export interface ObservedShard {
-  /** What it was read from, for messages. */
+interface ObservedShard {
   readonly path: string;
-  /** Its parameters. */
   readonly parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>;
 }
 
 /**
  * Observes the names and the shapes of weights.
  *
- * @param shards The shards.
- * @param family The family that the model is of.
- * @returns What they say.
  * @throws {MismatchError} If there is a parameter that the family hasn't got, or those are missing that would have to
  * say it.
  */
@@ -74,7 +65,6 @@ function size({ path, parameters }: ObservedShard, name: string, dimension: numb
 /**
  * The families that have all of some weights' parameters.
  *
- * @param shards The shards.
  * @param among The families that come into question; all by default.
  * @returns The families, at least one.
  * @throws {MismatchError} If there is none; the message has the first parameter at fault.
@@ -98,14 +88,12 @@ export function familiesOf(
   return possible;
 }
 
-/** How many differing tensors a message names. */
 const NAMED_DIFFERENCES = 3;
 
 /**
  * Checks that shards have the same parameters, and that each has one dtype and one shape in all of them: tensor
  * parallelism splits evenly.
  *
- * @param shards The shards.
  * @throws {MismatchError} If they haven't.
  */
 export function checkShardsAgree(shards: readonly TensorParallelShard[]): void {
@@ -137,10 +125,8 @@ export function checkShardsAgree(shards: readonly TensorParallelShard[]): void {
 }
 
 /** A tensor that isn't what a model needs it to be. */
-export interface ShapeDifference {
-  /** The file with the tensor. */
+interface ShapeDifference {
   readonly path: string;
-  /** Its name. */
   readonly name: string;
   /** Its shape, or `undefined` where it is missing. */
   readonly found: readonly number[] | undefined;
@@ -151,8 +137,6 @@ export interface ShapeDifference {
 /**
  * Compares the weights' shapes with those that a model needs, shard by shard.
  *
- * @param shards The shards.
- * @param model The model.
  * @param family Its family; that of its name by default.
  * @returns All tensors that differ, in the model's order.
  */

@@ -4,7 +4,6 @@ import { numel, type Tensor } from "../tensor/tensor.ts";
 
 /** What an output layout makes of a checkpoint. */
 export interface PlannedOutput {
-  /** The files. */
   readonly files: readonly OutputFile[];
   /** Files that they are copied from besides the checkpoint's own. */
   readonly sources?: readonly SourceFile[];
@@ -24,7 +23,6 @@ export function plannedTensor(from: string, to: string, tensor: Tensor): Planned
   return { from, to, dtype: dtype.name, shape, bytes: tensorBytes(tensor) };
 }
 
-/** The bytes of a tensor's items. */
 export function tensorBytes({ dtype, shape }: Tensor): number {
   return numel(shape) * dtype.itemBytes;
 }

@@ -1,8 +1,4 @@
-/**
- * Tensor-parallel shards joined, split, or both, as a pure function.
- *
- * @module
- */
+/** Tensor-parallel shards joined, split, or both, as a pure function. */
 
 import { OptionError } from "../error.ts";
 import { TensorJoiner } from "../tensor/join.ts";
@@ -21,8 +17,6 @@ import { type Depth, haveSameBytes } from "./same_values.ts";
  * vocabulary, and, where the embedding is split along it, the dimension (fairseq2 `ColumnShardedLinear` and its
  * siblings; llama-models `ColumnParallelLinear`).
  *
- * @param model The model.
- * @param count The number of shards.
  * @throws {OptionError} If it can't; the message says which size doesn't divide.
  */
 export function checkShardCount(model: ModelDescription, count: number): void {
@@ -49,7 +43,6 @@ export type SplitModel = Pick<ModelDescription, "family" | "embeddingShardDim">;
 /**
  * The dimension along which tensor parallelism splits a parameter of a model.
  *
- * @param name Its canonical name.
  * @param model The model, which must have it.
  * @returns The dimension, or `undefined` where each shard has a copy.
  */
@@ -61,7 +54,6 @@ export function shardDimOfName(name: string, model: SplitModel): 0 | 1 | undefin
  * The parameters of some other number of shards.
  *
  * @param shards The shards that there are, checked to be the model's.
- * @param model The model.
  * @param count The number of shards wanted; {@linkcode checkShardCount} must allow it.
  * @returns The parameters of each shard, in the order of the first one's.
  */
@@ -88,11 +80,7 @@ export function reshard(
  * A checkpoint's shards, joined or split to a number of them. Where it has that number already, they are its own, so
  * that an output may share blocks with their files.
  *
- * @param checkpoint The checkpoint.
- * @param model The model, as the weights are.
- * @param count The number of shards wanted.
  * @param embeddingShardDim Along which dimension the embedding is to be split; the model's own by default.
- * @returns The shards.
  * @throws {OptionError} If the model can't be split like that.
  */
 export function reshardedShards(
@@ -118,11 +106,6 @@ export function reshardedShards(
 /**
  * Finds parameters of which each shard should have a copy, but hasn't the same one. Compares checksums where the
  * files state them, and reads the (small) tensors where they don't.
- *
- * @param shards The shards.
- * @param model The model.
- * @param depth How far to look.
- * @returns The parameters' names.
  */
 export function differingReplicas(
   shards: readonly TensorParallelShard[],

@@ -1,7 +1,5 @@
 /**
  * Whether tensors have the same bytes: those that ought to be copies of each other, and the two matrices that may be one.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";
@@ -10,6 +8,7 @@ import { openKernelFile } from "../bytes/kernel_file.ts";
 import { FileError } from "../error.ts";
 import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { isWholeStorage, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { isSamePlace } from "./cast.ts";
 import type { Parameters } from "./checkpoint.ts";
 
 /** How much of each tensor is in memory at a time, in bytes. */
@@ -28,18 +27,12 @@ export type Depth = "trusting" | "whole" | "quick";
  * Whether two tensors have the same dtype, shape and bytes: one storage; else by their CRC-32s where both are known; else
  * by reading them, in constant memory and only as far as they are the same.
  *
- * @param a A tensor.
- * @param b Another.
- * @param depth How far to look.
- * @returns Whether they are the same.
  * @throws {FileError} If they can't be read.
  */
 export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): boolean {
   if (a === b) return true;
   if (a.dtype !== b.dtype || String(a.shape) !== String(b.shape)) return false;
-  if (
-    a.storage === b.storage && a.storageOffset === b.storageOffset && String(a.stride) === String(b.stride)
-  ) return true;
+  if (isSamePlace(a, b)) return true;
   const [crcA, crcB] = [knownCrc(a), knownCrc(b)];
   if (crcA !== undefined && crcB !== undefined) {
     if (crcA !== crcB) return false;
@@ -79,9 +72,7 @@ function knownCrc(tensor: Tensor): number | undefined {
  * they are, so no checksum is trusted to say so, unless for a quick look. What a configuration says doesn't count: a model
  * that began with tied matrices may have been trained with two.
  *
- * @param parameters The parameters of a whole model.
  * @param depth How far to look: `"whole"` by default.
- * @returns Whether they are the same.
  * @throws {FileError} If they can't be read.
  */
 export function areMatricesTied(parameters: Parameters, depth: "whole" | "quick" = "whole"): boolean {

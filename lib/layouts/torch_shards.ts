@@ -1,8 +1,6 @@
 /**
  * Checkpoints that lie in files which torch saved: finding them, opening one after the other, and reading the state
  * dict in each.
- *
- * @module
  */
 
 import { FileSource, type SourceFile } from "../bytes/source.ts";
@@ -20,8 +18,6 @@ import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard }
  * The names among some that are those of ranks, by rank. Loaders that look for one rank after the other take a gap for
  * the end.
  *
- * @param path The directory, for messages.
- * @param names The names in it.
  * @param nameOf The name of a rank, whose first number is the rank's.
  * @param what What the names are of, for messages: shards, or ranks.
  * @throws {FileError} If one of them is missing.
@@ -53,12 +49,7 @@ interface TorchShards extends Pick<Checkpoint, "sources" | "known" | "dialect"> 
   readonly shards: readonly Required<TensorParallelShard>[];
 }
 
-/**
- * Opens the files of a checkpoint.
- *
- * @param paths The files.
- * @param read Reads the parameters in a file.
- */
+/** Opens the files of a checkpoint. */
 export async function openTorchShards(
   paths: readonly string[],
   read: (file: TorchFile) => Parameters,
@@ -82,8 +73,6 @@ export async function openTorchShards(
 /**
  * Reads a model's state dict.
  *
- * @param file The file.
- * @param state The dict in it.
  * @param nameOf The canonical name of a key, or `undefined` for what is no parameter and left out.
  * @returns The parameters by canonical name, in the file's order.
  * @throws {FormatError} If it is no dict of tensors.

@@ -9,7 +9,7 @@
 
 import { llama } from "../../lib/models/llama/family.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
-import { parseConfigJson } from "../../lib/layouts/huggingface/parse_config_json.ts";
+import { parseConfigJson } from "../../lib/layouts/huggingface/config_json.ts";
 import { describeReference } from "../../lib/layouts/reference/params_json.ts";
 import { parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
 import { convertTokenizer } from "../../lib/tokenizers/convert_tokenizer.ts";

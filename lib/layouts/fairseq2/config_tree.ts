@@ -12,9 +12,6 @@ import { plainValue } from "../../python/plain_value.ts";
  * The configuration that fairseq2 has for an architecture. Some of its sizes may be others than the published ones; a token
  * for padding, no version before 0.5 has.
  *
- * @param family The family.
- * @param architecture Its architecture.
- * @param generation The generation.
  * @param eosId The token that ends a sequence, which a model card may change.
  */
 export function architectureConfig(
@@ -24,11 +21,8 @@ export function architectureConfig(
   eosId: number | undefined = architecture.eosIds?.[0],
 ): ConfigTree {
   const { bosId, padId, tied, inFairseq2 } = architecture;
-  const tokens = {
-    bosId,
-    ...(eosId !== undefined && { eosIds: [eosId] }),
-    ...(generation === "0.5+" && { padId }),
-  };
+  const eosIds = eosId === undefined ? undefined : [eosId];
+  const tokens = { bosId, eosIds, padId: generation === "0.5+" ? padId : undefined };
   const fields = { form: generation, tied, tokens };
   return plainValue(modelYaml.write({ ...architecture, ...inFairseq2 }, fields)) as ConfigTree;
 }
@@ -50,9 +44,6 @@ export function defaultConfig(family: Family, generation: Generation): ConfigTre
  *
  * It takes all that any generation takes. Fields that the generation hasn't got are for the caller to find.
  *
- * @param target The configuration.
- * @param changes The changes.
- * @returns The configuration with the changes.
  * @throws {ConfigError} If a directive isn't of the kind that it must be.
  */
 export function mergeConfig(target: ConfigTree, changes: ConfigFields): ConfigTree {
@@ -87,10 +78,7 @@ export interface UnknownField {
 /**
  * The fields of a configuration that another hasn't got, those of nested mappings included.
  *
- * @param config The configuration.
- * @param known The other one.
  * @param above What the configuration lies in, with a dot at its end, for the names of the fields.
- * @returns The fields, in the configuration's order.
  */
 export function unknownFields(config: ConfigFields, known: ConfigTree, above = ""): UnknownField[] {
   return [...config.values].flatMap(([name, value]): UnknownField[] => {

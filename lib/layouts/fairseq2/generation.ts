@@ -1,6 +1,4 @@
-/**
- * Which versions of fairseq2 may have written a `model.yaml`, by the fields that it has.
- */
+/** Which versions of fairseq2 may have written a `model.yaml`, by the fields that it has. */
 
 import type { ConfigError } from "../../models/config_error.ts";
 import type { ConfigFields } from "../../models/config_fields.ts";
@@ -19,9 +17,7 @@ const HABIT_OF_0_4 = "_set_";
  * The generations that a `model.yaml` may be of: those that have all of its fields, of them those that the caller knows
  * of by other means, and 0.4 alone if it looks like that. Fields that none of them has tell nothing here.
  *
- * @param top The fields of the file.
  * @param config The fields of its configuration, where it has one.
- * @param family The family that it is of.
  * @param byForm The generations that the checkpoint may be of by other signs. The file's own fields count for more.
  * @returns The generations, oldest first, at least one.
  * @throws {ConfigError} If no generation has all of the fields.

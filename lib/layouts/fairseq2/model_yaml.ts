@@ -1,8 +1,4 @@
-/**
- * `model.yaml`, which fairseq2 writes beside its checkpoints.
- *
- * @module
- */
+/** `model.yaml`, which fairseq2 writes beside its checkpoints. */
 
 import { OptionError } from "../../error.ts";
 import { ConfigFields, listed, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
@@ -69,9 +65,6 @@ const CONFIG_KEYS = ["model_config_overrides", "model_config_override", "model_c
  * assertEquals(config.eosIds, [128009]);
  * ```
  *
- * @param text The text of the file.
- * @param options How to read it.
- * @returns What it says.
  * @throws {ConfigError} If it is no YAML, or a field is missing or isn't what it must be.
  */
 export function parseModelYaml(text: string, options: ModelYamlOptions = {}): ModelConfig {
@@ -151,8 +144,6 @@ function readConfig(config: ConfigFields, family: Family, generation: Generation
 /**
  * A published architecture as the versions of a generation compute it, which isn't always what was published.
  *
- * @param architecture The architecture.
- * @param generation The generation.
  * @returns The model; `undefined` where these versions haven't got the family.
  */
 export function asComputedBy(architecture: Architecture, generation: Generation): FamilyModel | undefined {

@@ -1,8 +1,4 @@
-/**
- * Where the model.yaml of a checkpoint lies.
- *
- * @module
- */
+/** Where the model.yaml of a checkpoint lies. */
 
 import { basename, dirname, join, resolve } from "../../deps.ts";
 
@@ -13,7 +9,6 @@ const INSIDE_STEP = /^(model|pp_\d{2,}|tp_\d{2,})$/;
  * The directory of the step that a path is or lies in.
  *
  * @param path A step directory, a directory inside one, or a file in such a directory.
- * @returns Its absolute path.
  */
 export function stepDirectory(path: string): string {
   let directory = resolve(path);

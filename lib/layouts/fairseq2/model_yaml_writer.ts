@@ -1,8 +1,4 @@
-/**
- * `model.yaml` as fairseq2 writes it.
- *
- * @module
- */
+/** `model.yaml` as fairseq2 writes it. */
 
 import { familyOf } from "../../models/families.ts";
 import type { ModelYamlFields } from "../../models/family.ts";
@@ -20,10 +16,6 @@ export interface ModelYamlOptions extends ModelYamlFields {
  * 0.4.5 `checkpoint/_metadata_provider.py`, 0.8.1 `checkpoint/model_metadata.py`).
  *
  * Every field is there but those that name a tokenizer. Dropout is 0: no other layout says one.
- *
- * @param model The model.
- * @param options What else it says.
- * @returns The text.
  */
 export function modelYaml(model: ModelDescription, options: ModelYamlOptions): string {
   const { form, shards } = options;

@@ -1,8 +1,6 @@
 /**
  * What fairseq2 0.2 to 0.4 saves: `step_N/model.pt`, or `step_N/model.{0,1,…}.pt` for tensor-parallel shards
  * (fairseq2 0.3.0 `checkpoint/manager.py`), with `model.yaml` in the directory above.
- *
- * @module
  */
 
 import { join } from "../../deps.ts";
@@ -17,7 +15,6 @@ import { generationsOf, readModelState } from "./state_dict.ts";
 /**
  * The model files in a directory, by rank.
  *
- * @param listing What lies in the directory.
  * @returns Their names; none if there are none.
  * @throws {FileError} If some of them are missing, or there are two models.
  */
@@ -32,7 +29,6 @@ export function findModelFiles({ path, files }: Listing): string[] {
 /**
  * Opens a checkpoint of fairseq2 0.2 to 0.4.
  *
- * @param listing What lies in the directory.
  * @param names The names of the model files, by rank.
  */
 export async function openFairseq2({ path }: Listing, names: readonly string[]): Promise<Checkpoint> {

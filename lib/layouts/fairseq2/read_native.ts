@@ -4,8 +4,6 @@
  * Each file is a flat state dict. A parameter is first split over the tensor-parallel ranks and then, along
  * dimension 0, over the `sdp` (sharded data-parallel) ranks: unevenly, so that a file may hold an empty piece of
  * it, or lack it (0.8.1 `model_checkpoint/native.py`). Pipeline stages have layers of their own.
- *
- * @module
  */
 
 import { dirname, join } from "../../deps.ts";
@@ -25,9 +23,7 @@ type Grid = readonly (readonly (readonly string[])[])[];
 /**
  * Opens a checkpoint of fairseq2 0.5 to 0.8.
  *
- * @param path The path that was given, for messages.
  * @param model What lies in its `model` directory.
- * @returns The checkpoint.
  * @throws {FileError} If a rank is missing.
  * @throws {MismatchError} If pieces don't fit together.
  */
@@ -35,12 +31,7 @@ export async function openNative(path: string, model: Listing): Promise<Checkpoi
   return await openGrid(path, findGrid(model), model.path);
 }
 
-/**
- * Opens a checkpoint of fairseq2 0.5 to 0.8 that is in one file.
- *
- * @param path The file, `sdp_00.pt`.
- * @returns The checkpoint.
- */
+/** Opens a checkpoint of fairseq2 0.5 to 0.8 that is in one file. */
 export async function openNativeFile(path: string): Promise<Checkpoint> {
   return await openGrid(path, [[[path]]], path);
 }

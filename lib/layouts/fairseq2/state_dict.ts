@@ -1,8 +1,4 @@
-/**
- * The model's state dict in what fairseq2 saved, under canonical names.
- *
- * @module
- */
+/** The model's state dict in what fairseq2 saved, under canonical names. */
 
 import { FormatError } from "../../error.ts";
 import { dictOf, type PickledDict } from "../../torch/pickled_dict.ts";
@@ -32,7 +28,6 @@ const OTHER_FILES: readonly (readonly [key: string, what: string])[] = [
 /**
  * Finds the model's parameters in a file of fairseq2's, whatever the model is.
  *
- * @param file The file.
  * @param isPiece Whether it is one of several pieces of a state dict, and so may have nothing of it.
  * @returns The parameters by canonical name, in the file's order.
  * @throws {FormatError} If the file holds no model.
@@ -54,7 +49,6 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
  * The versions of fairseq2 that save a model in the form that a file has, which only 0.2 to 0.4 wrap in a dict: 0.3.0
  * and 0.4.0 with `model_key`, 0.4.1 with `fs2`, and 0.4.2 to 0.4.6 with both (`checkpoint/manager.py`, `_manager.py`).
  *
- * @param file The file.
  * @returns The versions, oldest first, or `undefined` where the form is none of theirs.
  */
 export function generationsOf({ root }: Pick<TorchFile, "root">): readonly Generation[] | undefined {

@@ -1,8 +1,4 @@
-/**
- * The steps in a directory of checkpoints.
- *
- * @module
- */
+/** The steps in a directory of checkpoints. */
 
 import { join } from "../../deps.ts";
 import { FileError, OptionError } from "../../error.ts";
@@ -11,7 +7,6 @@ import { listDirectory, type Listing } from "../directory.ts";
 
 /** A step that was picked out of several. */
 export interface PickedStep {
-  /** Its directory. */
   readonly path: string;
   /** What a user should be told. */
   readonly note: string;
@@ -21,8 +16,6 @@ export interface PickedStep {
  * Picks a step out of a directory of checkpoints: the newest that holds a model, or the one that was asked for.
  * Steps that fairseq2 didn't finish writing have `.tmp` at the end of their names.
  *
- * @param root What lies in the directory.
- * @param wanted The step asked for.
  * @returns The step, or `undefined` if the directory holds none at all.
  * @throws {OptionError} If the step that was asked for isn't there.
  * @throws {FileError} If none of the steps holds a model.

@@ -1,8 +1,6 @@
 /**
  * fairseq2's own layouts: `step_1/model.pt` or `step_1/model.N.pt` of 0.2 to 0.4, and `step_1/model/pp_00/tp_NN/sdp_00.pt`
  * of 0.5 and later, with `model.yaml` in the directory above the step.
- *
- * @module
  */
 
 import type { CastType } from "../../bytes/view.ts";
@@ -43,16 +41,12 @@ export interface Fairseq2Options {
   readonly versions?: "0.2-0.3" | "0.4";
 }
 
-/** The step that the checkpoint is said to be of. */
 const STEP = "step_1";
 
 /**
  * The files of a fairseq2 checkpoint.
  *
  * @param checkpoint The checkpoint. Its tensors are carried over as they are: strides, sharing and all.
- * @param model The model, as the weights are.
- * @param options How to write it.
- * @returns The files.
  * @throws {OptionError} If the model can't be split into that many shards, or the versions haven't got its family.
  */
 export function fairseq2Files(

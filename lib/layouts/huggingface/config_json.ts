@@ -1,58 +1,72 @@
-/**
- * `config.json` and `generation_config.json`, which lie beside the weights in the Hugging Face layout: as they are
- * written. `parse_config_json.ts` reads them.
- *
- * @module
- */
+/** `config.json` of the Hugging Face layout: as it is read, and written. */
 
-import { familyOf } from "../../models/families.ts";
-import type { ConfigJsonOptions } from "../../models/family.ts";
-import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
-import { endsJson } from "../../models/token_fields.ts";
-import type { SamplingSettings } from "../../models/token_family.ts";
-import { pythonJson, type PythonJsonValue } from "../../python/python_json.ts";
-import { PythonFloat } from "../../python/python_number.ts";
+import { type ConfigFields, listed, show, text as textKind } from "../../models/config_fields.ts";
+import { families, familyOf } from "../../models/families.ts";
+import type { ConfigJsonOptions, Family } from "../../models/family.ts";
+import type { ModelDescription } from "../../models/model_description.ts";
+import { pythonJson } from "../../python/python_json.ts";
+import { parseJsonFields } from "../json_fields.ts";
 
-/**
- * The `config.json` of a model, as transformers prints it: sorted, indented, and with a newline at its end.
- *
- * @param model The model.
- * @param options What else it says.
- * @returns The text.
- */
+/** The `config.json` of a model, as transformers prints it: sorted, indented, and with a newline at its end. */
 export function configJson(model: ModelDescription, options: ConfigJsonOptions): string {
   const { write, version } = familyOf(model).configJson;
   const all = { ...write(model, options), transformers_version: version };
   return `${pythonJson(all, { indent: 2, sortKeys: true })}\n`;
 }
 
+/** What a `config.json` says. */
+interface HuggingFaceConfig {
+  readonly model: ModelDescription;
+  /** What a user should be told: what can't be carried over. */
+  readonly notes: readonly string[];
+}
+
 /**
- * The `generation_config.json` of a model that has none yet: its special tokens, and how it samples, where that is
- * known. Without it `generate` takes the likeliest token each time.
+ * Reads the `config.json` of a model. What it doesn't say is what transformers takes.
  *
- * @param model The model.
- * @param tokens The special tokens.
- * @param sampling How the published model samples.
- * @returns The text.
+ * Limits: 65536 characters. Unknown families and quantized weights are errors.
+ *
+ * @throws {ConfigError} If it is no JSON, a field isn't what it must be, or the model can't be converted.
  */
-export function generationConfigJson(
-  model: ModelDescription,
-  tokens: SpecialTokens,
-  sampling?: SamplingSettings,
-): string {
-  const { bosId, padId } = tokens;
-  const ends = endsJson(tokens);
-  const config: Record<string, PythonJsonValue> = {
-    ...(bosId !== undefined && { bos_token_id: bosId }),
-    ...(ends !== undefined && { eos_token_id: ends }),
-    ...(padId !== undefined && { pad_token_id: padId }),
-    ...(sampling !== undefined && {
-      do_sample: true,
-      temperature: new PythonFloat(sampling.temperature),
-      top_p: new PythonFloat(sampling.topP),
-    }),
-    ...(sampling?.maxLength !== undefined && { max_length: sampling.maxLength }),
-    transformers_version: familyOf(model).configJson.version,
-  };
-  return `${pythonJson(config, { indent: 2, sortKeys: true })}\n`;
+export function parseConfigJson(text: string, file = "config.json"): HuggingFaceConfig {
+  const fields = parseJsonFields(text, file);
+  const { name: family, configJson } = readFamily(fields);
+  refuseQuantized(fields);
+  const notes: string[] = [];
+  return { model: { family, ...configJson.read(fields, notes) }, notes };
+}
+
+/** The family that `model_type` says, of which `architectures` must name a class. */
+function readFamily(fields: ConfigFields): Family {
+  const type = fields.get("model_type", textKind);
+  const family = families.find(({ configJson }) => configJson.types.has(type));
+  if (family === undefined) {
+    const types = families.flatMap(({ configJson }) => [...configJson.types.keys()]).map(show);
+    throw fields.error(
+      "model_type",
+      `is ${show(type)}, but only models of ${listed(types, "and")} can be converted`,
+    );
+  }
+  const classes = fields.values.get("architectures") ?? null;
+  if (classes === null) return family;
+  if (!Array.isArray(classes)) {
+    throw fields.error("architectures", `expected a sequence, got ${show(classes)}`);
+  }
+  const known = family.configJson.types.get(type)!;
+  if (classes.length > 0 && !classes.some((name) => known.includes(name))) {
+    throw fields.error("architectures", `is ${show(classes[0])}, but only ${known[0]} can be converted`);
+  }
+  return family;
+}
+
+function refuseQuantized(fields: ConfigFields): void {
+  const quantization = fields.values.get("quantization_config") ?? null;
+  if (quantization !== null) {
+    const method = quantization instanceof Map ? quantization.get("quant_method") : undefined;
+    throw fields.error(
+      "quantization_config",
+      `says that the weights are quantized${typeof method === "string" ? ` (${show(method)})` : ""}; ` +
+        "convert the model that they were made of",
+    );
+  }
 }

@@ -1,8 +1,4 @@
-/**
- * The Hugging Face layout: `config.json`, and `model.safetensors` or several files with an index.
- *
- * @module
- */
+/** The Hugging Face layout: `config.json`, and `model.safetensors` or several files with an index. */
 
 import { FileSource } from "../../bytes/source.ts";
 import { trimMemory } from "../../copy/memory.ts";
@@ -22,7 +18,7 @@ import {
   parseName,
   shapeOf,
 } from "../../models/parameter.ts";
-import { parseConfigJson } from "./parse_config_json.ts";
+import { parseConfigJson } from "./config_json.ts";
 import { reorderHeads, rowsFromHuggingFace } from "../../models/rotary_order.ts";
 import { readConfigText } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
@@ -42,7 +38,6 @@ const QUANTIZED =
 /** What transformers has written weights to besides safetensors, in the order of preference. */
 const OTHER_WEIGHTS = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-/** A tensor, and the file that it is in. */
 interface Placed {
   readonly tensor: Tensor;
   readonly path: string;
@@ -51,9 +46,6 @@ interface Placed {
 /**
  * The file that shows that a directory is in the Hugging Face layout, or would be if it were whole: one with weights, or
  * the index.
- *
- * @param listing What lies in the directory.
- * @returns Its name, or `undefined` if there is none.
  */
 export function findHuggingFace({ files }: Listing): string | undefined {
   const named = [WEIGHTS, INDEX].find((name) => files.has(name));
@@ -64,7 +56,6 @@ export function findHuggingFace({ files }: Listing): string | undefined {
 /**
  * Opens a Hugging Face directory.
  *
- * @param listing What lies in the directory.
  * @returns The checkpoint. Its parameters are those of fairseq2's state dicts, in their order.
  * @throws {FileError} If a file is missing.
  * @throws {FormatError} If a file isn't what it must be, or the model is one that can't be converted.

@@ -1,7 +1,5 @@
 /**
  * What lies beside the weights in a Hugging Face directory and goes along into another: the tokenizer and its like.
- *
- * @module
  */
 
 import { FileSource } from "../../bytes/source.ts";
@@ -61,8 +59,6 @@ export function holdTokenizer(names: Iterable<string>): boolean {
 /**
  * Plans copies of the tokenizer's files in a directory. They are copied by the engine, byte for byte.
  *
- * @param listing What lies in the directory.
- * @returns The files.
  * @throws {FormatError} If a file is larger than a tokenizer's can be.
  * @throws {FileError} If a file can't be read.
  */
@@ -128,16 +124,9 @@ function staysInside(directory: string, path: string): boolean {
   }
 }
 
-/** How many names a note lists. */
 const NAMED_FILES = 5;
 
-/**
- * What to say of the files in a directory that don't go along.
- *
- * @param listing What lies in the directory.
- * @param weights The paths of its weights.
- * @returns A note, or none.
- */
+/** What to say of the files in a directory that don't go along. */
 export function notesOfFilesLeft({ path, files }: Listing, weights: readonly string[]): string[] {
   const read = new Set([
     "config.json",

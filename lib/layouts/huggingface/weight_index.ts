@@ -1,8 +1,4 @@
-/**
- * `model.safetensors.index.json`: which file of a Hugging Face directory has which tensor.
- *
- * @module
- */
+/** `model.safetensors.index.json`: which file of a Hugging Face directory has which tensor. */
 
 import { FormatError } from "../../error.ts";
 import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
@@ -13,8 +9,6 @@ export const MAX_INDEX_BYTES = 8 * 1024 * 1024;
 /**
  * Reads an index.
  *
- * @param text The text of the file.
- * @param path The file, for messages.
  * @returns The names of the files by the names of the tensors, in the order of the index.
  * @throws {FormatError} If it isn't what it must be.
  */

@@ -1,8 +1,4 @@
-/**
- * Tensors split over several safetensors files, as transformers and huggingface_hub do it.
- *
- * @module
- */
+/** Tensors split over several safetensors files, as transformers and huggingface_hub do it. */
 
 import { OptionError } from "../../error.ts";
 import { numel, type Tensor } from "../../tensor/tensor.ts";
@@ -34,10 +30,8 @@ export function parseShardSize(text: string): number {
 }
 
 /** A file of weights. */
-export interface WeightShard {
-  /** Its name. */
+interface WeightShard {
   readonly name: string;
-  /** Its tensors by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
@@ -46,7 +40,6 @@ export interface WeightShard {
  * the order given, a new file begins where the next tensor would be too much for the last one, and a tensor that is
  * too large by itself gets a file of its own, in front of the one that is being filled.
  *
- * @param tensors The tensors by name.
  * @param maxBytes The bytes of a file's tensors at most.
  * @returns The files: `model.safetensors` alone, or `model-00001-of-0000n.safetensors` and so on.
  */
@@ -81,9 +74,6 @@ export function splitWeights(tensors: ReadonlyMap<string, Tensor>, maxBytes: num
 /**
  * The `model.safetensors.index.json` that says which file has which tensor, as transformers prints it. It has
  * `total_parameters` as in transformers 4.50 and later; earlier ones read `total_size` alone and don't mind it.
- *
- * @param shards The files.
- * @returns The text.
  */
 export function weightIndexJson(shards: readonly WeightShard[]): string {
   const tensors = shards.flatMap(({ tensors }) => [...tensors.values()]);

@@ -1,8 +1,4 @@
-/**
- * The Hugging Face layout: safetensors files, and the configurations that transformers, vLLM and others read.
- *
- * @module
- */
+/** The Hugging Face layout: safetensors files, and the configurations that transformers, vLLM and others read. */
 
 import type { CastType } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
@@ -11,9 +7,9 @@ import { numel, type Tensor } from "../../tensor/tensor.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, PROJECTION } from "../../models/family.ts";
 import { castTensor } from "../cast.ts";
-import type { Checkpoint, Parameters } from "../checkpoint.ts";
-import { configJson, generationConfigJson } from "./config_json.ts";
-import { GENERATION_CONFIG } from "./generation_config.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { configJson } from "./config_json.ts";
+import { GENERATION_CONFIG, generationConfigJson } from "./generation_config.ts";
 import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
 import { tokensWithin } from "../../models/special_tokens.ts";
 import { expectedParameters, formatName, type Parameter } from "../../models/parameter.ts";
@@ -65,10 +61,6 @@ export function parametersInOrder(model: ModelDescription, tied: boolean): Param
  * Shards are joined; the rows of q and k are reordered in each head; everything else is carried over as it is, unless
  * a dtype is given.
  *
- * @param checkpoint The checkpoint.
- * @param model The model, as the weights are.
- * @param options How to write it.
- * @returns The files.
  * @throws {OptionError} If the weights can't be converted to the dtype.
  */
 export function huggingFaceFiles(
@@ -76,14 +68,16 @@ export function huggingFaceFiles(
   model: ModelDescription,
   options: HuggingFaceOptions,
 ): PlannedOutput {
-  const { tied, maxShardSize = DEFAULT_MAX_SHARD_SIZE } = options;
+  const { tied, dtype, maxShardSize = DEFAULT_MAX_SHARD_SIZE } = options;
   const [parameters] = reshard(checkpoint.shards, model, 1);
   const tensors = new Map<string, Tensor>();
   const sources = new Map<string, string>();
   for (const each of parametersInOrder(model, tied)) {
     const from = formatName("fairseq2", each);
     const to = formatName("huggingface", each);
-    tensors.set(to, huggingFaceTensor(parameters!, from, each, model, options.dtype));
+    const tensor = parameters!.get(from)!;
+    const ordered = each.spec.isPaired ? reorderHeads(tensor, rowsForHuggingFace(model.headDim)) : tensor;
+    tensors.set(to, dtype === undefined ? ordered : castTensor(ordered, dtype, from));
     sources.set(to, from);
   }
   const shards = splitWeights(tensors, maxShardSize);
@@ -107,19 +101,6 @@ export function huggingFaceFiles(
     );
   }
   return { files, notes };
-}
-
-/** A parameter as the Hugging Face layout has it. */
-function huggingFaceTensor(
-  parameters: Parameters,
-  name: string,
-  { spec }: Parameter,
-  model: ModelDescription,
-  dtype: CastType | undefined,
-): Tensor {
-  const tensor = parameters.get(name)!;
-  const ordered = spec.isPaired ? reorderHeads(tensor, rowsForHuggingFace(model.headDim)) : tensor;
-  return dtype === undefined ? ordered : castTensor(ordered, dtype, name);
 }
 
 /** The dtype of most of the weights. */

@@ -3,8 +3,6 @@
  *
  * fairseq2's converter nests it under `model` (0.3.0 `recipes/llama/convert_checkpoint.py`), Meta's is flat;
  * transformers' conversion script reads both.
- *
- * @module
  */
 
 import { OptionError } from "../../error.ts";
@@ -21,9 +19,6 @@ import { parseJsonFields } from "../json_fields.ts";
 /**
  * The `params.json` of a model, indented and with a newline at its end.
  *
- * @param model The model, with the weights as they really are.
- * @param form Whose form it is to have.
- * @returns The text.
  * @throws {OptionError} If the model's family has no such form.
  * @throws {MismatchError} If the form can't say the model's sizes.
  */
@@ -43,8 +38,6 @@ export function paramsJson(model: ModelDescription, form: ParamsJsonForm): strin
  * Parses a `params.json`.
  *
  * @param text The text, of 65536 characters at most.
- * @param file The file, as errors name it.
- * @returns The fields, and whether they were nested under `model`.
  * @throws {ConfigError} If it is no JSON, or says a field twice.
  */
 export function parseParams(
@@ -68,10 +61,7 @@ export interface DescribedModel {
  * Describes the model of a reference directory.
  *
  * @param text The text of `params.json`, nested under `model` or flat, of 65536 characters at most.
- * @param file The file, as errors name it.
- * @param shards The number of shards that there are.
  * @param observe What the weights say, as those of a family.
- * @returns The model, and notes.
  * @throws {ConfigError} If the file isn't what it must be.
  * @throws {MismatchError} If shards are missing.
  */
@@ -94,10 +84,7 @@ export function describeReference(
 /**
  * What a user should be told when a `params.json` is written: what it can't say of the model.
  *
- * @param model The model.
- * @param form Whose form it has.
  * @param architecture The name of the model's published architecture, where it has one.
- * @returns The notes.
  */
 export function paramsNotes(model: ModelDescription, form: ParamsJsonForm, architecture?: string): string[] {
   const published = architecture === undefined ? undefined : findArchitecture(architecture, model.family);

@@ -1,8 +1,6 @@
 /**
  * The reference layout: `consolidated.NN.pth`, one for each shard, and `params.json`, which fairseq2's converter
  * nests under `model` and Meta has flat.
- *
- * @module
  */
 
 import { join } from "../../deps.ts";
@@ -24,7 +22,6 @@ const PARAMS = "params.json";
 /**
  * The shards' files in a directory, by rank.
  *
- * @param listing What lies in the directory.
  * @returns Their names; none if there are none.
  * @throws {FileError} If one of them is missing.
  */
@@ -38,9 +35,7 @@ export function findConsolidated({ path, files }: Listing): string[] {
  * Without a `params.json`, or with one that fits several published models which compute differently, the checkpoint
  * says no model: it has to be named.
  *
- * @param listing What lies in the directory.
  * @param names The names of the shards' files, by rank.
- * @returns The checkpoint.
  * @throws {FileError} If a file can't be read.
  * @throws {FormatError} If a file isn't what it must be.
  * @throws {MismatchError} If the weights aren't those of a LLaMA model, or not those that `params.json` speaks of.

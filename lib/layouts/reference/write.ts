@@ -1,7 +1,5 @@
 /**
  * The reference layout and Meta's own: `consolidated.NN.pth`, one for each shard, and `params.json`, in which they differ.
- *
- * @module
  */
 
 import type { CastType } from "../../bytes/view.ts";
@@ -39,8 +37,6 @@ interface ReferenceOptions {
 /**
  * The number of shards that a model has in the reference layout.
  *
- * @param checkpoint The checkpoint.
- * @param model The model.
  * @param wanted The number asked for; by default that of the checkpoint, where the family's layout has shards.
  * @throws {OptionError} If the family has but one.
  */
@@ -59,9 +55,7 @@ export function referenceShards({ shards }: Checkpoint, model: ModelDescription,
  * where the model has others, a note says so.
  *
  * @param checkpoint The checkpoint. Tensors are carried over as they are: strides, sharing and all.
- * @param model The model, as the weights are.
  * @param form Whose form `params.json` has.
- * @param options How to write them.
  * @throws {MismatchError} If `params.json` can't say the feed-forward width.
  * @throws {OptionError} If the model can't be split into that many shards, or its family has no such form.
  */

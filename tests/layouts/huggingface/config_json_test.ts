@@ -4,8 +4,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { configJson, generationConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
-import { parseConfigJson } from "../../../lib/layouts/huggingface/parse_config_json.ts";
+import { configJson, parseConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
+import { generationConfigJson } from "../../../lib/layouts/huggingface/generation_config.ts";
 import { llamaTokens } from "../../../lib/models/llama/tokens.ts";
 import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import { Random } from "../../copy/_random.ts";

@@ -8,7 +8,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
-import { parseConfigJson } from "../../../lib/layouts/huggingface/parse_config_json.ts";
+import { parseConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 const FIXTURES = join(import.meta.dirname!, "..", "..", "..", "fixtures", "huggingface");

@@ -4,8 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { configJson } from "../../../lib/layouts/huggingface/config_json.ts";
-import { parseConfigJson } from "../../../lib/layouts/huggingface/parse_config_json.ts";
+import { configJson, parseConfigJson } from "../../../lib/layouts/huggingface/config_json.ts";
 import { parseModelYaml } from "../../../lib/layouts/fairseq2/model_yaml.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
 import { assertError } from "../../convert/_assert_error.ts";
