@@ -19,6 +19,7 @@ import { parseArgs } from "../../lib/deps.ts";
 import { formatBytes } from "../../lib/cli/format.ts";
 import { withLoopMount } from "./loop_mount.ts";
 import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
+import { makeNative } from "./make_native.ts";
 import { findArchitecture } from "../../lib/models/model_cards.ts";
 import { fastest, type Measured, measureInTurn, median, peak, runOnce, type Subject } from "./measure.ts";
 
@@ -243,7 +244,27 @@ async function startUp(directory: string): Promise<void> {
   }], runs);
   report("405B in 8 shards (812 GB, sparse)", dry!);
   remove(`${directory}/405b`);
+  for (const [family, model, shards] of LARGEST) {
+    const input = `${directory}/${model}`;
+    const paths = makeNative({ family, model, shards, directory: input });
+    const size = formatBytes(paths.reduce((sum, path) => sum + Deno.statSync(path).size, 0));
+    const [planned] = await measureInTurn([{
+      name: "--dry-run",
+      command: ckpt("convert", "--dry-run", `${input}/step_1`, `${directory}/none`),
+    }], runs);
+    report(`${model} of ${family} in ${shards} shards (${size}, sparse)`, planned!);
+    remove(input);
+  }
 }
+
+/** The largest of the other families, in as many shards as divide their vocabularies. */
+const LARGEST = [
+  ["qwen", "qwen25_32b", 8],
+  ["qwen", "qwen3_32b", 8],
+  ["mistral", "7b", 8],
+  ["olmo", "olmo2_32b", 8],
+  ["olmo", "olmo3_32b", 2],
+] as const;
 
 /** Cloning, where the file system can. */
 async function cloning(directory: string): Promise<void> {
