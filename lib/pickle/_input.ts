@@ -132,11 +132,16 @@ export class PickleInput {
 
   /**
    * Takes a line that `parse` reads as a number. A final `L` is dropped where `suffix` says so, as in LONG. Where the
-   * number alone is refused, `isUseless` says whether what is to be done with it can't be done in any case.
+   * number alone is refused, `isUseless` says whether what is to be done with it can't be done in any case; where it is
+   * none to CPython's C unpickler, `isOthers` says whether it is one to another, and where a NUL ended it.
    */
   number<T>(
     parse: (text: string) => T | undefined,
-    { suffix = false, isUseless = () => false }: { suffix?: boolean; isUseless?: (value: T) => boolean } = {},
+    { suffix = false, isUseless = () => false, isOthers = () => false }: {
+      suffix?: boolean;
+      isUseless?: (value: T) => boolean;
+      isOthers?: (text: string, isCut: boolean) => boolean;
+    } = {},
   ): T {
     const start = this.#position;
     const end = this.#bytes.indexOf(NEWLINE, start);
@@ -154,7 +159,10 @@ export class PickleInput {
       );
     }
     const value = parse(decodeLatin1(text));
-    if (value === undefined) throw this.#step.error("the line is not a number", "malformed");
+    if (value === undefined) {
+      const others = isOthers(decodeLatin1(text), nul >= 0 && end >= 0);
+      throw this.#step.error("the line is not a number", others ? "refused" : "malformed");
+    }
     // For CPython's C unpickler the number ends there; for its Python one it is none.
     if (nul >= 0) {
       throw this.#step.error("the line is not a number", isUseless(value) ? "malformed" : "refused");

@@ -3,7 +3,7 @@ import { PickleInput } from "./_input.ts";
 import { decodeInteger } from "./_integer.ts";
 import type { PickleLimits } from "./limits.ts";
 import { PickleMemo } from "./_memo.ts";
-import { parseDecimal, parseFloatText, parseInt0, parseLong } from "./_number_text.ts";
+import { isPythonFloat, parseDecimal, parseFloatText, parseInt0, parseLong } from "./_number_text.ts";
 import { type GlobalListener, PickleObjects } from "./_objects.ts";
 import { OPCODES as OP } from "./opcodes.ts";
 import { PickleStack } from "./_stack.ts";
@@ -12,6 +12,10 @@ import { decodeLatin1, isAscii } from "./_utf8.ts";
 import { ByteArray, PersistentId, PickleFloat, type PickleValue } from "./value.ts";
 
 const HIGHEST_PROTOCOL = 5;
+
+/** To `strtol`, nothing before a NUL is 0. */
+const INT = { isOthers: (text: string, isCut: boolean) => isCut && text === "" };
+const FLOAT = { isOthers: isPythonFloat };
 
 /**
  * The machine that a pickle is a program for, after CPython 3.11 Modules/_pickle.c (the `load_*` functions):
@@ -87,13 +91,13 @@ export class PickleMachine {
       case OP.LONG4:
         return this.#integer(input.int32());
       case OP.INT:
-        return stack.push(input.number(parseInt0));
+        return stack.push(input.number(parseInt0, INT));
       case OP.LONG:
         return stack.push(input.number(parseLong, { suffix: true }));
       case OP.BINFLOAT:
         return stack.push(new PickleFloat(input.float64()));
       case OP.FLOAT:
-        return stack.push(new PickleFloat(input.number(parseFloatText)));
+        return stack.push(new PickleFloat(input.number(parseFloatText, FLOAT)));
 
       case OP.SHORT_BINUNICODE:
         return stack.push(input.utf8(input.uint8()));

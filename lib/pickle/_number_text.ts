@@ -65,6 +65,12 @@ export function parseFloatText(line: string): number | undefined {
   return match[1] === "-" ? -Infinity : Infinity;
 }
 
+/** Whether Python's `float(text)`, which pickle.py uses, reads the line of FLOAT: with spaces, underscores, any size. */
+export function isPythonFloat(line: string): boolean {
+  const text = line.trim().replaceAll(/(?<=[0-9])_(?=[0-9])/g, "");
+  return PYTHON_FLOAT.test(text) || PYTHON_SPECIAL_FLOAT.test(text);
+}
+
 function signed(sign: string, magnitude: bigint): bigint {
   return sign === "-" ? -magnitude : magnitude;
 }

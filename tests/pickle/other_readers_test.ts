@@ -83,10 +83,11 @@ Deno.test("PickleError.problem says whether other readers could go on", () => {
   assertProblem("malformed", "BINPUT", 0);
   assertProblem("malformed", "BINGET", 0);
   assertProblem("malformed", "GET", ascii("7\n"));
-  for (const line of ["Ix", "L1 2", "F1_0", "gx", "Sx", "S'\\x'", "V\\u"]) {
+  for (const line of ["Ix", "I", "I \0", "L1 2", "L\0", "F\0", "F1__0", "gx", "Sx", "S'\\x'", "V\\u"]) {
     assertProblem("malformed", ascii(`${line}\n`), "STOP");
   }
-  for (const line of ["I1\0", "L1L\0", "F1.\0"]) {
+  // The last four are numbers to pickle.py alone, and "I\0" is False to the C unpickler.
+  for (const line of ["I1\0", "L1L\0", "F1.\0", "I\0", "I\0x", "F1_0", "F 1", "F1e999", "F inf "]) {
     assertProblem("refused", ascii(`${line}\n`), "STOP");
   }
   for (const line of ["p\0\0{", "I\x02\0\0", "I\0", "Lx\0L"]) assertProblem("malformed", ascii(line), "STOP");
