@@ -74,13 +74,10 @@ export { type HttpOptions, openHttpSource } from "./lib/bytes/http_source.ts";
 export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";
 export type { Storage, Tensor } from "./lib/tensor/tensor.ts";
 export { readTensorBytes, readTensorValues, type TensorValues } from "./lib/tensor/read_values.ts";
-export {
-  openTorchFile,
-  type StoredStorage,
-  type StoredTensors,
-  type TorchFile,
-} from "./lib/torch/torch_file.ts";
-export type { Archive, ArchiveRecord } from "./lib/torch/archive.ts";
+export { openTorchFile, type StoredTensors, type TorchFile } from "./lib/torch/torch_file.ts";
+export type { StoredStorage } from "./lib/torch/stored_storage.ts";
+export type { Archive } from "./lib/torch/archive.ts";
+export type { ArchiveRecord } from "./lib/torch/torch_directory.ts";
 export type { TorchDialect } from "./lib/torch/save_state.ts";
 export { type ByteSource, FileSource } from "./lib/bytes/source.ts";
 

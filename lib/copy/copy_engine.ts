@@ -11,8 +11,8 @@ import { shareDescriptors } from "./descriptors.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { ChunkResult } from "./kernel.ts";
-import { startFiles } from "./start_files.ts";
-import { type FileLayout, isInPlace, type Literal, type OutputFile, type Plan } from "./plan.ts";
+import { type Destination, startFiles } from "./start_files.ts";
+import { type FileLayout, isInPlace, type Literal, type Plan } from "./plan.ts";
 import { FileSource, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
@@ -85,14 +85,6 @@ export interface CopyResult {
   readonly cloned: readonly string[];
   /** Tensors of which a cast made infinities, or with NaN in them, by name. */
   readonly losses: readonly CastLoss[];
-}
-
-/** A file of the plan, and where to build it. */
-export interface Destination {
-  /** The file. */
-  readonly file: OutputFile;
-  /** Where it is built. The directory must exist. */
-  readonly path: string;
 }
 
 /** What a finished file holds. */

@@ -7,9 +7,16 @@
 import { CancelledError, FileError } from "../error.ts";
 import type { StartedFile } from "./chunks.ts";
 import { canClone, cloneFile } from "./clone.ts";
-import type { Destination } from "./copy_engine.ts";
 import { messageOf } from "../bytes/file_system.ts";
-import type { Overlay } from "./plan.ts";
+import type { OutputFile, Overlay } from "./plan.ts";
+
+/** A file of the plan, and where to build it. */
+export interface Destination {
+  /** The file. */
+  readonly file: OutputFile;
+  /** Where it is built. The directory must exist. */
+  readonly path: string;
+}
 
 /** How many clones are under way at once: the kernel makes them while this thread lays out the next file. */
 const CLONES_AT_ONCE = 2;

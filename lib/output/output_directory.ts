@@ -7,13 +7,8 @@
 
 import { CancelledError, CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
 import { dirname, join, resolve } from "../deps.ts";
-import {
-  checkUnchanged,
-  copyFiles,
-  type CopyOptions,
-  type CopyResult,
-  type Destination,
-} from "../copy/copy_engine.ts";
+import { checkUnchanged, copyFiles, type CopyOptions, type CopyResult } from "../copy/copy_engine.ts";
+import type { Destination } from "../copy/start_files.ts";
 import {
   directories,
   isEmpty,

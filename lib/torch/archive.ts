@@ -12,21 +12,9 @@ import { KeyGuard } from "../key_guard.ts";
 import { LOCAL_HEADER_BYTES } from "./archive_layout.ts";
 import { MAX_TABLE_BYTES } from "./table_limits.ts";
 import { isTarHeader, TAR_HEADER_BYTES } from "./tar_header.ts";
-import { readTorchDirectory } from "./torch_directory.ts";
+import { type ArchiveRecord, readTorchDirectory } from "./torch_directory.ts";
 
 export { MAX_TABLE_BYTES };
-
-/** A record of an archive. */
-export interface ArchiveRecord {
-  /** The name below the archive's folder, such as `"data/0"`. */
-  readonly name: string;
-  /** Where the local header starts, in bytes from the start of the file. */
-  readonly headerOffset: number;
-  /** The length of the data in bytes. */
-  readonly size: number;
-  /** The CRC-32 of the data, as the archive's directory states it. */
-  readonly crc: number;
-}
 
 /** An archive's table of contents. */
 export interface Archive {

@@ -8,7 +8,8 @@
  */
 
 import { FormatError } from "../error.ts";
-import type { Archive, ArchiveRecord } from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { ArchiveRecord } from "./torch_directory.ts";
 import {
   centralDirectory,
   dataDescriptor,

@@ -19,7 +19,7 @@ import { storageReferences } from "./storage_references.ts";
 import { itemBytesOfStorage } from "./storage_type.ts";
 import { MAX_TABLE_BYTES, tableLimits } from "./table_limits.ts";
 import { isTarHeader, TAR_HEADER_BYTES } from "./tar_header.ts";
-import type { StoredStorage } from "./torch_file.ts";
+import type { StoredStorage } from "./stored_storage.ts";
 
 /** The number that a file begins with (`torch/serialization.py` `MAGIC_NUMBER`). */
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;

@@ -11,7 +11,7 @@ import { Global, PersistentId, type PickleValue, Reduction, Tuple } from "../pic
 import { type DType, dtypes } from "../tensor/dtype.ts";
 import { spannedItems, type Tensor } from "../tensor/tensor.ts";
 import { dtypeOfStorageClass } from "./storage_type.ts";
-import type { StoredStorage } from "./torch_file.ts";
+import type { StoredStorage } from "./stored_storage.ts";
 
 /** The most dimensions of a tensor (torch: `at::kDimVectorStaticSize` is smaller, but 64 is its hard limit). */
 const MAX_DIMENSIONS = 64;

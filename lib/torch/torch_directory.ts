@@ -9,9 +9,20 @@
  */
 
 import type { ByteSource } from "../bytes/source.ts";
-import type { ArchiveRecord } from "./archive.ts";
 import { centralDirectory, END_BYTES, type PlacedRecord } from "./archive_layout.ts";
 import { maxDirectoryBytes } from "./table_limits.ts";
+
+/** A record of an archive. */
+export interface ArchiveRecord {
+  /** The name below the archive's folder, such as `"data/0"`. */
+  readonly name: string;
+  /** Where the local header starts, in bytes from the start of the file. */
+  readonly headerOffset: number;
+  /** The length of the data in bytes. */
+  readonly size: number;
+  /** The CRC-32 of the data, as the archive's directory states it. */
+  readonly crc: number;
+}
 
 /** A name of folders and a file that is nothing but that: no `..`, no drive, no separator of Windows'. */
 // deno-lint-ignore no-control-regex -- Control characters.

@@ -11,26 +11,16 @@ import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
 import { type PickleValue, readPickle } from "../pickle/mod.ts";
 import type { Storage, Tensor } from "../tensor/tensor.ts";
-import { type Archive, type ArchiveRecord, openArchive, readRecord } from "./archive.ts";
+import { type Archive, openArchive, readRecord } from "./archive.ts";
 import { type GlobalListener, readingPickle, refuseGlobals } from "./checkpoint_pickle.ts";
 import { isLegacyFile, legacyArchive, locateLegacyStorages, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
+import type { StoredStorage } from "./stored_storage.ts";
 import { tableLimits } from "./table_limits.ts";
+import type { ArchiveRecord } from "./torch_directory.ts";
 
 /** After how many storages memory is looked at. */
 const TRIM_STORAGES = 1024;
-
-/** A storage record of a file. */
-export interface StoredStorage {
-  /** The key: the record is `data/<key>`. */
-  readonly key: string;
-  /** Where the record's local header starts, or in a legacy file the number of items, in bytes. */
-  readonly headerAt: number;
-  /** The length of the storage in bytes. */
-  readonly size: number;
-  /** The storage. */
-  readonly storage: Storage;
-}
 
 /** A torch file's archive, and the storages in it. */
 export interface StoredTensors {

@@ -13,7 +13,8 @@ import type { Archive } from "./archive.ts";
 import type { GlobalListener } from "./checkpoint_pickle.ts";
 import { isLegacyFile, legacyArchive, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
-import { readTorchTable, STORAGE_FOLDER, storageRecords, type StoredStorage } from "./torch_file.ts";
+import type { StoredStorage } from "./stored_storage.ts";
+import { readTorchTable, STORAGE_FOLDER, storageRecords } from "./torch_file.ts";
 
 /** A tensor, without the place of its bytes. */
 export interface TensorOutline extends Pick<Tensor, "dtype" | "shape" | "stride" | "storageOffset"> {

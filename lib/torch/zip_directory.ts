@@ -11,7 +11,7 @@ import { messageOf } from "../bytes/file_system.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { loadZip, type ZipEntry } from "../deps.ts";
 import { CheckpointError, FormatError } from "../error.ts";
-import type { ArchiveRecord } from "./archive.ts";
+import type { ArchiveRecord } from "./torch_directory.ts";
 
 /**
  * The most records of an archive that isn't just as torch writes it. A 405B model has 1,138 tensors. zip.js takes

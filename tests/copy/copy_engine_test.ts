@@ -1,10 +1,5 @@
 import { assertEquals } from "@std/assert";
-import {
-  copyFiles,
-  type CopyOptions,
-  type CopyProgress,
-  type Destination,
-} from "../../lib/copy/copy_engine.ts";
+import { copyFiles, type CopyOptions, type CopyProgress } from "../../lib/copy/copy_engine.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
 import type { Copy, OutputFile, Overlay, Plan } from "../../lib/copy/plan.ts";
 import { bytes, cast, concatRows, reorderRows, sliceColumns, strided } from "../../lib/bytes/view.ts";
@@ -12,6 +7,7 @@ import { CancelledError, FileError, FormatError } from "../../lib/error.ts";
 import { assertFailsAsync } from "./_assert.ts";
 import { canMount, LoopMount } from "./_mount.ts";
 import { tameBytes, ViewGenerator } from "./_naive.ts";
+import type { Destination } from "../../lib/copy/start_files.ts";
 import { outputFile, planOf, textFile } from "./_plan.ts";
 import { Random } from "./_random.ts";
 import { TempDirectory } from "./_temp.ts";

@@ -11,7 +11,7 @@ import {
 } from "../../lib/pickle/mod.ts";
 import type { Tensor } from "../../lib/tensor/tensor.ts";
 import { TensorRebuilder } from "../../lib/torch/rebuild_tensor.ts";
-import type { StoredStorage } from "../../lib/torch/torch_file.ts";
+import type { StoredStorage } from "../../lib/torch/stored_storage.ts";
 import { assertFails, assertFailsAsync } from "../copy/_assert.ts";
 import { fixturePath, stateOf, versions, withTorchFile } from "./_fixtures.ts";
 
