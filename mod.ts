@@ -84,13 +84,13 @@ export { type ByteSource, FileSource } from "./lib/bytes/source.ts";
 export type { CastLoss, CopyOptions, CopyProgress, CopyResult } from "./lib/copy/copy_engine.ts";
 export type { Task, WriteOptions, WriteResult } from "./lib/output/output_directory.ts";
 export type {
+  ChecksumDigest,
   Copy,
   FileLayout,
   KnownCrc,
   Literal,
   OutputFile,
   Overlay,
-  OverlayOffer,
   Plan,
   PlannedTensor,
 } from "./lib/copy/plan.ts";

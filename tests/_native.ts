@@ -2,6 +2,7 @@
  * Checkpoints as fairseq2 0.5 to 0.8 lays them out, cut out of a whole state dict in every way that there is.
  */
 
+import { completeLiterals } from "../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import { bytes, type View } from "../lib/bytes/view.ts";
 import { dirname, join } from "../lib/deps.ts";
@@ -53,7 +54,7 @@ export function saveState(path: string, state: State): void {
     file.set(contents.get(view)!, at);
     return crc32(contents.get(view)!);
   });
-  for (const { at, bytes } of layout.literals(crcs)) file.set(bytes, at);
+  for (const { at, bytes } of completeLiterals(layout, crcs)) file.set(bytes, at);
   Deno.mkdirSync(dirname(path), { recursive: true });
   Deno.writeFileSync(path, file);
 }

@@ -3,6 +3,7 @@
  * exchanged for another unseen.
  */
 
+import { completeLiterals } from "../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import { bytes } from "../lib/bytes/view.ts";
 import { join } from "../lib/deps.ts";
@@ -61,7 +62,7 @@ export function makeShards(directory: string, { shards, bytes: total }: ShardOpt
       write(at, weights);
       return crc32(weights);
     });
-    for (const { at, bytes } of layout.literals(crcs)) write(at, bytes);
+    for (const { at, bytes } of completeLiterals(layout, crcs)) write(at, bytes);
   }
   Deno.writeTextFileSync(join(directory, "model.yaml"), modelYaml(vocabSize, shards));
   return step;

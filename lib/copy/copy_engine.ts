@@ -10,6 +10,7 @@ import { combineCrc32, crc32 } from "./crc32.ts";
 import { shareDescriptors } from "./descriptors.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
+import { completeLiterals } from "./literals.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { type Destination, startFiles } from "./start_files.ts";
 import { type FileLayout, isInPlace, type Literal, type Plan } from "./plan.ts";
@@ -180,7 +181,7 @@ export async function copyFiles(
         const source = sources.get(path);
         if (source !== undefined) checkUnchanged(source);
       }
-      const literals = layout.literals(crcs);
+      const literals = completeLiterals(layout, crcs);
       writeLiterals(target.path, literals, sync);
       if (verify) await verifyFile(file, crcs, literals, runners);
       const crc = wholeCrc(target.path, layout, crcs);

@@ -7,6 +7,7 @@
 import type { SourceFile } from "../bytes/source.ts";
 import { createHash } from "node:crypto";
 import type { View } from "../bytes/view.ts";
+import { completeLiterals } from "./literals.ts";
 
 /** Bytes that the plan itself holds. */
 export interface Literal {
@@ -26,6 +27,20 @@ export interface Copy {
   readonly view: View;
   /** Their CRC-32, where it is known before they are read. */
   readonly crc?: number;
+  /** Where in the output file's literals their CRC-32 goes, as four bytes, the lowest first. */
+  readonly crcPlaces?: readonly number[];
+}
+
+/** A text of a literal that tells of checksums: torch's `.data/serialization_id`, which nothing reads. */
+export interface ChecksumDigest {
+  /** Where it goes, in bytes from the start of the output file. */
+  readonly at: number;
+  /** What it begins with; 20 digits of a hash over the CRC-32s follow. */
+  readonly prefix: string;
+  /** The CRC-32s, in order; `null` where that of the next copy goes that has any bytes. */
+  readonly crcs: readonly (number | null)[];
+  /** Where its own CRC-32 goes. */
+  readonly crcPlaces: readonly number[];
 }
 
 /** One way to make an output file. */
@@ -34,12 +49,10 @@ export interface FileLayout {
   readonly size: number;
   /** What is gathered from source files. */
   readonly copies: readonly Copy[];
-  /**
-   * Everything else. It may depend on checksums of what was copied, but neither its places nor its lengths do.
-   *
-   * @param crcs The CRC-32 of each copy, in the order of `copies`.
-   */
-  literals(crcs: readonly number[]): readonly Literal[];
+  /** Everything else. What tells of checksums is left zero, until {@linkcode completeLiterals} fills it in. */
+  readonly literals: readonly Literal[];
+  /** What tells of all checksums, where there is such a thing. */
+  readonly digest?: ChecksumDigest;
 }
 
 /** An output file that is laid over one of its sources. */
@@ -49,14 +62,6 @@ export interface Overlay extends FileLayout {
    * place is there already and need not be moved.
    */
   readonly base: string;
-}
-
-/** An overlay that can be asked for: it is made only where the file system can share blocks. */
-export interface OverlayOffer {
-  /** The source that it lies over. */
-  readonly base: string;
-  /** Makes the overlay; `undefined` where the file can't be laid over its source after all. */
-  make(): Overlay | undefined;
 }
 
 /** A tensor that an output file holds, for people. */
@@ -80,7 +85,7 @@ export interface OutputFile extends FileLayout {
   /** The tensors in it; none in a file of text. */
   readonly tensors: readonly PlannedTensor[];
   /** Another way to make it, which is better where the file system can share blocks between files. */
-  readonly overlay?: OverlayOffer;
+  readonly overlay?: Overlay;
 }
 
 /** A run of bytes of a source file whose CRC-32 is known, so that reading it can be checked. */
@@ -97,7 +102,7 @@ export interface KnownCrc {
   readonly crc: number;
 }
 
-/** What is to be written, and from what. */
+/** What is to be written, and from what: plain data, which can be cloned, sent and stored. */
 export interface Plan {
   /** The files to write. */
   readonly files: readonly OutputFile[];
@@ -132,7 +137,7 @@ export function fingerprint(plan: Plan): string {
   hash.update(JSON.stringify(plan.sources.map(({ realPath, size, contents }) => [realPath, size, contents])));
   for (const file of plan.files) {
     hash.update(`\n${JSON.stringify(file.name)}\n`);
-    // What lies over its source follows from that and the names of its tensors; its layout may never be needed.
+    // What lies over its source follows from that and the names of its tensors.
     if (file.overlay !== undefined) {
       hash.update(JSON.stringify([real(file.overlay.base), file.tensors]));
       continue;
@@ -144,7 +149,7 @@ export function fingerprint(plan: Plan): string {
         : JSON.stringify(view, (key, value) => key === "path" ? real(value) : value);
       hash.update(`${at} ${what}\n`);
     }
-    for (const { at, bytes } of file.literals(file.copies.map((copy) => copy.crc ?? 0))) {
+    for (const { at, bytes } of completeLiterals(file, file.copies.map((copy) => copy.crc ?? 0))) {
       hash.update(`${at} ${bytes.length}\n`);
       hash.update(bytes);
     }

@@ -41,10 +41,8 @@ export async function startFiles(
     for (const { file, path } of destinations) {
       await made.at(-CLONES_AT_ONCE);
       if (signal?.aborted) throw new CancelledError("Cancelled");
-      const offer = clone ? file.overlay : undefined;
-      const overlay = offer !== undefined && canClone(offer.base, directoryOf(path))
-        ? offer.make()
-        : undefined;
+      const isClone = clone && file.overlay !== undefined && canClone(file.overlay.base, directoryOf(path));
+      const overlay = isClone ? file.overlay : undefined;
       const making = makeFile(path, (overlay ?? file).size, overlay).then(() => ({ file, path, overlay }));
       making.catch(() => {}); // Its failure is met below, once its turn comes.
       made.push(making);

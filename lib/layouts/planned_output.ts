@@ -14,7 +14,7 @@ export interface PlannedOutput {
 /** A file with a text that the plan holds. */
 export function textFile(name: string, text: string): OutputFile {
   const bytes = new TextEncoder().encode(text);
-  return { name, size: bytes.length, tensors: [], copies: [], literals: () => [{ at: 0, bytes }] };
+  return { name, size: bytes.length, tensors: [], copies: [], literals: [{ at: 0, bytes }] };
 }
 
 /** A tensor for a dry run. */

@@ -10,6 +10,7 @@ import { lstat, readIfThere, removeFile, replaceFile } from "../bytes/file_syste
 import { bytes, type View, viewBytes } from "../bytes/view.ts";
 import { checksums } from "../copy/checksums.ts";
 import type { CopyOptions, Finished } from "../copy/copy_engine.ts";
+import { completeLiterals } from "../copy/literals.ts";
 import { type FileLayout, fingerprint, type OutputFile, type Plan, stampOf } from "../copy/plan.ts";
 import { FileError } from "../error.ts";
 
@@ -137,8 +138,7 @@ function otherCrc(found: number, expected: number): string {
 /** Which of the ways to make a file gives this size. */
 function layoutOfSize(file: OutputFile, size: number): FileLayout | undefined {
   if (size === file.size) return file;
-  const overlay = file.overlay?.make();
-  return size === overlay?.size ? overlay : undefined;
+  return size === file.overlay?.size ? file.overlay : undefined;
 }
 
 /** What has to be read to compare a file with its layout: what isn't known of the sources, and the file. */
@@ -174,7 +174,7 @@ export function looksComplete({ files }: Plan, directory: string): boolean {
 
 function holdsLiterals(path: string, layout: FileLayout, crcs: readonly number[]): boolean {
   using file = Deno.openSync(path);
-  return layout.literals(crcs).every(({ at, bytes }) => {
+  return completeLiterals(layout, crcs).every(({ at, bytes }) => {
     const found = new Uint8Array(bytes.length);
     file.seekSync(at, Deno.SeekMode.Start);
     for (let filled = 0; filled < found.length;) {

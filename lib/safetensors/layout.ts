@@ -78,7 +78,7 @@ export function layoutSafetensors(
       ...(crc !== undefined && isWholeStorage(tensor) ? { crc } : {}),
     });
   });
-  return { name, size: head.length + end, copies, literals: () => [{ at: 0, bytes: head }] };
+  return { name, size: head.length + end, copies, literals: [{ at: 0, bytes: head }] };
 }
 
 /** The header's length and the header itself. */

@@ -169,5 +169,5 @@ function outputFile(name: string, content: FileContent): OutputFile {
     literals.push({ at: size, bytes });
     size += bytes.length;
   }
-  return { name, size, tensors: [], copies: [], literals: () => literals };
+  return { name, size, tensors: [], copies: [], literals };
 }

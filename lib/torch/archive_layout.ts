@@ -16,7 +16,7 @@
  */
 
 import { crc32 } from "../copy/crc32.ts";
-import type { Copy, FileLayout, Literal } from "../copy/plan.ts";
+import type { ChecksumDigest, Copy, FileLayout, Literal } from "../copy/plan.ts";
 import { type View, viewBytes } from "../bytes/view.ts";
 
 /** A record to write: its data as bytes, or as bytes to gather from elsewhere. */
@@ -35,6 +35,9 @@ const ZIP64_FROM = 0xffffffff;
 export const LOCAL_HEADER_BYTES = 30;
 /** The zip64 end record, its locator, and the plain end record, in bytes. */
 export const END_BYTES: number = 56 + 20 + 22;
+/** Where the CRC-32 is in a descriptor and in an entry of the directory, in bytes. */
+const DESCRIPTOR_CRC_AT = 4;
+const ENTRY_CRC_AT = 16;
 const UTF8_NAMES = 0x0800;
 const HAS_DESCRIPTOR = 0x0008;
 /** The longest extra field of a local header, in bytes. */
@@ -103,6 +106,16 @@ function nameBytes(path: string): number {
   return /^[\x00-\x7f]*$/.test(path) ? path.length : encoder.encode(path).length;
 }
 
+/** Writes a name in UTF-8. There are thousands in a file, nearly all of them plain. */
+function writeName(view: DataView, at: number, path: string): void {
+  const length = nameBytes(path);
+  if (length === path.length) {
+    for (let i = 0; i < length; i++) view.setUint8(at + i, path.charCodeAt(i));
+  } else {
+    encoder.encodeInto(path, new Uint8Array(view.buffer, view.byteOffset + at, length));
+  }
+}
+
 /** What a record needs for being placed. */
 export interface RecordSize {
   /** The name below the archive's folder. */
@@ -153,44 +166,56 @@ export function recordEnd(record: PlacedRecord): number {
 
 /** A record's local header, with the padding up to its data. */
 export function localHeader(record: PlacedRecord): Uint8Array {
-  const { headerAt, dataAt } = record;
-  const path = encoder.encode(record.path);
-  const bytes = new Uint8Array(dataAt - headerAt);
-  const view = new DataView(bytes.buffer);
-  const extraBytes = bytes.length - LOCAL_HEADER_BYTES - path.length;
-  view.setUint32(0, 0x04034b50, true);
-  view.setUint16(6, flagsOf(record), true);
-  view.setUint16(26, path.length, true);
-  view.setUint16(28, extraBytes, true);
-  bytes.set(path, LOCAL_HEADER_BYTES);
-  writeZip64(view, LOCAL_HEADER_BYTES + path.length, record, 0);
-  const fieldAt = LOCAL_HEADER_BYTES + path.length + zip64Bytes(record);
-  view.setUint16(fieldAt, 0x4246, true); // "FB"
-  view.setUint16(fieldAt + 2, bytes.length - fieldAt - 4, true);
-  bytes.fill(0x5a, fieldAt + 4); // "Z"
+  const bytes = new Uint8Array(record.dataAt - record.headerAt);
+  writeLocalHeader(new DataView(bytes.buffer), 0, record);
   return bytes;
 }
 
 /** The data descriptor after a record's data. */
 export function dataDescriptor(record: PlacedRecord, crc: number): Uint8Array {
   const bytes = new Uint8Array(descriptorBytes(record));
-  if (bytes.length === 0) return bytes;
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0x08074b50, true);
-  view.setUint32(4, crc, true);
-  if (bytes.length === 24) {
-    view.setBigUint64(8, BigInt(record.size), true);
-    view.setBigUint64(16, BigInt(record.size), true);
-  } else {
-    view.setUint32(8, record.size, true);
-    view.setUint32(12, record.size, true);
-  }
+  writeDescriptor(new DataView(bytes.buffer), 0, record, crc);
   return bytes;
+}
+
+function writeLocalHeader(view: DataView, at: number, record: PlacedRecord): void {
+  const { headerAt, dataAt, path } = record;
+  const name = nameBytes(path);
+  view.setUint32(at, 0x04034b50, true);
+  view.setUint16(at + 6, flagsOf(record), true);
+  view.setUint16(at + 26, name, true);
+  view.setUint16(at + 28, dataAt - headerAt - LOCAL_HEADER_BYTES - name, true);
+  writeName(view, at + LOCAL_HEADER_BYTES, path);
+  writeZip64(view, at + LOCAL_HEADER_BYTES + name, record, 0);
+  const fieldAt = at + LOCAL_HEADER_BYTES + name + zip64Bytes(record);
+  const end = at + dataAt - headerAt;
+  view.setUint16(fieldAt, 0x4246, true); // "FB"
+  view.setUint16(fieldAt + 2, end - fieldAt - 4, true);
+  new Uint8Array(view.buffer).fill(0x5a, fieldAt + 4, end); // "Z"
+}
+
+function writeDescriptor(view: DataView, at: number, record: PlacedRecord, crc: number): void {
+  const { size } = record;
+  if (size === 0) return;
+  view.setUint32(at, 0x08074b50, true);
+  view.setUint32(at + DESCRIPTOR_CRC_AT, crc, true);
+  if (isZip64(record)) {
+    view.setBigUint64(at + 8, BigInt(size), true);
+    view.setBigUint64(at + 16, BigInt(size), true);
+  } else {
+    view.setUint32(at + 8, size, true);
+    view.setUint32(at + 12, size, true);
+  }
+}
+
+/** The length of a record's entry in the directory, in bytes. */
+function entryBytes(record: PlacedRecord): number {
+  return 46 + nameBytes(record.path) + zip64Bytes(record);
 }
 
 /** The length of the directory and the end records, in bytes. */
 export function directoryBytes(records: readonly PlacedRecord[]): number {
-  return records.reduce((sum, record) => sum + 46 + nameBytes(record.path) + zip64Bytes(record), END_BYTES);
+  return records.reduce((sum, record) => sum + entryBytes(record), END_BYTES);
 }
 
 /**
@@ -209,20 +234,20 @@ export function centralDirectory(
   const view = new DataView(bytes.buffer);
   let p = 0;
   records.forEach((record, i) => {
-    const path = encoder.encode(record.path);
+    const name = nameBytes(record.path);
     const zip64 = zip64Bytes(record);
     const size = Math.min(record.size, ZIP64_FROM);
     view.setUint32(p, 0x02014b50, true);
     view.setUint16(p + 8, flagsOf(record), true);
-    view.setUint32(p + 16, crcs[i]!, true);
+    view.setUint32(p + ENTRY_CRC_AT, crcs[i]!, true);
     view.setUint32(p + 20, size, true);
     view.setUint32(p + 24, size, true);
-    view.setUint16(p + 28, path.length, true);
+    view.setUint16(p + 28, name, true);
     view.setUint16(p + 30, zip64, true);
     view.setUint32(p + 42, Math.min(record.headerAt, ZIP64_FROM), true);
-    bytes.set(path, p + 46);
-    writeZip64(view, p + 46 + path.length, record, record.size);
-    p += 46 + path.length + zip64;
+    writeName(view, p + 46, record.path);
+    writeZip64(view, p + 46 + name, record, record.size);
+    p += 46 + name + zip64;
   });
   const length = p;
   const count = records.length;
@@ -247,23 +272,6 @@ export function centralDirectory(
   return bytes;
 }
 
-/**
- * The data of `.data/serialization_id`: 20 digits for the records' names and 20 for their checksums.
- *
- * The second half is torch's own (`combined_uncomp_crc32_`: boost's hash_combine over the CRC-32s in order).
- * The first depends on the iteration order of a C++ hash set, so it is taken from a file with the same records,
- * or left zero. Nothing reads it.
- *
- * @param nameDigits 20 digits that stand for the names.
- * @param crcs The CRC-32s of the records before this one; those without data don't count.
- */
-export function serializationId(nameDigits: string, crcs: readonly number[]): Uint8Array {
-  const mask = (1n << 64n) - 1n;
-  let hash = 0n;
-  for (const crc of crcs) hash = (hash ^ (BigInt(crc) + 0x9e3779b9n + (hash << 6n) + (hash >> 2n))) & mask;
-  return new TextEncoder().encode(nameDigits.padStart(20, "0") + hash.toString().padStart(20, "0"));
-}
-
 /** How an archive is to be laid out. */
 export interface ArchiveOptions {
   /** The archive's folder: the file's name without its last extension. */
@@ -274,7 +282,7 @@ export interface ArchiveOptions {
   readonly nameDigits?: string;
 }
 
-/** A name for a `.data/serialization_id` record, whose data is made once the checksums are known. */
+/** The `.data/serialization_id` record, whose data is made once the checksums are known. */
 export function serializationIdRecord(): NewRecord {
   return { name: SERIALIZATION_ID, bytes: new Uint8Array(SERIALIZATION_ID_BYTES) };
 }
@@ -284,31 +292,91 @@ export function newRecordBytes(record: NewRecord): number {
   return "bytes" in record ? record.bytes.length : viewBytes(record.view);
 }
 
+/** How much of a record's bytes is merged with what lies around it, in bytes: all, or nothing of many. */
+function mergedBytes({ length }: Uint8Array): number {
+  return length < 4096 ? length : 0;
+}
+
 /**
- * The CRC-32s of all records, once those of the copied ones are known, and the data of those that aren't
- * copied.
+ * The layout of a file of records that have their places.
+ *
+ * The serialization id is 20 digits for the records' names and 20 for the CRC-32s of those before it that have data. The
+ * first depend on the iteration order of a C++ hash set, so they are taken from a file with the same records, or zero.
+ *
+ * @param records The records, in the order in which they lie.
+ * @param placed Their places.
+ * @param nameDigits The first 20 digits of `.data/serialization_id`.
+ * @param isThere Whether a record's header and its descriptor are in the file already; they aren't by default.
  */
-export function completeRecords(
+export function layoutRecords(
   records: readonly NewRecord[],
-  copied: readonly number[],
+  placed: readonly PlacedRecord[],
   nameDigits: string,
-): { readonly crcs: number[]; readonly data: (Uint8Array | undefined)[] } {
-  const crcs: number[] = [];
-  const data: (Uint8Array | undefined)[] = [];
-  let next = 0;
-  for (const record of records) {
+  isThere: (index: number) => { readonly header: boolean; readonly descriptor: boolean } = () => ({
+    header: false,
+    descriptor: false,
+  }),
+): FileLayout {
+  const directoryAt = placed.length === 0 ? 0 : recordEnd(placed.at(-1)!);
+  const directoryEnd = directoryAt + directoryBytes(placed);
+  const copies: Copy[] = [];
+  // All literals lie in one buffer, since there are thousands of them; but for the pickle, which files may share.
+  const literals: Literal[] = [];
+  const buffer = new Uint8Array(
+    records.reduce((sum, record, i) => {
+      const { headerAt, dataAt } = placed[i]!;
+      const { header, descriptor } = isThere(i);
+      return sum + (header ? 0 : dataAt - headerAt) + ("bytes" in record ? mergedBytes(record.bytes) : 0) +
+        (descriptor ? 0 : descriptorBytes(placed[i]!));
+    }, directoryEnd - directoryAt),
+  );
+  const view = new DataView(buffer.buffer);
+  let [runAt, runStart, end] = [0, 0, 0];
+  const flush = (at: number) => {
+    if (end > runStart) literals.push({ at: runAt, bytes: buffer.subarray(runStart, end) });
+    [runAt, runStart] = [at, end];
+  };
+  /** Where in the buffer what goes to a place in the file is. */
+  const room = (at: number, length: number): number => {
+    if (at !== runAt + end - runStart) flush(at);
+    end += length;
+    return end - length;
+  };
+  const crcs: (number | null)[] = [];
+  const known: number[] = []; // Of a copy 0, until it is filled in.
+  let digest: ChecksumDigest | undefined;
+  let entryAt = directoryAt;
+  records.forEach((record, i) => {
+    const place = placed[i]!;
+    const { size, headerAt, dataAt } = place;
+    const { header, descriptor } = isThere(i);
+    const crcPlaces = [entryAt + ENTRY_CRC_AT];
+    entryAt += entryBytes(place);
+    if (!descriptor && size > 0) crcPlaces.push(dataAt + size + DESCRIPTOR_CRC_AT);
+    if (!header) writeLocalHeader(view, room(headerAt, dataAt - headerAt), place);
+    let crc = 0;
     if ("bytes" in record) {
-      const bytes = record.name === SERIALIZATION_ID
-        ? serializationId(nameDigits, crcs.filter((_, i) => newRecordBytes(records[i]!) > 0))
-        : record.bytes;
-      crcs.push(crc32(bytes));
-      data.push(bytes);
+      if (mergedBytes(record.bytes) > 0) {
+        buffer.set(record.bytes, room(dataAt, size));
+      } else if (size > 0) {
+        flush(dataAt + size);
+        literals.push({ at: dataAt, bytes: record.bytes });
+      }
+      crc = crc32(record.bytes);
+      if (record.name === SERIALIZATION_ID) {
+        digest = { at: dataAt, prefix: nameDigits.padStart(20, "0"), crcs: [...crcs], crcPlaces };
+      }
     } else {
-      crcs.push(copied[next++]!);
-      data.push(undefined);
+      const { name, view, crc } = record;
+      copies.push({ label: name, at: dataAt, view, ...(crc === undefined ? {} : { crc }), crcPlaces });
     }
-  }
-  return { crcs, data };
+    if (!descriptor) writeDescriptor(view, room(dataAt + size, descriptorBytes(place)), place, crc);
+    known.push(crc);
+    if (size > 0) crcs.push("bytes" in record ? crc : null);
+  });
+  buffer.set(centralDirectory(placed, known, directoryAt), room(directoryAt, directoryEnd - directoryAt));
+  flush(0);
+  return { size: directoryEnd, copies, literals, ...(digest === undefined ? {} : { digest }) };
 }
 
 /**
@@ -321,51 +389,5 @@ export function completeRecords(
 export function layoutArchive(records: readonly NewRecord[], options: ArchiveOptions): FileLayout {
   const { stem, alignment = 64, nameDigits = "" } = options;
   const sizes = records.map((record) => ({ name: record.name, size: newRecordBytes(record) }));
-  const placed = placeRecords(stem, sizes, alignment)!;
-  const directoryAt = placed.length === 0 ? 0 : recordEnd(placed.at(-1)!);
-  const copies: Copy[] = [];
-  records.forEach((record, i) => {
-    if ("bytes" in record) return;
-    const { name, view, crc } = record;
-    copies.push({ label: name, at: placed[i]!.dataAt, view, ...(crc === undefined ? {} : { crc }) });
-  });
-  return {
-    size: directoryAt + directoryBytes(placed),
-    copies,
-    literals(copied) {
-      const { crcs, data } = completeRecords(records, copied, nameDigits);
-      const literals: Literal[] = [];
-      placed.forEach((record, i) => {
-        literals.push({ at: record.headerAt, bytes: localHeader(record) });
-        if (data[i] !== undefined) literals.push({ at: record.dataAt, bytes: data[i] });
-        literals.push({ at: record.dataAt + record.size, bytes: dataDescriptor(record, crcs[i]!) });
-      });
-      literals.push({ at: directoryAt, bytes: centralDirectory(placed, crcs, directoryAt) });
-      return mergeLiterals(literals);
-    },
-  };
-}
-
-/** Joins literals that follow one another, so that they are written together. */
-export function mergeLiterals(literals: readonly Literal[]): Literal[] {
-  const merged: Literal[] = [];
-  let group: Literal[] = [];
-  let end = -1;
-  const flush = () => {
-    const first = group[0];
-    if (first === undefined) return;
-    const bytes = new Uint8Array(end - first.at);
-    for (const literal of group) bytes.set(literal.bytes, literal.at - first.at);
-    merged.push({ at: first.at, bytes });
-  };
-  for (const literal of literals) {
-    if (literal.at !== end) {
-      flush();
-      group = [];
-    }
-    group.push(literal);
-    end = literal.at + literal.bytes.length;
-  }
-  flush();
-  return merged;
+  return layoutRecords(records, placeRecords(stem, sizes, alignment)!, nameDigits);
 }

@@ -5,17 +5,12 @@
  * @module
  */
 
-import type { Copy, Literal, Overlay } from "../copy/plan.ts";
+import type { Overlay } from "../copy/plan.ts";
 import type { Storage } from "../tensor/tensor.ts";
 import type { StoredTensors } from "./torch_file.ts";
 import {
-  centralDirectory,
-  completeRecords,
-  dataDescriptor,
   descriptorBytes,
-  directoryBytes,
-  localHeader,
-  mergeLiterals,
+  layoutRecords,
   type NewRecord,
   newRecordBytes,
   type PlacedRecord,
@@ -75,33 +70,13 @@ export function overlayArchive(
   const tailAt = recordEnd(inPlace.at(-1)!);
   const tail = placeRecords(stem, sizes.slice(end), alignment, tailAt)!;
   const placed = [...head, ...inPlace.slice(1), ...tail];
-  const directoryAt = tail.length === 0 ? tailAt : recordEnd(tail.at(-1)!);
-
-  return {
-    base: file.archive.source.path,
-    size: directoryAt + directoryBytes(placed),
-    copies: kept.map((record, i): Copy => ({
-      label: record.name,
-      at: inPlace[i]!.dataAt,
-      view: storages[i]!.storage.view,
-      crc: storages[i]!.storage.crc!,
-    })),
-    literals(copied) {
-      const { crcs, data } = completeRecords(records, copied, nameDigits);
-      const literals: Literal[] = [];
-      placed.forEach((record, i) => {
-        if (i <= first || i >= end) literals.push({ at: record.headerAt, bytes: localHeader(record) });
-        if (data[i] !== undefined) literals.push({ at: record.dataAt, bytes: data[i] });
-        // The descriptors between storages are there. That of the last one may not be: nothing has shown that the
-        // file's writer left room for one after it.
-        if (i < first || i >= end - 1) {
-          literals.push({ at: record.dataAt + record.size, bytes: dataDescriptor(record, crcs[i]!) });
-        }
-      });
-      literals.push({ at: directoryAt, bytes: centralDirectory(placed, crcs, directoryAt) });
-      return mergeLiterals(literals);
-    },
-  };
+  // The descriptors between storages are there. That of the last one may not be: nothing has shown that the file's
+  // writer left room for one after it.
+  const layout = layoutRecords(records, placed, nameDigits, (i) => ({
+    header: i > first && i < end,
+    descriptor: i >= first && i < end - 1,
+  }));
+  return { base: file.archive.source.path, ...layout };
 }
 
 function isUnmoved(record: NewRecord, { key, storage }: { key: string; storage: Storage }): boolean {

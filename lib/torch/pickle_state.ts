@@ -40,6 +40,8 @@ export interface LastPickle {
   facts?: readonly Fact[];
   /** What was around the dict. */
   wrap?: Wrapper | undefined;
+  /** Likewise of files that are laid over their sources, where the storages have other keys there. */
+  overlay?: LastPickle;
 }
 
 type Fact = string | number | boolean;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FileLayout, OutputFile, Overlay, PlannedTensor } from "../copy/plan.ts";
+import type { OutputFile, Overlay, PlannedTensor } from "../copy/plan.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { layoutArchive, type NewRecord, serializationIdRecord } from "./archive_layout.ts";
 import { overlayArchive } from "./archive_overlay.ts";
@@ -15,6 +15,7 @@ import {
   type StateDict,
   type Wrapper,
 } from "./pickle_state.ts";
+import type { Storage } from "../tensor/tensor.ts";
 import type { StoredTensors } from "./torch_file.ts";
 
 /** Which records a file has beside its pickle and storages; this differs between versions of torch. */
@@ -89,63 +90,47 @@ export interface SaveOptions {
 /**
  * Lays out a dict of tensors as the file that `torch.save` would write.
  *
- * The layout is computed when it is first looked at: where the file is laid over its source, it never is.
- *
  * @param name The name of the file; without its last extension it names the archive's folder, as in torch.
  * @param state The tensors by name. Those that share a storage still do.
  * @param options How to save it.
  * @returns The file.
  */
 export function layoutState(name: string, state: StateDict, options: SaveOptions): OutputFile {
-  const { base, tensors = [] } = options;
-  const layout = once(() => freshLayout(name, state, options));
-  const overlay = base === undefined ? undefined : {
-    base: base.archive.source.path,
-    make: once(() => overlayState(state, base, options)),
-  };
-  return {
-    name,
-    tensors,
-    get size() {
-      return layout().size;
-    },
-    get copies() {
-      return layout().copies;
-    },
-    literals: (crcs) => layout().literals(crcs),
-    ...(overlay === undefined ? {} : { overlay }),
-  };
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
-}
-
-function freshLayout(name: string, state: StateDict, { dialect, wrap, last }: SaveOptions): FileLayout {
+  const { base, dialect, wrap, last, tensors = [] } = options;
   trimMemory(); // A plan has a layout for each shard, and leaves much behind in making it.
   const pickled = pickleState(state, (_storage, index) => String(index), wrap, last);
   const order = [...pickled.storages.keys()];
   if (!dialect.numericOrder) order.sort();
-  return layoutArchive(archiveRecords(pickled, order, dialect), {
+  const layout = layoutArchive(archiveRecords(pickled, order, dialect), {
     stem: dialect.stem ?? stemOf(name),
     alignment: dialect.alignment,
     nameDigits: dialect.nameDigits?.storages === order.length ? dialect.nameDigits.digits : "",
   });
+  const overlay = base === undefined ? undefined : overlayState(state, base, pickled, options);
+  return { name, tensors, ...layout, ...(overlay === undefined ? {} : { overlay }) };
 }
 
-/** The state laid over its source: the storages keep the keys that they have there. */
+/**
+ * The state laid over its source: the storages keep the keys that they have there. Mostly these are the ones that they
+ * get anew, so that the pickle is the same.
+ */
 function overlayState(
   state: StateDict,
   base: StoredTensors,
-  { dialect, wrap, last }: SaveOptions,
+  fresh: PickledState,
+  { dialect, wrap, last = {} }: SaveOptions,
 ): Overlay | undefined {
-  const keys = new Map([...base.storages.values()].map(({ storage, key }) => [storage, key]));
-  if (![...state.values()].every(({ storage }) => keys.has(storage))) return undefined;
-  const pickled = pickleState(state, (storage) => keys.get(storage)!, wrap, last);
-  if (pickled.storages.size !== base.storages.size) return undefined;
-  const records = archiveRecords(pickled, [...base.storages.keys()], dialect);
-  return overlayArchive(base, records, dialect.alignment, dialect.nameDigits?.digits ?? "");
+  const { storages } = fresh;
+  if (storages.size !== base.storages.size) return undefined;
+  const keys = new Map<Storage, string>();
+  for (const { storage, key } of base.storages.values()) keys.set(storage, key);
+  for (const storage of storages.values()) if (!keys.has(storage)) return undefined;
+  const hasItsKeys = [...storages].every(([key, storage]) => keys.get(storage) === key);
+  const pickled = hasItsKeys
+    ? fresh
+    : pickleState(state, (storage) => keys.get(storage)!, wrap, last.overlay ??= {});
+  const inOrder = archiveRecords(pickled, [...base.storages.keys()], dialect);
+  return overlayArchive(base, inOrder, dialect.alignment, dialect.nameDigits?.digits ?? "");
 }
 
 /** The folder that torch would name an archive's records after: the file's name without its last extension. */

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import { combineCrc32 } from "../../lib/copy/crc32.ts";
 import type { Literal } from "../../lib/copy/plan.ts";
@@ -139,7 +140,7 @@ export function makeCheckpoint(options: MakeOptions): string[] {
       file.seekSync(at, Deno.SeekMode.Start);
       for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
     };
-    for (const literal of layout.literals(layout.copies.map((copy) => copy.crc!))) write(literal);
+    for (const literal of completeLiterals(layout, layout.copies.map((copy) => copy.crc!))) write(literal);
     if (block !== undefined) {
       for (const { at, view } of layout.copies) {
         for (let done = 0; done < view.rows; done += block.length) {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import { bytes } from "../../lib/bytes/view.ts";
 import { combineCrc32 } from "../../lib/copy/crc32.ts";
@@ -102,7 +103,7 @@ export function makeNative(options: NativeOptions): string[] {
       file.seekSync(at, Deno.SeekMode.Start);
       for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
     };
-    for (const literal of layout.literals(layout.copies.map((copy) => copy.crc!))) write(literal);
+    for (const literal of completeLiterals(layout, layout.copies.map((copy) => copy.crc!))) write(literal);
     // The projection's storage is the last one where it has one of its own; its copy is known by its CRC-32.
     const mark = tied
       ? undefined

@@ -37,7 +37,7 @@ export function describedCheckpoint(model: ModelDescription, modelYaml?: string)
 export function plannedText(files: readonly OutputFile[], name: string): string {
   const { size, literals } = files.find((file) => file.name === name)!;
   const content = new Uint8Array(size);
-  for (const { at, bytes } of literals([])) content.set(bytes, at);
+  for (const { at, bytes } of literals) content.set(bytes, at);
   return new TextDecoder().decode(content);
 }
 

@@ -2,6 +2,7 @@
  * Checkpoints in all layouts, for tests: the real ones, opened and converted.
  */
 
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import { dirname, join } from "../../lib/deps.ts";
 import type { OutputFile } from "../../lib/copy/plan.ts";
@@ -84,14 +85,15 @@ export async function openReferenceAt(path: string): Promise<Opened> {
  * files take to write, each copy is read in the simplest way.
  */
 export function writeFiles(files: readonly OutputFile[], path: string): void {
-  for (const { name, size, copies, literals } of files) {
+  for (const file of files) {
+    const { name, size, copies } = file;
     const content = new Uint8Array(size);
     const crcs = copies.map(({ at, view }) => {
       const bytes = readTensorBytes(tensorOfView(dtypeOf("uint8"), [view.rows, view.rowBytes], view));
       content.set(bytes, at);
       return crc32(bytes);
     });
-    for (const { at, bytes } of literals(crcs)) content.set(bytes, at);
+    for (const { at, bytes } of completeLiterals(file, crcs)) content.set(bytes, at);
     Deno.mkdirSync(dirname(join(path, name)), { recursive: true });
     Deno.writeFileSync(join(path, name), content);
   }

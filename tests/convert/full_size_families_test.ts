@@ -54,7 +54,7 @@ for (const [family, { architectures }] of known) {
           [...rows].sort(([a], [b]) => a < b ? -1 : 1);
         assertEquals(sorted(planned), sorted(expected));
         const json = conversion.plan.files.find(({ name }) => name === "config.json")!;
-        const parsed = JSON.parse(new TextDecoder().decode(json.literals([])[0]!.bytes));
+        const parsed = JSON.parse(new TextDecoder().decode(json.literals[0]!.bytes));
         assertEquals(
           [parsed.architectures, parsed.num_hidden_layers, parsed.vocab_size, parsed.max_position_embeddings],
           [[facts.class], config.num_layers, config.vocab_size, config.max_seq_len],

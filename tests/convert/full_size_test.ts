@@ -151,7 +151,7 @@ const published: readonly Published[] = [
 /** The params.json of a plan, without its white space. */
 function paramsOf(files: readonly OutputFile[]): string {
   const file = files.find(({ name }) => name === "params.json")!;
-  const [literal] = file.literals([]);
+  const [literal] = file.literals;
   return new TextDecoder().decode(literal!.bytes).replace(/\s+/g, "");
 }
 

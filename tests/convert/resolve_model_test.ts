@@ -394,7 +394,7 @@ Deno.test("planConversion() writes RoPE as fairseq2 0.3 computed it, though the 
     to: "huggingface",
     tokenizer: false,
   });
-  const config = plan.files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
+  const config = plan.files.find(({ name }) => name === "config.json")!.literals[0]!.bytes;
   assertEquals(JSON.parse(new TextDecoder().decode(config)).rope_scaling, {
     factor: 8,
     high_freq_factor: 5,

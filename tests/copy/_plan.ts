@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Copy, KnownCrc, Literal, OutputFile, OverlayOffer, Plan } from "../../lib/copy/plan.ts";
+import type { Copy, KnownCrc, OutputFile, Overlay, Plan } from "../../lib/copy/plan.ts";
 import { FileSource } from "../../lib/bytes/source.ts";
 import { viewBytes, viewPaths } from "../../lib/bytes/view.ts";
 
@@ -15,10 +15,10 @@ export function outputFile(
   options: {
     readonly literals?: OutputFile["literals"];
     readonly size?: number;
-    readonly overlay?: OverlayOffer;
+    readonly overlay?: Overlay;
   } = {},
 ): OutputFile {
-  const { literals = (): Literal[] => [], overlay } = options;
+  const { literals = [], overlay } = options;
   let at = 0;
   const placed = copies.map((copy): Copy => {
     const here = at;
@@ -41,7 +41,7 @@ export function outputFile(
 /** An output file of a text. */
 export function textFile(name: string, text: string): OutputFile {
   const bytes = new TextEncoder().encode(text);
-  return outputFile(name, [], { size: bytes.length, literals: () => [{ at: 0, bytes }] });
+  return outputFile(name, [], { size: bytes.length, literals: [{ at: 0, bytes }] });
 }
 
 /** A plan of files, whose sources are as they are now. */

@@ -85,7 +85,7 @@ Deno.test("createKernel() gives the bytes of random views, in any range of rows 
       size: expected.length,
       tensors: [],
       copies: [{ label: "all", at: 0, view }],
-      literals: () => [],
+      literals: [],
     };
     Deno.writeFileSync(path, new Uint8Array(expected.length));
     for (const chunk of dealChunks([{ file, path, overlay: undefined }], random.pick([9, 50, 400, 4000]))) {

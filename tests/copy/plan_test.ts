@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { fingerprint, isInPlace, type Overlay, type Plan, stampOf } from "../../lib/copy/plan.ts";
 import { bytes, reorderRows } from "../../lib/bytes/view.ts";
 
-const overlay: Overlay = { base: "base", size: 100, copies: [], literals: () => [] };
+const overlay: Overlay = { base: "base", size: 100, copies: [], literals: [] };
 
 Deno.test("isInPlace() wants a run of the base at its own place", () => {
   const at = (view: Parameters<typeof reorderRows>[0]) =>
@@ -34,7 +34,7 @@ function plan(changes: Partial<Plan["files"][number]> = {}, sourceChanges: Parti
     size: 12,
     tensors: [],
     copies: [{ label: "a", at: 0, view: bytes("f", 0, 10), crc: 5 }],
-    literals: () => [{ at: 10, bytes: Uint8Array.of(1, 2) }],
+    literals: [{ at: 10, bytes: Uint8Array.of(1, 2) }],
   };
   return {
     files: [{ ...file, ...changes }],
@@ -58,10 +58,14 @@ Deno.test("fingerprint() is a SHA-256 that depends on all that the output depend
     plan({
       copies: [{ label: "a", at: 0, view: reorderRows(bytes("f", 0, 5, 2), [0, 1, 2, 4, 3]), crc: 5 }],
     }),
-    plan({ literals: () => [{ at: 10, bytes: Uint8Array.of(1, 3) }] }),
-    plan({ literals: () => [{ at: 9, bytes: Uint8Array.of(1, 2) }] }),
-    plan({ literals: () => [{ at: 10, bytes: Uint8Array.of(1) }, { at: 11, bytes: Uint8Array.of(2) }] }),
-    plan({ literals: ([crc]) => [{ at: 10, bytes: Uint8Array.of(crc!, 2) }] }),
+    plan({ literals: [{ at: 10, bytes: Uint8Array.of(1, 3) }] }),
+    plan({ literals: [{ at: 9, bytes: Uint8Array.of(1, 2) }] }),
+    plan({ literals: [{ at: 10, bytes: Uint8Array.of(1) }, { at: 11, bytes: Uint8Array.of(2) }] }),
+    plan({
+      copies: [{ label: "a", at: 0, view: bytes("f", 0, 10), crc: 5, crcPlaces: [8] }],
+      size: 12,
+      literals: [{ at: 8, bytes: new Uint8Array(4) }],
+    }),
     plan({}, { realPath: "/in/g" }),
     plan({}, { size: 11 }),
     plan({}, { contents: "5b" }),
@@ -77,9 +81,12 @@ Deno.test("fingerprint() is the same from any directory and on any machine", () 
   const at = (path: string, changes: Partial<SourceFile> = {}) => {
     const views = [bytes(path, 0, 10), reorderRows(bytes(path, 0, 5, 2), [1, 0, 2, 4, 3])];
     const copies = views.map((view) => ({ label: "a", at: 0, view }));
-    const overlay = { base: path, make: () => undefined };
+    const laidOver = { ...overlay, base: path };
     const [file] = plan({ copies }, {}).files;
-    return fingerprint({ ...plan({}, { path, ...changes }), files: [file!, { ...file!, overlay }] });
+    return fingerprint({
+      ...plan({}, { path, ...changes }),
+      files: [file!, { ...file!, overlay: laidOver }],
+    });
   };
   const mark = at("f");
   assertEquals(at("../in/f"), mark);
@@ -111,7 +118,7 @@ Deno.test("stampOf() is never the same for a source that changed just now, whose
 Deno.test("fingerprint() of a file that may be laid over its source depends on the source and the names", () => {
   const tensor = { from: "a", to: "b", dtype: "float32", shape: [2], bytes: 8 };
   const laidOver = (base: string, to: string) =>
-    fingerprint(plan({ overlay: { base, make: () => undefined }, tensors: [{ ...tensor, to }] }));
+    fingerprint(plan({ overlay: { ...overlay, base }, tensors: [{ ...tensor, to }] }));
   assertEquals(laidOver("f", "b"), laidOver("f", "b"));
   assertEquals(
     new Set([laidOver("f", "b"), laidOver("g", "b"), laidOver("f", "c"), fingerprint(plan())]).size,

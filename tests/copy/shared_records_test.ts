@@ -9,7 +9,7 @@ function file(name: string, ...copies: { view: View; crc?: number }[]): OutputFi
     size: 0,
     tensors: [],
     copies: copies.map((copy) => ({ label: name, at: 0, ...copy })),
-    literals: () => [],
+    literals: [],
   };
 }
 

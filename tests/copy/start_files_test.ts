@@ -10,7 +10,7 @@ import { TempDirectory } from "./_temp.ts";
 /** A file that can be laid over `base`. */
 function overlaid(name: string, base: string) {
   const file = outputFile(name, [{ label: "x", view: bytes(base, 0, 4) }]);
-  return { ...file, overlay: { base, make: () => ({ base, size: 9, copies: [], literals: () => [] }) } };
+  return { ...file, overlay: { base, size: 9, copies: [], literals: [] } };
 }
 
 Deno.test("startFiles() makes files of the size that they will have", async () => {

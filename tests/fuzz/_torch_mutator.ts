@@ -5,6 +5,7 @@
  * @module
  */
 
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import type { Random } from "../copy/_random.ts";
 import { layoutArchive, type NewRecord } from "../../lib/torch/archive_layout.ts";
 import { OPCODES } from "../../lib/pickle/mod.ts";
@@ -110,6 +111,6 @@ export function mutateTorch(random: Random, seeds: readonly TorchSeed[]): Uint8A
 export function renderArchive(records: readonly NewRecord[], stem: string): Uint8Array {
   const layout = layoutArchive(records, { stem });
   const file = new Uint8Array(layout.size);
-  for (const { at, bytes } of layout.literals([])) file.set(bytes, at);
+  for (const { at, bytes } of completeLiterals(layout, [])) file.set(bytes, at);
   return file;
 }

@@ -428,10 +428,10 @@ Deno.test({
         crc: crc32(content.subarray(at, at + length)),
       }));
       const end = { at: 71_000, bytes: Uint8Array.of(1, 2, 3) };
-      const overlay = { base, size: 71_003, copies, literals: () => [end] };
+      const overlay = { base, size: 71_003, copies, literals: [end] };
       const cloned = {
         ...outputFile("first", copies.map(({ at: _, ...copy }) => copy)),
-        overlay: { base, make: () => overlay },
+        overlay,
       };
       const known = runs.map(([offset, length], i) => ({
         label: copies[i]!.label,

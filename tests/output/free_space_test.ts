@@ -58,7 +58,7 @@ Deno.test("checkFreeSpace() counts what is to be added alone", async () => {
       { label: "x", at: 100, view: bytes(base, 100, 190e6), crc: 1 },
       { label: "y", at: 200e6, view: bytes(base, 0, 100e6), crc: 1 },
     ],
-    literals: () => [],
+    literals: [],
   };
   const inPlace: Overlay = { ...moved, copies: moved.copies.slice(0, 1) };
   assertEquals(await needed(started(temp, "a", moved), started(temp, "b", inPlace)), "100 MB");

@@ -6,7 +6,7 @@ import {
   writeOutput,
 } from "../../lib/output/output_directory.ts";
 import { openPartial, partialPaths } from "../../lib/output/partial_directory.ts";
-import type { OutputFile, Plan } from "../../lib/copy/plan.ts";
+import type { Literal, OutputFile, Plan } from "../../lib/copy/plan.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
 import { bytes } from "../../lib/bytes/view.ts";
 import { CancelledError, FileError, FormatError, OptionError } from "../../lib/error.ts";
@@ -266,14 +266,19 @@ Deno.test("writeOutput() keeps what was finished where a file can't be written",
   const plan = planToCancel(temp.source);
   const failing: OutputFile = {
     ...text,
-    literals() {
+    get literals(): Literal[] {
       throw new Deno.errors.FilesystemLoop("No space left on device");
     },
   };
   const first = plan.files[0]!;
   // The record is written with the literals that are planned; only then the disk fills up.
   let isFull = false;
-  const files = [first, { ...plan.files[1]!, literals: () => isFull ? failing.literals([]) : [] }];
+  const files = [first, {
+    ...plan.files[1]!,
+    get literals() {
+      return isFull ? failing.literals : [];
+    },
+  }];
   await assertFailsAsync(
     () =>
       writeOutput({ ...plan, files }, temp.output, {
@@ -426,9 +431,9 @@ Deno.test("writeOutput() doesn't begin anew in a task", async () => {
 /** A plan of one file whose literals tell whether it was made from these bytes. */
 function planWithCrc(source: string, offset: number): Plan {
   const crc = crc32(content.subarray(offset, offset + 10));
-  const file = outputFile("f", [{ label: "x", view: bytes(source, offset, 10), crc }], {
+  const file = outputFile("f", [{ label: "x", view: bytes(source, offset, 10), crc, crcPlaces: [10] }], {
     size: 14,
-    literals: ([crc]) => [{ at: 10, bytes: new Uint8Array(Uint32Array.of(crc!).buffer) }],
+    literals: [{ at: 10, bytes: new Uint8Array(4) }],
   });
   return planOf([file]);
 }
@@ -670,10 +675,10 @@ Deno.test({
     using temp = new TempDirectory(mount.path);
     const base = temp.write("source", content);
     const copies = [{ label: "x", at: 0, view: bytes(base, 0, 3000), crc: crc32(content.slice(0, 3000)) }];
-    const overlay = { base, size: 3500, copies, literals: () => [] };
+    const overlay = { base, size: 3500, copies, literals: [] };
     const cloned = {
       ...outputFile("clone", [{ label: "x", view: bytes(base, 0, 3000) }]),
-      overlay: { base, make: () => overlay },
+      overlay,
     };
     const plan = planOf([cloned, outputFile("second", [{ label: "x", view: bytes(base, 0, 10) }])]);
     const out = temp.join("out");

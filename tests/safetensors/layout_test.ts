@@ -66,7 +66,7 @@ for (const [name, { metadata, tensors: expected }] of golden) {
 
 Deno.test("layoutSafetensors() writes TORCH_METADATA as transformers does", () => {
   const { literals } = layoutSafetensors("x", new Map(), TORCH_METADATA);
-  assertEquals(literals([])[0]!.bytes, Deno.readFileSync(join(GOLDEN, "only_metadata.safetensors")));
+  assertEquals(literals[0]!.bytes, Deno.readFileSync(join(GOLDEN, "only_metadata.safetensors")));
 });
 
 Deno.test("layoutSafetensors() gives a copy for each tensor with bytes, with its CRC-32 where that is known", () => {

@@ -33,7 +33,7 @@ export interface Ids {
 export function contentOf(file: OutputFile): Uint8Array {
   const bytes = new Uint8Array(file.size);
   let written = 0;
-  for (const { at, bytes: part } of file.literals([])) {
+  for (const { at, bytes: part } of file.literals) {
     bytes.set(part, at);
     written += part.length;
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import { assertEquals } from "@std/assert";
 import { crc32 } from "node:zlib";
 import { createKernel } from "../../lib/copy/kernel.ts";
@@ -98,7 +99,7 @@ export function render(layout: FileLayout, base?: Uint8Array): Uint8Array {
     if (crc !== undefined) assertEquals(crc, crc32(bytes));
     return crc32(bytes);
   });
-  for (const { at, bytes } of layout.literals(crcs)) put(at, bytes);
+  for (const { at, bytes } of completeLiterals(layout, crcs)) put(at, bytes);
   if (base === undefined) assertEquals(covered.indexOf(0), -1, "a byte is never written");
   return file;
 }

@@ -1,19 +1,17 @@
 import { assertEquals } from "@std/assert";
+import { completeLiterals } from "../../lib/copy/literals.ts";
 import { crc32 } from "node:zlib";
 import {
   centralDirectory,
-  completeRecords,
   dataDescriptor,
   directoryBytes,
   layoutArchive,
   localHeader,
-  mergeLiterals,
   type NewRecord,
   newRecordBytes,
   type PlacedRecord,
   placeRecords,
   recordEnd,
-  serializationId,
   serializationIdRecord,
 } from "../../lib/torch/archive_layout.ts";
 import { bytes } from "../../lib/bytes/view.ts";
@@ -83,14 +81,14 @@ for (const version of versions) {
       const large = records.filter(({ data }) => data === null);
       assertEquals(layout.size, size);
       assertEquals(
-        layout.copies,
+        layout.copies.map(({ crcPlaces: _, ...copy }) => copy),
         large.map((record) => ({
           label: record.name.slice(stem.length + 1),
           at: record.data_at,
           view: bytes("big", 7, record.size),
         })),
       );
-      const literals = layout.literals(large.map(({ crc }) => crc));
+      const literals = completeLiterals(layout, large.map(({ crc }) => crc));
       // One before, between and after the copies, without gaps.
       assertEquals(literals.map(({ at }) => at), [0, ...large.map(({ data_at, size }) => data_at + size)]);
       assertEquals(literals.map(({ at, bytes }) => at + bytes.length), [
@@ -142,7 +140,7 @@ Deno.test("layoutArchive() counts more records than 16 bits can", () => {
     (_, i): NewRecord => ({ name: `data/${i}`, bytes: Uint8Array.of(i) }),
   );
   const { size, literals } = layoutArchive(records, { stem: "s" });
-  const [all, ...none] = literals([]);
+  const [all, ...none] = literals;
   assertEquals([all!.at, all!.bytes.length, none], [0, size, []]);
   const view = new DataView(all!.bytes.buffer, all!.bytes.byteOffset);
   const end = size - 22;
@@ -167,40 +165,32 @@ Deno.test("layoutArchive() of nothing is an empty zip", () => {
   assertEquals(walkArchive(file), []);
 });
 
-Deno.test("serializationId() pads both halves with zeros", () => {
-  const text = (digits: string, crcs: number[]) => new TextDecoder().decode(serializationId(digits, crcs));
-  assertEquals(text("", []), "0".repeat(40));
-  assertEquals(text("12", [0]), "00000000000000000012" + "00000000002654435769");
-});
-
-Deno.test("completeRecords() makes the serialization id of the records before it", () => {
+Deno.test("layoutArchive() makes the serialization id of the records before it that have data", () => {
   const records: NewRecord[] = [
     { name: "a", bytes: Uint8Array.of(1) },
     { name: "b", view: bytes("f", 0, 3) },
     { name: "none", view: bytes("f", 0, 0) },
     serializationIdRecord(),
   ];
-  const { crcs, data } = completeRecords(records, [77, 0], "5");
-  const id = serializationId("5", [crc32(Uint8Array.of(1)), 77]);
-  assertEquals(data, [Uint8Array.of(1), undefined, undefined, id]);
-  assertEquals(crcs, [crc32(Uint8Array.of(1)), 77, 0, crc32(id)]);
-  assertEquals(records.map(newRecordBytes), [1, 3, 0, 40]);
-});
-
-Deno.test("mergeLiterals() joins what follows", () => {
-  const literal = (at: number, ...content: number[]) => ({ at, bytes: Uint8Array.from(content) });
-  assertEquals(mergeLiterals([]), []);
+  const hash = (digits: string, records: NewRecord[], crcs: number[]) => {
+    const layout = layoutArchive(records, { stem: "s", nameDigits: digits });
+    const { at, bytes } = completeLiterals(layout, crcs).at(-1)!;
+    const text = new TextDecoder().decode(bytes.subarray(layout.digest!.at - at));
+    return text.slice(0, 40);
+  };
+  assertEquals(hash("", [serializationIdRecord()], []), "0".repeat(40));
+  const zero: NewRecord = { name: "zero", view: bytes("f", 0, 3) };
   assertEquals(
-    mergeLiterals([
-      literal(3, 1, 2),
-      literal(5, 3),
-      literal(6),
-      literal(6, 4),
-      literal(9, 5),
-      literal(10, 6),
-    ]),
-    [literal(3, 1, 2, 3, 4), literal(9, 5, 6)],
+    hash("12", [zero, serializationIdRecord()], [0]),
+    "00000000000000000012" + "00000000002654435769",
   );
+  // boost's hash_combine, worked out step by step.
+  let expected = 0n;
+  for (const crc of [crc32(Uint8Array.of(1)), 77]) {
+    expected = (expected ^ (BigInt(crc) + 0x9e3779b9n + (expected << 6n) + (expected >> 2n))) % (1n << 64n);
+  }
+  assertEquals(hash("5", records, [77, 0]), "5".padStart(20, "0") + `${expected}`.padStart(20, "0"));
+  assertEquals(records.map(newRecordBytes), [1, 3, 0, 40]);
 });
 
 Deno.test("centralDirectory() of no records is 98 bytes", () => {

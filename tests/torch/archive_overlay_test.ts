@@ -24,7 +24,7 @@ import {
 
 /** The overlay of a state over a file. */
 function overlayOf(state: Map<string, Tensor>, dialect: TorchDialect, base: TorchFile): Overlay | undefined {
-  return layoutState("consolidated.00.pth", state, { dialect, base }).overlay!.make();
+  return layoutState("consolidated.00.pth", state, { dialect, base }).overlay;
 }
 
 /** The tensors of a file under names that are never longer. */

@@ -86,7 +86,7 @@ export function tokenizerCopies(listing: Listing): SideFiles {
       );
     }
     const copies = size === 0 ? [] : [{ label: name, at: 0, view: bytes(path, 0, size) }];
-    files.push({ name, size, tensors: [], copies, literals: () => [] });
+    files.push({ name, size, tensors: [], copies, literals: [] });
     sources.push(identity);
   }
   return { files, sources, notes };

@@ -212,7 +212,7 @@ Deno.test("fairseq2Files() chooses the versions that compute what the model need
   const plan = (ropeScaling: ModelDescription["ropeScaling"] | null, choice: Choice = {}) => {
     const described = ropeScaling === null ? unscaled : { ...model, ropeScaling: ropeScaling! };
     const { files, notes } = fairseq2Files(checkpoint, described, { ...choice, tied: false });
-    const yaml = new TextDecoder().decode(files.at(-1)!.literals([])[0]!.bytes);
+    const yaml = new TextDecoder().decode(files.at(-1)!.literals[0]!.bytes);
     const form = yaml.includes("_del_") ? "0.2-0.4" : yaml.includes("_set_") ? "0.4" : "0.2-0.3";
     return choice.layout === "native" ? notes : [form, ...notes];
   };
@@ -239,7 +239,7 @@ Deno.test("fairseq2Files() gives tokens to a model.yaml that has them", async ()
   const tokens = (tokens?: SpecialTokens) => {
     const options = { tied: false, ...(tokens === undefined ? {} : { tokens }) };
     const { files } = fairseq2Files(checkpoint, model, options);
-    const yaml = new TextDecoder().decode(files.at(-1)!.literals([])[0]!.bytes);
+    const yaml = new TextDecoder().decode(files.at(-1)!.literals[0]!.bytes);
     return [...yaml.matchAll(/(?:bos|eos|unk)_idx: (\w+)/g)].map(([, token]) => token);
   };
   assertEquals(tokens(), ["null", "null", "null"]);

@@ -224,7 +224,7 @@ Deno.test("huggingFaceFiles() notes tokens that aren't known, unless they are gi
   ]);
   const known = plan({ bosId: 1, eosIds: [2] });
   assertEquals(known.notes, []);
-  const config = known.files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
+  const config = known.files.find(({ name }) => name === "config.json")!.literals[0]!.bytes;
   const { bos_token_id, eos_token_id } = JSON.parse(new TextDecoder().decode(config));
   assertEquals([bos_token_id, eos_token_id], [1, 2]);
 });
@@ -261,6 +261,6 @@ Deno.test("huggingFaceFiles() says the dtype of most of the weights", async () =
   const checkpoint = { ...opened.checkpoint, shards: [{ parameters, path: "in" }] };
   const { files } = huggingFaceFiles(checkpoint, opened.model, { tied: false });
   assertEquals(files[0]!.tensors[0]!.dtype, "float32");
-  const config = files.find(({ name }) => name === "config.json")!.literals([])[0]!.bytes;
+  const config = files.find(({ name }) => name === "config.json")!.literals[0]!.bytes;
   assertEquals(JSON.parse(new TextDecoder().decode(config)).torch_dtype, "bfloat16");
 });

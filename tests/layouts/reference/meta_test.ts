@@ -51,7 +51,7 @@ Deno.test("referenceFiles() writes a flat params.json without the lengths that M
   const { files, notes } = referenceFiles(checkpoint, model, "meta");
   const params = files.find(({ name }) => name === "params.json")!;
   assertEquals(notes, []);
-  assertEquals(JSON.parse(new TextDecoder().decode(params.literals([])[0]!.bytes)), {
+  assertEquals(JSON.parse(new TextDecoder().decode(params.literals[0]!.bytes)), {
     dim: 32,
     n_layers: 2,
     n_heads: 4,
