@@ -3,6 +3,7 @@
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { fairseq2Files, isNativeLayout } from "../layouts/fairseq2/write.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
+import { familyOf } from "../models/families.ts";
 import { referenceFiles, referenceShards } from "../layouts/reference/write.ts";
 import type { ParamsJsonForm } from "../models/family.ts";
 import { examineWeights, type WeightFacts } from "./examine_weights.ts";
@@ -64,7 +65,7 @@ function planReference(form: ParamsJsonForm): Planner {
   };
 }
 
-/** Plans a checkpoint of fairseq2's. A model.yaml has room for one token that ends a sequence, or from 0.5 on for none. */
+/** Plans a checkpoint of fairseq2's. A model.yaml has room for one token that ends a sequence, or from 0.5 on mostly for none. */
 function planFairseq2(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
@@ -74,9 +75,10 @@ function planFairseq2(
   const { mainEnd } = found;
   const tokens = { ...found.tokens, eosIds: mainEnd === undefined ? undefined : [mainEnd] };
   const { files, notes } = fairseq2Files(checkpoint, resolved.model, { tied, tokens, layout, shards, dtype });
-  const isNative = isNativeLayout(resolved.model, layout);
-  const lost = lostTokens(resolved, found, isNative ? {} : tokens);
-  const why = isNative
+  const { saysTokens = false } = familyOf(resolved.model).modelYaml;
+  const saysNone = isNativeLayout(resolved.model, layout) && !saysTokens;
+  const lost = lostTokens(resolved, found, saysNone ? {} : tokens);
+  const why = saysNone
     ? "says no special tokens from fairseq2 0.5 on"
     : "has room for one token that ends a sequence";
   return {

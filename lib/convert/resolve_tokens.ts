@@ -16,7 +16,7 @@ import type { ResolvedModel } from "./resolve_model.ts";
 
 /** A model's special tokens, and what goes with them. */
 export interface ResolvedTokens {
-  /** The tokens, as far as the vocabulary has them. */
+  /** The tokens: as far as the vocabulary has them, but for those that a Hugging Face directory takes over from another. */
   readonly tokens: SpecialTokens;
   /** The one of those that end a sequence to say where one alone can be said. */
   readonly mainEnd: number | undefined;
@@ -83,11 +83,17 @@ export function resolveTokens(
     : completed(resolved, said, isInstruct, tokensFrom);
   const published = family.published(resolved, isInstruct);
   const { bosId = isKept ? undefined : published.bosId } = said;
-  const tokens = tokensWithin({
+  const found: SpecialTokens = {
     ...(bosId !== undefined && { bosId }),
     ...(eosIds !== undefined && { eosIds }),
     ...(model.padId !== undefined && { padId: model.padId }),
-  }, model.vocabSize);
+  };
+  // transformers 4.46 to 5.23 compute with a bos_token_id and an eos_token_id past the vocabulary as if there were none; a
+  // model with such a pad_token_id doesn't load. What isn't Hugging Face's has no use for any.
+  const isCarried = isKept && hasTokenizer !== undefined;
+  const within = tokensWithin(found, model.vocabSize);
+  const { padId: _, ...ends } = found;
+  const tokens = isCarried ? { ...ends, ...(within.padId !== undefined && { padId: within.padId }) } : within;
   const all = [...tokens.eosIds ?? [], ...stops ?? []];
   return {
     tokens,
@@ -97,7 +103,13 @@ export function resolveTokens(
     isInstruct,
     generation,
     sampling: card === undefined ? undefined : family.sampling?.(card),
-    notes: [...notes, ...(isKept ? notesOfAbsent(said, resolved) : [])],
+    notes: [
+      ...notes,
+      ...(isKept ? notesOfAbsent(tokensFrom!, said, tokens, model.vocabSize) : []),
+      ...(generation === undefined || hasTokenizer === undefined
+        ? []
+        : notesOfAbsent(generation.path, generation.tokens, generation.tokens, model.vocabSize)),
+    ],
   };
 }
 
@@ -109,17 +121,23 @@ export function endsTurns(named: NamedModel, ends: readonly number[] | undefined
     family.published(named, false).eosIds?.includes(turnEnd) !== true;
 }
 
-/** What to say of tokens that a file says and the vocabulary hasn't got. */
-function notesOfAbsent({ bosId, eosIds = [], padId }: SpecialTokens, resolved: ResolvedModel): string[] {
-  const { model: { vocabSize }, tokensFrom } = resolved;
-  const absent = [...new Set([bosId, ...eosIds, padId])].filter((id) => id !== undefined)
-    .filter((id) => id >= vocabSize);
-  return absent.length === 0 ? [] : [
-    `${tokensFrom} has the token${absent.length > 1 ? "s" : ""} ${
-      listed(absent, "and")
-    }, which a vocabulary of ` +
-    `${vocabSize} hasn't got: left out`,
-  ];
+/** What to say of tokens that a file says and the vocabulary hasn't got: those that are written, and those that aren't. */
+function notesOfAbsent(
+  file: string,
+  said: SpecialTokens,
+  written: SpecialTokens,
+  vocabSize: number,
+): string[] {
+  const absent = ({ bosId, eosIds = [], padId }: SpecialTokens) =>
+    new Set([bosId, ...eosIds, padId].filter((id) => id !== undefined && id >= vocabSize));
+  const note = (ids: ReadonlySet<number | undefined>, outcome: string) =>
+    ids.size === 0 ? [] : [
+      `${file} has the token${ids.size > 1 ? "s" : ""} ${listed([...ids].map(String), "and")}, which a ` +
+      `vocabulary of ${vocabSize} hasn't got: ${outcome}`,
+    ];
+  const kept = absent(written);
+  const left = absent(said).difference(kept);
+  return [...note(kept, "carried over all the same"), ...note(left, "left out")];
 }
 
 /** What end a sequence, and what to say of it. */

@@ -121,6 +121,8 @@ export interface ModelYamlCodec {
   readonly legacyForm?: (model: ModelDescription) => Exclude<ModelYamlForm, "0.5+">;
   /** Whether 0.2 to 0.4 can't load it in several shards. */
   readonly isWholeUntil0_4?: boolean;
+  /** Whether special tokens are said from 0.5 on, too. */
+  readonly saysTokens?: boolean;
   /** Whether fairseq2's model always has two matrices, where the output projection may be the embedding in others. */
   readonly isNeverTied?: boolean;
   /** What a user should be told: what fairseq2 can't do of a model. */

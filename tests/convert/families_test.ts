@@ -118,6 +118,27 @@ Deno.test({
   },
 });
 
+Deno.test("convertCheckpoint() keeps OLMo's tokens through fairseq2's own layout, and says so", async () => {
+  using temp = new TempDir();
+  const path = (name: string) => join(temp.at(name), "config.json");
+  const { step } = filesOf(familyCases.find(({ name }) => name === "olmo2_bf16")!);
+  await convertCheckpoint({ input: step, output: temp.at("hf"), to: "huggingface" });
+  Deno.removeSync(join(temp.at("hf"), "generation_config.json"));
+  const tokens = { bos_token_id: 3, eos_token_id: 5, pad_token_id: 7 };
+  const config = { ...JSON.parse(Deno.readTextFileSync(path("hf"))), ...tokens };
+  Deno.writeTextFileSync(path("hf"), JSON.stringify(config));
+  const native = await convertCheckpoint({
+    input: temp.at("hf"),
+    output: temp.at("native"),
+    to: "fairseq2",
+    layout: "native",
+  });
+  assertEquals(native.notes.filter((note) => note.includes("tokens")), []);
+  await convertCheckpoint({ input: temp.at("native"), output: temp.at("back"), to: "huggingface" });
+  const { bos_token_id, eos_token_id, pad_token_id } = JSON.parse(Deno.readTextFileSync(path("back")));
+  assertEquals({ bos_token_id, eos_token_id, pad_token_id }, tokens);
+});
+
 /** The tensors of a safetensors file: dtype, shape and bytes by name. */
 function readSafetensors(path: string): Map<string, { dtype: string; shape: number[]; bytes: Uint8Array }> {
   const file = Deno.readFileSync(path);

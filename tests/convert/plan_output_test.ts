@@ -24,6 +24,9 @@ Deno.test("planOutput() says which tokens a model.yaml loses, also where the fam
   ];
   assertEquals(await notes("qwen3_4b", [151643]), []);
   assertEquals(await notes("qwen3_4b", [151645]), [`${none}151645 ends a sequence`]);
+  // OLMo's alone says them from 0.5 on.
+  assertEquals(await notes("olmo2_1b", [7]), []);
+  assertEquals(await notes("olmo2_1b", [7, 8]), [`${one}8 ends a sequence`]);
   assertEquals(await notes("llama3_8b", [128001, 128009]), []);
   assertEquals(await notes("llama3_8b", [128001, 7]), [`${one}7 ends a sequence`]);
   assertEquals(await notes("llama3_8b", [128001, 7], "native"), [`${none}7 ends a sequence`]);

@@ -40,6 +40,21 @@ Deno.test("resolveTokens() leaves out what the vocabulary hasn't got, and says s
   ]);
 });
 
+Deno.test("resolveTokens() carries ends past the vocabulary over to Hugging Face, and leaves out what wouldn't load", () => {
+  using temp = new TempDir();
+  const generation = '{"eos_token_id": [128256, 2, -1], "pad_token_id": 128300}';
+  const input = huggingFace(temp, { bosId: 1, eosIds: [2, 128256], padId: 128257 }, generation);
+  const { tokens, notes } = resolve(input, undefined, { hasTokenizer: false });
+  assertEquals(tokens, { bosId: 1, eosIds: [2, 128256] });
+  const note = (file: string, which: string, outcome: string) =>
+    `${temp.at("hf", file)} has the ${which}, which a vocabulary of 128256 hasn't got: ${outcome}`;
+  assertEquals(notes, [
+    note("config.json", "token 128256", "carried over all the same"),
+    note("config.json", "token 128257", "left out"),
+    note("generation_config.json", "tokens 128256 and 128300", "carried over all the same"),
+  ]);
+});
+
 Deno.test("resolveTokens() takes the token to say alone from what ends a turn, else the first", () => {
   using temp = new TempDir();
   const main = (eosIds: number[], generation?: string) => {

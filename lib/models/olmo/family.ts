@@ -22,6 +22,7 @@ export const olmo: Family = {
   modelYaml: {
     generations: ["0.5+"],
     defaultArchitecture: "olmo2_1b",
+    saysTokens: true,
     read: readOlmoConfig,
     write: writeOlmoConfig,
     notes: (_, { shards }) =>
