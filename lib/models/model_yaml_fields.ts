@@ -4,16 +4,51 @@
  * @module
  */
 
+import { PythonFloat } from "../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../python/yaml_printer.ts";
-import { type ConfigFields, nonNegativeInteger, positiveInteger } from "./config_fields.ts";
-import type { FamilyModel, Generation, ModelYamlForm } from "./family.ts";
-import { MAX_DIM, MAX_HEADS, MAX_LAYERS, MAX_VOCABULARY } from "./limits.ts";
 import {
-  headsProblem,
-  type ModelDescription,
-  type ModelShape,
-  type SpecialTokens,
-} from "./model_description.ts";
+  anyNumber,
+  boolean,
+  type ConfigFields,
+  nonNegativeInteger,
+  positiveInteger,
+} from "./config_fields.ts";
+import type { FamilyModel, ModelYamlFields, ModelYamlForm } from "./family.ts";
+import { constant, flag, float, integer, number, type Row, writeTable } from "./field_table.ts";
+import {
+  MAX_DIM,
+  MAX_HEADS,
+  MAX_INTERMEDIATE_SIZE,
+  MAX_LAYERS,
+  MAX_SEQUENCE_LENGTH,
+  MAX_VOCABULARY,
+} from "./limits.ts";
+import { headsProblem, type ModelDescription, type ModelShape } from "./model_description.ts";
+
+/** A token's number. */
+export const token = nonNegativeInteger(MAX_VOCABULARY);
+
+const shardEmbedDim: Row<"embeddingShardDim"> = {
+  keys: ["embeddingShardDim"],
+  read: (fields) => ({ embeddingShardDim: fields.get("shard_embed_dim", boolean) ? 1 : 0 }),
+  write: ({ embeddingShardDim }) => [["shard_embed_dim", embeddingShardDim === 1]],
+};
+
+/** The fields that several families have. */
+export const rows = {
+  dim: integer("model_dim", "dim", MAX_DIM),
+  layers: integer("num_layers", "layers", MAX_LAYERS),
+  heads: integer("num_attn_heads", "heads", MAX_HEADS),
+  kvHeads: integer("num_key_value_heads", "kvHeads", MAX_HEADS),
+  width: integer("ffn_inner_dim", "intermediateSize", MAX_INTERMEDIATE_SIZE),
+  vocabSize: integer("vocab_size", "vocabSize", MAX_VOCABULARY),
+  maxSeqLen: integer("max_seq_len", "maxSeqLen", MAX_SEQUENCE_LENGTH),
+  ropeTheta: float("rope_theta", "ropeTheta"),
+  tied: flag("tied_embeddings", "tied"),
+  shardEmbedDim,
+  /** 0: no other layout says one. */
+  dropout: constant("dropout_p", new PythonFloat(0), anyNumber),
+};
 
 const HEADS_FIELDS = {
   heads: "num_attn_heads",
@@ -22,81 +57,64 @@ const HEADS_FIELDS = {
 } as const;
 
 /**
- * Reads the dimension, the layers and the heads.
+ * Completes what was read by the rows of a head, which are the dimension divided by the heads unless they were read, too.
  *
- * @param fields The configuration's fields.
- * @param headDim The rows of a head, where the configuration says it.
- * @throws {ConfigError} If a field isn't what it must be, or heads are impossible.
+ * @throws {ConfigError} If the heads are impossible.
  */
-export function readHeads(
+export function withHeadDim<T extends Pick<ModelShape, "dim" | "heads" | "kvHeads"> & { headDim?: number }>(
   fields: ConfigFields,
-  headDim?: number,
-): Pick<ModelShape, "dim" | "layers" | "heads" | "kvHeads" | "headDim"> {
-  const shape = {
-    dim: fields.get("model_dim", positiveInteger(MAX_DIM)),
-    layers: fields.get("num_layers", positiveInteger(MAX_LAYERS)),
-    heads: fields.get("num_attn_heads", positiveInteger(MAX_HEADS)),
-    kvHeads: fields.get("num_key_value_heads", positiveInteger(MAX_HEADS)),
-  };
-  const unfit = headsProblem({ ...shape, ...(headDim !== undefined && { headDim }) });
+  read: T,
+): T & { headDim: number } {
+  const unfit = headsProblem(read);
   if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
-  return { ...shape, headDim: headDim ?? shape.dim / shape.heads };
+  return { ...read, headDim: read.headDim ?? read.dim / read.heads };
 }
 
 /** What there is to say where fairseq2's code has an epsilon of its own for the norms, and no field for another. */
 export function normEpsNotes({ normEps }: { readonly normEps: number }, fixed: number): string[] {
-  if (normEps === fixed) return [];
-  return [
-    `fairseq2 can't set the epsilon of its norms: it takes ${fixed}, where the model has ${normEps}`,
-  ];
+  return normEps === fixed
+    ? []
+    : [`fairseq2 can't set the epsilon of its norms: it takes ${fixed}, where the model has ${normEps}`];
 }
 
-/**
- * Reads the vocabulary. From 0.5 on, the tokenizer alone knows how a sequence begins and ends.
- *
- * @param fields The configuration's fields.
- * @param generation The versions of fairseq2 that it is of.
- * @returns Its size and the special tokens that are said.
- * @throws {ConfigError} If a field isn't what it must be.
- */
-export function readVocabulary(
-  fields: ConfigFields,
-  generation: Generation,
-): Pick<FamilyModel, "vocabSize" | "bosId" | "eosIds" | "padId"> {
-  const id = nonNegativeInteger(MAX_VOCABULARY);
-  if (generation === "0.5+") {
-    const padId = fields.optional("pad_idx", id);
-    return {
-      vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
-      ...(padId !== undefined && { padId }),
-    };
-  }
-  const info = fields.nested("vocab_info");
-  for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) info.optional(name, id);
-  const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) => info.optional(name, id));
-  return {
-    vocabSize: info.get("size", positiveInteger(MAX_VOCABULARY)),
-    ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosIds: [eosId] }),
-    ...(padId !== undefined && { padId }),
-  };
+/** The vocabulary, in a form of `model.yaml`. From 0.5 on, the tokenizer alone knows how a sequence begins and ends. */
+export function vocabulary(form: ModelYamlForm): readonly Row<"vocabSize" | "bosId" | "eosIds" | "padId">[] {
+  return form === "0.5+" ? [rows.vocabSize, number("pad_idx", "padId", token, null)] : [{
+    keys: ["vocabSize", "bosId", "eosIds", "padId"],
+    read(fields) {
+      const info = fields.nested("vocab_info");
+      for (const name of ["unk_idx", "boh_idx", "eoh_idx"]) info.optional(name, token);
+      const vocabSize = info.get("size", positiveInteger(MAX_VOCABULARY));
+      const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) =>
+        info.optional(name, token)
+      );
+      return {
+        vocabSize,
+        ...(bosId !== undefined && { bosId }),
+        ...(eosId !== undefined && { eosIds: [eosId] }),
+        ...(padId !== undefined && { padId }),
+      };
+    },
+    write({ vocabSize, bosId, eosIds, padId }) {
+      // SentencePiece's unknown token is the first one, where a sequence begins with the second; tiktoken has none.
+      const info = new Map<string, YamlValue>([
+        ["size", vocabSize],
+        ["unk_idx", bosId === 1 ? 0 : null],
+        ["bos_idx", bosId ?? null],
+        ["eos_idx", eosIds?.[0] ?? null],
+        ["pad_idx", padId ?? null],
+        ...(form === "0.4" ? [["boh_idx", null], ["eoh_idx", null]] as const : []),
+      ]);
+      return [["vocab_info", info]];
+    },
+  }];
 }
 
-/** The fields that say a vocabulary in a form of `model.yaml`. */
-export function vocabularyFields(
-  { vocabSize }: Pick<ModelDescription, "vocabSize">,
-  { bosId, eosIds, padId }: SpecialTokens,
-  form: ModelYamlForm,
-): [string, YamlValue][] {
-  if (form === "0.5+") return [["vocab_size", vocabSize], ["pad_idx", padId ?? null]];
-  // SentencePiece's unknown token is the first one, where a sequence begins with the second; tiktoken has none.
-  const info: YamlMapping = new Map<string, YamlValue>([
-    ["size", vocabSize],
-    ["unk_idx", bosId === 1 ? 0 : null],
-    ["bos_idx", bosId ?? null],
-    ["eos_idx", eosIds?.[0] ?? null],
-    ["pad_idx", padId ?? null],
-    ...(form === "0.4" ? [["boh_idx", null], ["eoh_idx", null]] as const : []),
-  ]);
-  return [["vocab_info", info]];
+/** Writes a configuration by its table, with what is said of tied matrices and tokens instead of the model's own. */
+export function writeModelYaml(
+  model: ModelDescription,
+  { tied, tokens: { bosId, eosIds, padId } }: ModelYamlFields,
+  table: readonly Pick<Row, "write">[],
+): YamlMapping {
+  return writeTable({ ...model, tied, bosId, eosIds, padId }, table);
 }

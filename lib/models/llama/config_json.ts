@@ -11,7 +11,7 @@ import { checkHeadDim, readDecoder, readRope, refuseBiases, writeDecoder } from 
 import type { ConfigJsonOptions, FamilyModel } from "../family.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription, RopeScaling } from "../model_description.ts";
-import { inferEmbeddingShardDim, inferMultipleOf } from "./infer_fields.ts";
+import { inferEmbeddingShardDim, inferMultipleOf } from "./architectures.ts";
 
 /** Whose code is to compute what is read. */
 export const WHOSE = "fairseq2's and Meta's LLaMA";

@@ -11,7 +11,7 @@ import type { Architecture, DescribedReference, FamilyModel, ReferenceFiles } fr
 import { fitArchitectures } from "../fit_architecture.ts";
 import type { ObservedShape } from "../family.ts";
 import { describeScaling, kvDim, type SpecialTokens } from "../model_description.ts";
-import { inferEmbeddingShardDim } from "./infer_fields.ts";
+import { inferEmbeddingShardDim } from "./architectures.ts";
 import { isMetaScaling, readLlamaParams, type ReferenceParams } from "./params_json.ts";
 import { SCALING_UNTIL_0_3 } from "./model_yaml.ts";
 

@@ -8,11 +8,10 @@ import { type Family, generations } from "../family.ts";
 import { llamaArchitectures } from "./architectures.ts";
 import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";
 import { describeLlamaParams } from "./describe_params.ts";
-import { readLlamaConfig } from "./model_yaml.ts";
+import { llamaLegacyForm, llamaNotes, readLlamaConfig, writeLlamaConfig } from "./model_yaml.ts";
 import { llamaParameters } from "./parameters.ts";
 import { llamaParamsNotes, writeLlamaParams } from "./params_json.ts";
 import { llamaTokens } from "./tokens.ts";
-import { llamaLegacyForm, llamaNotes, writeLlamaConfig } from "./write_model_yaml.ts";
 
 /** LLaMA 1 to 3.3. */
 export const llama: Family = {

@@ -1,9 +1,11 @@
 /**
- * LLaMA's configurations in fairseq2's `model.yaml`, as they are read.
+ * LLaMA's configurations in fairseq2's `model.yaml`.
  *
  * @module
  */
 
+import { PythonFloat } from "../../python/python_number.ts";
+import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
 import {
   anyNumber,
   boolean,
@@ -14,85 +16,142 @@ import {
   positivePair,
   text as textKind,
 } from "../config_fields.ts";
-import type { FamilyModel, Generation } from "../family.ts";
+import type { FamilyModel, Generation, ModelYamlFields, ModelYamlForm, ModelYamlTarget } from "../family.ts";
+import { constant, readTable, type Row } from "../field_table.ts";
 import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH } from "../limits.ts";
-import type { RopeScaling } from "../model_description.ts";
-import { readHeads, readVocabulary } from "../model_yaml_fields.ts";
-import { fairseq2IntermediateSize } from "./intermediate_size.ts";
+import {
+  describeScaling,
+  isSameScaling,
+  type ModelDescription,
+  type RopeScaling,
+} from "../model_description.ts";
+import { normEpsNotes, rows, vocabulary, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
+import { SCALING_3_1 } from "./architectures.ts";
+import { type Fairseq2FfnRule, fairseq2IntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
 /** What fairseq2 0.2 and 0.3 compute scaled RoPE with, whatever the model (0.3.0 `LLaMABuilder._init_scaled_freqs`). */
-export const SCALING_UNTIL_0_3: RopeScaling = {
-  factor: 8,
-  lowFreqFactor: 1,
-  highFreqFactor: 5,
-  originalContextLength: 8192,
-};
+export const SCALING_UNTIL_0_3: RopeScaling = { ...SCALING_3_1, highFreqFactor: 5 };
 
 /** The epsilon of fairseq2's `RMSNorm`, in all versions. No configuration has it. */
-export const NORM_EPS = 1e-5;
+const NORM_EPS = 1e-5;
 
-/**
- * Reads a configuration.
- *
- * @param read The fields.
- * @param generation The versions of fairseq2 that it is of.
- * @returns The model.
- * @throws {ConfigError} If a field isn't what it must be.
- */
-export function readLlamaConfig(read: ConfigFields, generation: Generation): FamilyModel {
-  const shape = readHeads(read);
-  const isNew = generation === "0.5+";
-  const multipleOf = read.get(
-    isNew ? "ffn_inner_dim_multiple_of" : "ffn_inner_dim_to_multiple",
-    positiveInteger(MAX_INTERMEDIATE_SIZE),
-  );
-  const intermediateSize = fairseq2IntermediateSize({
-    innerDim: read.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
-    innerDimScale: read.get("ffn_inner_dim_scale", positiveNumber),
-    innerDimMultiplier: generation === "0.2-0.3" ? 1 : read.get("ffn_inner_dim_multiplier", positiveNumber),
-    multipleOf,
-  });
-  if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
-    throw read.error(
-      "ffn_inner_dim",
-      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
-    );
-  }
+/** The fields of a form, in the order of its dataclass. */
+function table(form: ModelYamlForm) {
+  const { dim, maxSeqLen, layers, heads, kvHeads, ropeTheta, dropout } = rows;
+  const head = [dim, maxSeqLen, ...vocabulary(form)];
+  const body = [layers, heads, kvHeads, width(form), ropeTheta, scaling(form), dropout];
+  if (form !== "0.5+") return [...head, ...body, untilZeroFive];
+  return [
+    ...head,
+    rows.tied,
+    ...body,
+    constant("init_std", null, nullable(anyNumber)),
+    constant("init_std_scale", "layer", textKind),
+    rows.shardEmbedDim,
+  ];
+}
 
-  const maxSeqLen = read.get("max_seq_len", positiveInteger(MAX_SEQUENCE_LENGTH));
-  const ropeTheta = read.get("rope_theta", positiveNumber);
-  const ropeScaling = readRopeScaling(read, generation);
-  checkTrainingFields(read, isNew);
+/** No field says so: the context length tells LLaMA 1 and 2 (0.3.0 `loader.py`, 0.4 `_handler.py`). */
+const untilZeroFive: Row<"tied" | "embeddingShardDim"> = {
+  keys: ["tied", "embeddingShardDim"],
+  read: (fields) => ({
+    tied: false,
+    embeddingShardDim: rows.maxSeqLen.read(fields).maxSeqLen! < 8192 ? 1 : 0,
+  }),
+  write: () => [],
+};
+
+/** The feed-forward width. */
+function width(form: ModelYamlForm): Row<"multipleOf" | "intermediateSize"> {
+  const hasMultiplier = form === "0.4" || form === "0.5+";
+  const multiple = form === "0.5+" ? "ffn_inner_dim_multiple_of" : "ffn_inner_dim_to_multiple";
   return {
-    ...shape,
-    ...readVocabulary(read, generation),
-    intermediateSize,
-    multipleOf,
-    ropeTheta,
-    ...(ropeScaling !== undefined && { ropeScaling }),
-    normEps: NORM_EPS,
-    maxSeqLen,
-    embeddingShardDim: shardsColumns(read, isNew, maxSeqLen) ? 1 : 0,
-    tied: isNew && read.get("tied_embeddings", boolean),
+    keys: ["multipleOf", "intermediateSize"],
+    read(fields) {
+      const multipleOf = fields.get(multiple, positiveInteger(MAX_INTERMEDIATE_SIZE));
+      const intermediateSize = fairseq2IntermediateSize({
+        innerDim: fields.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
+        innerDimScale: fields.get("ffn_inner_dim_scale", positiveNumber),
+        innerDimMultiplier: hasMultiplier ? fields.get("ffn_inner_dim_multiplier", positiveNumber) : 1,
+        multipleOf,
+      });
+      if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
+        throw fields.error(
+          "ffn_inner_dim",
+          `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
+        );
+      }
+      return { multipleOf, intermediateSize };
+    },
+    write(model) {
+      const rule = ffnRule(model, hasMultiplier);
+      return [
+        ["ffn_inner_dim", rule.innerDim],
+        ["ffn_inner_dim_scale", new PythonFloat(rule.innerDimScale)],
+        ...(hasMultiplier
+          ? [["ffn_inner_dim_multiplier", new PythonFloat(rule.innerDimMultiplier)] as const]
+          : []),
+        [multiple, rule.multipleOf],
+      ];
+    },
   };
 }
 
-/** From 0.5 on the field says; before, the context length tells LLaMA 1 and 2 (0.3.0 `loader.py`, 0.4 `_handler.py`). */
-function shardsColumns(read: ConfigFields, isNew: boolean, maxSeqLen: number): boolean {
-  return isNew ? read.get("shard_embed_dim", boolean) : maxSeqLen < 8192;
+/**
+ * The feed-forward width in fairseq2's terms: `4 · dim`, times a multiplier, times 2/3, rounded up. Where no multiplier
+ * gives the width, it is stated as it is, with a scale of 1.
+ */
+function ffnRule(
+  { dim, multipleOf, intermediateSize }: FamilyModel,
+  hasMultiplier: boolean,
+): Fairseq2FfnRule {
+  const multiplier = shortestMultiplier(dim, multipleOf, intermediateSize) ?? 1;
+  const rule: Fairseq2FfnRule = {
+    innerDim: hasMultiplier ? 4 * dim : Math.trunc(4 * dim * multiplier),
+    innerDimScale: 2 / 3,
+    innerDimMultiplier: hasMultiplier ? multiplier : 1,
+    multipleOf,
+  };
+  return fairseq2IntermediateSize(rule) === intermediateSize ? rule : {
+    innerDim: intermediateSize,
+    innerDimScale: 1,
+    innerDimMultiplier: 1,
+    multipleOf: intermediateSize % multipleOf === 0 ? multipleOf : 1,
+  };
 }
 
-function readRopeScaling(read: ConfigFields, generation: Generation): RopeScaling | undefined {
-  const isScaled = read.get("use_scaled_rope", boolean);
-  if (generation === "0.2-0.3") return isScaled ? SCALING_UNTIL_0_3 : undefined;
-  const fields = read.nested(generation === "0.4" ? "rope_scaling" : "rope_scale");
-  // The defaults of `LLaMARopeScalingConfig` of 0.4 and `LLaMARoPEScaleConfig` from 0.5 on.
+/** Scaled RoPE: whether, and from 0.4 on how. */
+function scaling(form: ModelYamlForm): Row<"ropeScaling"> {
+  const name = form === "0.5+" ? "rope_scale" : form === "0.4" ? "rope_scaling" : undefined;
+  return {
+    keys: ["ropeScaling"],
+    read(fields) {
+      const isScaled = fields.get("use_scaled_rope", boolean);
+      const ropeScaling = name === undefined ? SCALING_UNTIL_0_3 : readScaling(fields.nested(name), isScaled);
+      return isScaled ? { ropeScaling } : {};
+    },
+    write({ ropeScaling }) {
+      const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = ropeScaling ?? SCALING_3_1;
+      const numbers = new Map<string, YamlValue>([
+        ["factor", new PythonFloat(factor)],
+        ["frequency_factors", [new PythonFloat(lowFreqFactor), new PythonFloat(highFreqFactor)]],
+        ["original_context_length", originalContextLength],
+      ]);
+      return [
+        ["use_scaled_rope", ropeScaling !== undefined],
+        ...(name === undefined ? [] : [[name, numbers] as const]),
+      ];
+    },
+  };
+}
+
+/** The defaults are those of `LLaMARopeScalingConfig` of 0.4 and `LLaMARoPEScaleConfig` from 0.5 on: LLaMA 3.1's. */
+function readScaling(fields: ConfigFields, isScaled: boolean): RopeScaling {
   const factor = fields.get("factor", positiveNumber, 8);
   const [lowFreqFactor, highFreqFactor] = fields.get("frequency_factors", positivePair, [1, 4]);
   const length = positiveInteger(MAX_SEQUENCE_LENGTH);
   const originalContextLength = fields.get("original_context_length", length, 8192);
-  if (!isScaled) return undefined;
-  if (lowFreqFactor >= highFreqFactor) {
+  if (isScaled && lowFreqFactor >= highFreqFactor) {
     throw fields.error(
       "frequency_factors",
       `expected a low and a higher one, got ${lowFreqFactor} and ${highFreqFactor}`,
@@ -101,10 +160,38 @@ function readRopeScaling(read: ConfigFields, generation: Generation): RopeScalin
   return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
 }
 
-/** What only training needs; a wrong type still means that the file is damaged. */
-function checkTrainingFields(read: ConfigFields, isNew: boolean): void {
-  read.get("dropout_p", anyNumber);
-  if (!isNew) return;
-  read.get("init_std", nullable(anyNumber));
-  read.get("init_std_scale", textKind);
+/** Reads a configuration. */
+export function readLlamaConfig(fields: ConfigFields, generation: Generation): FamilyModel {
+  return { ...withHeadDim(fields, readTable<LlamaKeys>(fields, table(generation))), normEps: NORM_EPS };
+}
+
+type LlamaKeys = ReturnType<typeof table>[number]["keys"][number];
+
+/** Writes a configuration. */
+export function writeLlamaConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
+  return writeModelYaml(model, fields, table(fields.form));
+}
+
+/** The form for 0.2 to 0.4 that says how RoPE is scaled, if one can. */
+export function llamaLegacyForm({ ropeScaling }: ModelDescription): Exclude<ModelYamlForm, "0.5+"> {
+  if (ropeScaling === undefined || isSameScaling(ropeScaling, SCALING_3_1)) return "0.2-0.4";
+  return isSameScaling(ropeScaling, SCALING_UNTIL_0_3) ? "0.2-0.3" : "0.4";
+}
+
+/** What a form can't say of a model: how RoPE is scaled, and the epsilon of the norms. */
+export function llamaNotes(model: ModelDescription, { form, isChosen }: ModelYamlTarget): string[] {
+  return [...scalingNotes(model.ropeScaling, form, isChosen), ...normEpsNotes(model, NORM_EPS)];
+}
+
+/** Which versions can't scale RoPE as the model does. */
+function scalingNotes(scaling: RopeScaling | undefined, form: ModelYamlForm, isChosen: boolean): string[] {
+  if (scaling === undefined || form === "0.5+") return [];
+  const numbers = `${describeScaling(scaling)}, original length ${scaling.originalContextLength}`;
+  if (form !== "0.4" && !isSameScaling(scaling, SCALING_UNTIL_0_3)) {
+    return [
+      `fairseq2 0.2 and 0.3 can't scale RoPE as the model does (${numbers}): they take 8, 1, 5 and 8192`,
+    ];
+  }
+  if (isChosen) return [];
+  return [`model.yaml is for fairseq2 ${form}, which alone can scale RoPE as the model does (${numbers})`];
 }

@@ -21,6 +21,7 @@ import {
   type ModelDescription,
   type RopeScaling,
 } from "../model_description.ts";
+import { SCALING_3_1 } from "./architectures.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
 /** What a `params.json` says. */
@@ -40,14 +41,6 @@ export interface ReferenceParams extends
   /** Scaled RoPE, where the file has `use_scaled_rope`: the numbers are those in Meta's code. */
   readonly ropeScaling?: RopeScaling;
 }
-
-/** What `use_scaled_rope` stands for (llama-models 0.3.0 `llama3/model.py` `apply_scaling`). */
-const META_SCALING: RopeScaling = {
-  factor: 8,
-  lowFreqFactor: 1,
-  highFreqFactor: 4,
-  originalContextLength: 8192,
-};
 
 /**
  * The `params.json` of a model. What is written is read back before it is returned.
@@ -89,7 +82,7 @@ export function writeLlamaParams(model: ModelDescription, form: ParamsJsonForm):
 
 /** Whether Meta's code scales RoPE by these numbers: a `params.json` can't give others. */
 export function isMetaScaling(scaling: RopeScaling): boolean {
-  return isSameScaling(scaling, META_SCALING);
+  return isSameScaling(scaling, SCALING_3_1);
 }
 
 /** What is lost of how RoPE is scaled: the reference layout's form has no field for it, Meta's but one. */
@@ -109,11 +102,11 @@ export function llamaParamsNotes(
   }
   if (isMetaScaling(ropeScaling)) return [];
   // torchtune has a factor for each model, and the other numbers as in Meta's code (0.6.1 `Llama3ScaledRoPE`).
-  const others = isMetaScaling({ ...ropeScaling, factor: META_SCALING.factor }) ? "" : " and torchtune";
+  const others = isMetaScaling({ ...ropeScaling, factor: SCALING_3_1.factor }) ? "" : " and torchtune";
   return [
     `Meta's params.json can't say how RoPE is scaled (${scaling}, original length ` +
     `${ropeScaling.originalContextLength}): Meta's loader${others} will compute with ` +
-    `${describeScaling(META_SCALING)} and 8192, and give logits that differ`,
+    `${describeScaling(SCALING_3_1)} and 8192, and give logits that differ`,
   ];
 }
 
@@ -222,7 +215,7 @@ export function readLlamaParams(fields: ConfigFields): ReferenceParams {
     headDim,
     intermediateSize,
     ...(vocabSize !== undefined && { vocabSize }),
-    ...(scaled && { ropeScaling: META_SCALING }),
+    ...(scaled && { ropeScaling: SCALING_3_1 }),
   };
 }
 

@@ -1,11 +1,12 @@
 /**
- * The published Mistral architecture that fairseq2 has.
+ * The published Mistral architecture that fairseq2 has, and its tokens.
  *
  * @module
  */
 
+import { architecture } from "../architecture.ts";
 import type { Architecture } from "../family.ts";
-import { MISTRAL_TOKENS } from "./tokens.ts";
+import type { TokenFamily } from "../token_family.ts";
 
 /** The base of the rotary frequencies in fairseq2, which no configuration of its says (`RotaryEncoder`, 0.2 to 0.8.1). */
 export const ROPE_THETA = 10000;
@@ -13,22 +14,17 @@ export const ROPE_THETA = 10000;
 /** The epsilon of the norms in fairseq2, which no configuration of its says (`RMSNorm`, 0.2 to 0.8.1). */
 export const NORM_EPS = 1e-5;
 
+/** `<s>` and `</s>`, which all of Mistral's tokenizers have there. */
+export const MISTRAL_TOKENS = { bosId: 1, eosIds: [2] };
+
 /**
  * Mistral 7B, v0.1. Names and sizes are fairseq2's (0.3.0 `models/mistral/factory.py`, 0.8.1 `models/mistral/config.py`,
  * and `assets/cards/models/mistral.yaml`), which calls it `7b`, as it does a LLaMA.
  */
 export const mistralArchitectures: readonly Architecture[] = Object.freeze([
-  Object.freeze({
+  architecture("mistral_7b", "mistral_7b mistral_7b_instruct", {
     family: "mistral",
-    name: "mistral_7b",
     alias: "7b",
-    cards: Object.freeze(["mistral_7b", "mistral_7b_instruct"]),
-    dim: 4096,
-    layers: 32,
-    heads: 32,
-    kvHeads: 8,
-    headDim: 128,
-    intermediateSize: 14336,
     vocabSize: 32000,
     multipleOf: 1,
     ropeTheta: ROPE_THETA,
@@ -38,5 +34,15 @@ export const mistralArchitectures: readonly Architecture[] = Object.freeze([
     embeddingShardDim: 0,
     tied: false,
     ...MISTRAL_TOKENS,
-  }),
+  }, [4096, 32, 32, 8, 14336]),
 ]);
+
+/** The size of v0.1's vocabulary, the smallest that was published. */
+const SMALLEST_VOCABULARY = 32000;
+
+/** What Mistral knows of its tokens. A turn of its instruct models ends as a text does. */
+export const mistralTokens: TokenFamily = {
+  isInstruct: (card) => card.endsWith("_instruct"),
+  published: ({ model: { vocabSize } }) => vocabSize < SMALLEST_VOCABULARY ? {} : MISTRAL_TOKENS,
+  turnEnd: () => MISTRAL_TOKENS.eosIds[0],
+};

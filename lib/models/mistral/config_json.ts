@@ -10,7 +10,7 @@ import { checkHeadDim, readDecoder, readRope, writeDecoder } from "../config_jso
 import type { ConfigJsonOptions, FamilyModel } from "../family.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription } from "../model_description.ts";
-import { MISTRAL_TOKENS } from "./tokens.ts";
+import { MISTRAL_TOKENS } from "./architectures.ts";
 
 /** Whose code is to compute what is read. */
 export const WHOSE = "fairseq2's Mistral models";

@@ -5,12 +5,11 @@
  */
 
 import { type Family, generations } from "../family.ts";
-import { mistralArchitectures } from "./architectures.ts";
+import { mistralArchitectures, mistralTokens } from "./architectures.ts";
 import { readMistralJson, WHOSE, writeMistralJson } from "./config_json.ts";
 import { mistralNotes, readMistralConfig, writeMistralConfig } from "./model_yaml.ts";
 import { mistralParameters } from "./parameters.ts";
 import { describeMistralParams, writeMistralParams } from "./params_json.ts";
-import { mistralTokens } from "./tokens.ts";
 
 /** Mistral 7B and its like. */
 export const mistral: Family = {

@@ -1,21 +1,19 @@
 /**
- * The published OLMo architectures.
+ * The published OLMo architectures, and their tokens.
  *
  * @module
  */
 
+import { architecture } from "../architecture.ts";
 import type { Architecture } from "../family.ts";
+import type { TokenFamily } from "../token_family.ts";
 
-/** `<|endoftext|>` of both vocabularies. */
-export const END_OF_TEXT = 100257;
+/** `<|endoftext|>` of both vocabularies, and `<|pad|>`. */
+const END_OF_TEXT = 100257;
+const PAD = 100277;
 
-/** `<|pad|>`. */
-export const PAD = 100277;
-
-/** OLMo 2. */
 const olmo2 = {
   family: "olmo",
-  headDim: 128,
   multipleOf: 1,
   ropeTheta: 500000,
   normEps: 1e-6,
@@ -44,45 +42,25 @@ const olmo3 = {
   },
 } as const;
 
-const sizes7b = { dim: 4096, layers: 32, heads: 32, kvHeads: 32, intermediateSize: 11008 } as const;
-const sizes32b = { dim: 5120, layers: 64, heads: 40, kvHeads: 8, intermediateSize: 27648 } as const;
-
-function architecture(
-  name: string,
-  cards: string,
-  facts: Omit<Architecture, "name" | "cards">,
-): Architecture {
-  return Object.freeze({ name, cards: cards.split(" "), ...facts });
-}
+/** fairseq2 has the width of 13B for it. */
+const olmo2_32b = { ...olmo2, inFairseq2: { intermediateSize: 13824 } };
 
 /**
  * The published architectures: names and sizes are fairseq2's (0.8.1 `models/olmo/config.py`,
  * `assets/cards/models/olmo.yaml`).
  */
 export const olmoArchitectures: readonly Architecture[] = Object.freeze([
-  architecture("olmo2_1b", "olmo-2-0425-1b", {
-    ...olmo2,
-    dim: 2048,
-    layers: 16,
-    heads: 16,
-    kvHeads: 16,
-    intermediateSize: 8192,
-  }),
-  architecture("olmo2_7b", "olmo-2-1124-7b", { ...olmo2, ...sizes7b }),
-  architecture("olmo2_13b", "olmo-2-1124-13b", {
-    ...olmo2,
-    dim: 5120,
-    layers: 40,
-    heads: 40,
-    kvHeads: 40,
-    intermediateSize: 13824,
-  }),
-  // fairseq2 has the width of 13B for it.
-  architecture("olmo2_32b", "olmo-2-0325-32b", {
-    ...olmo2,
-    ...sizes32b,
-    inFairseq2: { intermediateSize: 13824 },
-  }),
-  architecture("olmo3_7b", "olmo-3-1025-7b olmo-3-7b-think", { ...olmo3, ...sizes7b }),
-  architecture("olmo3_32b", "olmo-3-1125-32b olmo3.1-32b-think", { ...olmo3, ...sizes32b }),
+  architecture("olmo2_1b", "olmo-2-0425-1b", olmo2, [2048, 16, 16, 16, 8192]),
+  architecture("olmo2_7b", "olmo-2-1124-7b", olmo2, [4096, 32, 32, 32, 11008]),
+  architecture("olmo2_13b", "olmo-2-1124-13b", olmo2, [5120, 40, 40, 40, 13824]),
+  architecture("olmo2_32b", "olmo-2-0325-32b", olmo2_32b, [5120, 64, 40, 8, 27648]),
+  architecture("olmo3_7b", "olmo-3-1025-7b olmo-3-7b-think", olmo3, [4096, 32, 32, 32, 11008]),
+  architecture("olmo3_32b", "olmo-3-1125-32b olmo3.1-32b-think", olmo3, [5120, 64, 40, 8, 27648]),
 ]);
+
+/** What OLMo knows of its tokens: fairseq2's cards are those of base models, and none has a token that ends a turn. */
+export const olmoTokens: TokenFamily = {
+  isInstruct: () => false,
+  published: ({ model: { vocabSize } }) => vocabSize > PAD ? { eosIds: [END_OF_TEXT] } : {},
+  turnEnd: () => undefined,
+};

@@ -22,8 +22,7 @@ import {
 import type { ConfigJsonOptions, FamilyModel } from "../family.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription, YarnScaling } from "../model_description.ts";
-import { LAYER_TYPES, layerTypesOf } from "./layer_types.ts";
-import { readLayerTypes } from "./model_yaml.ts";
+import { LAYER_TYPES, layerTypesOf, readLayerTypes } from "./model_yaml.ts";
 
 /** Whose code is to compute what is read. */
 export const WHOSE = "fairseq2's OLMo models";

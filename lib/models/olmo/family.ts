@@ -5,11 +5,10 @@
  */
 
 import type { Family } from "../family.ts";
-import { olmoArchitectures } from "./architectures.ts";
+import { olmoArchitectures, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
 import { readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
 import { olmoParameters } from "./parameters.ts";
-import { olmoTokens } from "./tokens.ts";
 
 /** OLMo 2 and 3. */
 export const olmo: Family = {

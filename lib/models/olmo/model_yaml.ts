@@ -10,7 +10,6 @@ import {
   anyNumber,
   boolean,
   type ConfigFields,
-  nonNegativeInteger,
   nullable,
   oneOf,
   positiveInteger,
@@ -19,44 +18,90 @@ import {
   texts,
 } from "../config_fields.ts";
 import type { FamilyModel, ModelYamlFields } from "../family.ts";
-import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
+import { constant, float, integer, number, readTable, type Row } from "../field_table.ts";
+import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription, YarnScaling } from "../model_description.ts";
-import { readHeads } from "../model_yaml_fields.ts";
-import { LAYER_TYPES } from "./layer_types.ts";
+import { rows, token, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
+
+/** What configurations call layers with a window and without. */
+export const LAYER_TYPES = { sliding: "sliding_attention", full: "full_attention" } as const;
+
+// Neither may be null. Only training looks at the one, and nothing but fairseq2's exporter at the other.
+const endOf = ({ eosIds, padId, vocabSize }: FamilyModel) => eosIds?.[0] ?? padId ?? vocabSize - 1;
+const pad: Row<"padId"> = {
+  ...number("pad_idx", "padId", token),
+  write: (model) => [["pad_idx", model.padId ?? endOf(model)]],
+};
+const end: Row<"eosIds"> = {
+  keys: ["eosIds"],
+  read: (fields) => ({ eosIds: [fields.get("eos_token_id", token)] }),
+  write: (model) => [["eos_token_id", endOf(model)]],
+};
+
+const layerTypes: Row<"layerTypes"> = {
+  keys: ["layerTypes"],
+  read: (fields) => ({ layerTypes: readLayerTypes(fields, rows.layers.read(fields).layers!) }),
+  write: ({ layerTypes }) => [["layer_types", layerTypes?.map((type) => LAYER_TYPES[type]) ?? null]],
+};
+
+const YARN = "yarn_scale_config";
+const yarn: Row<"yarn"> = {
+  keys: ["yarn"],
+  read: (fields) => fields.values.get(YARN) === null ? {} : { yarn: readYarn(fields.nested(YARN)) },
+  write: ({ yarn }) => [[YARN, yarn === undefined ? null : yarnFields(yarn)]],
+};
+
+const table = [
+  rows.dim,
+  rows.maxSeqLen,
+  rows.vocabSize,
+  pad,
+  number("bos_token_id", "bosId", token, null),
+  end,
+  rows.tied,
+  rows.layers,
+  rows.heads,
+  rows.kvHeads,
+  rows.width,
+  float("rms_norm_eps", "normEps"),
+  rows.ropeTheta,
+  rows.dropout,
+  constant("init_std", null, nullable(anyNumber)),
+  constant("init_std_scale", "layer", oneOf("none", "layer", "stack")),
+  rows.shardEmbedDim,
+  integer("sliding_window", "slidingWindow", MAX_SEQUENCE_LENGTH, null),
+  layerTypes,
+  yarn,
+];
 
 /** Reads a configuration. Without a window, fairseq2 takes neither the layers' types nor YaRN (OLMo 2). */
 export function readOlmoConfig(fields: ConfigFields): FamilyModel {
-  const shape = readHeads(fields);
-  const token = nonNegativeInteger(MAX_VOCABULARY);
-  const bosId = fields.optional("bos_token_id", token);
-  const slidingWindow = fields.optional("sliding_window", positiveInteger(MAX_SEQUENCE_LENGTH));
-  const layerTypes = readLayerTypes(fields, shape.layers);
-  const yarn = fields.values.get("yarn_scale_config") === null
-    ? undefined
-    : readYarn(fields.nested("yarn_scale_config"));
-  // What only training needs; a wrong type still means that the file is damaged.
-  fields.get("dropout_p", anyNumber);
-  fields.get("init_std", nullable(anyNumber));
-  fields.get("init_std_scale", oneOf("none", "layer", "stack"));
+  const { layerTypes, yarn, ...read } = withHeadDim(fields, readTable(fields, table));
+  const isOlmo3 = read.slidingWindow !== undefined;
   return {
-    ...shape,
-    intermediateSize: fields.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
-    vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
+    ...read,
     multipleOf: 1,
-    ropeTheta: fields.get("rope_theta", positiveNumber),
-    ...(slidingWindow !== undefined && {
-      slidingWindow,
-      ...(layerTypes !== undefined && { layerTypes }),
-      ...(yarn !== undefined && { yarn }),
-    }),
-    normEps: fields.get("rms_norm_eps", positiveNumber),
-    maxSeqLen: fields.get("max_seq_len", positiveInteger(MAX_SEQUENCE_LENGTH)),
-    embeddingShardDim: fields.get("shard_embed_dim", boolean) ? 1 : 0,
-    tied: fields.get("tied_embeddings", boolean),
-    ...(bosId !== undefined && { bosId }),
-    eosIds: [fields.get("eos_token_id", token)],
-    padId: fields.get("pad_idx", token),
+    ...(isOlmo3 && layerTypes !== undefined && { layerTypes }),
+    ...(isOlmo3 && yarn !== undefined && { yarn }),
   };
+}
+
+/** Writes a configuration. */
+export function writeOlmoConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
+  return writeModelYaml(model, fields, table);
+}
+
+/**
+ * Which layers of an OLMo 3 have the window. By default all but every fourth one, and but the last one, as fairseq2 has
+ * it (0.8.1 `models/olmo/factory.py` `_generate_layer_types`); transformers' default gives the last one a window, too.
+ */
+export function layerTypesOf(
+  { layerTypes, layers }: Pick<FamilyModel, "layerTypes" | "layers">,
+): readonly ("sliding" | "full")[] {
+  return layerTypes ?? Array.from(
+    { length: layers },
+    (_, layer) => (layer + 1) % 4 === 0 || layer === layers - 1 ? "full" : "sliding",
+  );
 }
 
 /**
@@ -102,34 +147,5 @@ function yarnFields(yarn: YarnScaling): YamlMapping {
     ["mscale", new PythonFloat(yarn.mscale)],
     ["mscale_all_dim", new PythonFloat(yarn.mscaleAllDim)],
     ["truncate", yarn.truncate],
-  ]);
-}
-
-/** Writes a configuration. Dropout is 0: no other layout says one. */
-export function writeOlmoConfig(model: ModelDescription, { tied, tokens }: ModelYamlFields): YamlMapping {
-  const { vocabSize, slidingWindow = null, layerTypes, yarn } = model;
-  // Neither may be null. Only training looks at the one, and nothing but fairseq2's exporter at the other.
-  const eosId = tokens.eosIds?.[0] ?? tokens.padId ?? vocabSize - 1;
-  return new Map<string, YamlValue>([
-    ["model_dim", model.dim],
-    ["max_seq_len", model.maxSeqLen],
-    ["vocab_size", vocabSize],
-    ["pad_idx", tokens.padId ?? eosId],
-    ["bos_token_id", tokens.bosId ?? null],
-    ["eos_token_id", eosId],
-    ["tied_embeddings", tied],
-    ["num_layers", model.layers],
-    ["num_attn_heads", model.heads],
-    ["num_key_value_heads", model.kvHeads],
-    ["ffn_inner_dim", model.intermediateSize],
-    ["rms_norm_eps", new PythonFloat(model.normEps)],
-    ["rope_theta", new PythonFloat(model.ropeTheta)],
-    ["dropout_p", new PythonFloat(0)],
-    ["init_std", null],
-    ["init_std_scale", "layer"],
-    ["shard_embed_dim", model.embeddingShardDim === 1],
-    ["sliding_window", slidingWindow],
-    ["layer_types", layerTypes === undefined ? null : layerTypes.map((type) => LAYER_TYPES[type])],
-    ["yarn_scale_config", yarn === undefined ? null : yarnFields(yarn)],
   ]);
 }

@@ -6,11 +6,10 @@
 
 import type { Family } from "../family.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";
-import { NORM_EPS, qwenArchitectures } from "./architectures.ts";
+import { NORM_EPS, qwenArchitectures, qwenTokens } from "./architectures.ts";
 import { QWEN_TYPES, readQwenJson, WHOSE, writeQwenJson } from "./config_json.ts";
 import { readQwenConfig, writeQwenConfig } from "./model_yaml.ts";
 import { qwenParameters } from "./parameters.ts";
-import { qwenTokens } from "./tokens.ts";
 
 /** Qwen 2.5 and 3. */
 export const qwen: Family = {

@@ -4,53 +4,48 @@
  * @module
  */
 
-import { PythonFloat } from "../../python/python_number.ts";
-import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
-import { anyNumber, boolean, type ConfigFields, positiveInteger, positiveNumber } from "../config_fields.ts";
+import type { YamlMapping } from "../../python/yaml_printer.ts";
+import type { ConfigFields } from "../config_fields.ts";
 import type { FamilyModel, ModelYamlFields } from "../family.ts";
-import { MAX_DIM, MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
+import { flag, integer, readTable, type Row } from "../field_table.ts";
+import { MAX_DIM } from "../limits.ts";
 import type { ModelDescription } from "../model_description.ts";
-import { readHeads } from "../model_yaml_fields.ts";
+import { rows, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
 import { NORM_EPS } from "./architectures.ts";
+
+/** The field that says the rows of a head. */
+export const HEAD_DIM = "head_dim";
+
+const headDim: Row<"headDim"> = {
+  ...integer(HEAD_DIM, "headDim", MAX_DIM, null),
+  // Qwen 3 says it even where it is what is taken for null.
+  write: ({ dim, heads, headDim, qNorm }) => [[HEAD_DIM, headDim === dim / heads && !qNorm ? null : headDim]],
+};
+
+const table = [
+  rows.dim,
+  rows.maxSeqLen,
+  rows.vocabSize,
+  rows.tied,
+  rows.layers,
+  rows.heads,
+  rows.kvHeads,
+  headDim,
+  flag("qkv_proj_bias", "qkvBias"),
+  flag("q_norm", "qNorm"),
+  flag("k_norm", "kNorm"),
+  rows.width,
+  rows.ropeTheta,
+  rows.dropout,
+];
 
 /** Reads a configuration. */
 export function readQwenConfig(fields: ConfigFields): FamilyModel {
-  const shape = readHeads(fields, fields.optional("head_dim", positiveInteger(MAX_DIM)));
-  fields.get("dropout_p", anyNumber); // What only training needs; a wrong type still means that the file is damaged.
-  return {
-    ...shape,
-    intermediateSize: fields.get("ffn_inner_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
-    vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
-    qkvBias: fields.get("qkv_proj_bias", boolean),
-    qNorm: fields.get("q_norm", boolean),
-    kNorm: fields.get("k_norm", boolean),
-    multipleOf: 1,
-    ropeTheta: fields.get("rope_theta", positiveNumber),
-    normEps: NORM_EPS,
-    maxSeqLen: fields.get("max_seq_len", positiveInteger(MAX_SEQUENCE_LENGTH)),
-    embeddingShardDim: 0,
-    tied: fields.get("tied_embeddings", boolean),
-  };
+  const read = withHeadDim(fields, readTable(fields, table));
+  return { ...read, multipleOf: 1, normEps: NORM_EPS, embeddingShardDim: 0 };
 }
 
-/** Writes a configuration. Dropout is 0: no other layout says one. */
-export function writeQwenConfig(model: ModelDescription, { tied }: ModelYamlFields): YamlMapping {
-  const { dim, heads, headDim, qkvBias = false, qNorm = false, kNorm = false } = model;
-  return new Map<string, YamlValue>([
-    ["model_dim", dim],
-    ["max_seq_len", model.maxSeqLen],
-    ["vocab_size", model.vocabSize],
-    ["tied_embeddings", tied],
-    ["num_layers", model.layers],
-    ["num_attn_heads", heads],
-    ["num_key_value_heads", model.kvHeads],
-    // Qwen 3 says it even where it is what is taken for null.
-    ["head_dim", headDim === dim / heads && !qNorm ? null : headDim],
-    ["qkv_proj_bias", qkvBias],
-    ["q_norm", qNorm],
-    ["k_norm", kNorm],
-    ["ffn_inner_dim", model.intermediateSize],
-    ["rope_theta", new PythonFloat(model.ropeTheta)],
-    ["dropout_p", new PythonFloat(0)],
-  ]);
+/** Writes a configuration. */
+export function writeQwenConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
+  return writeModelYaml(model, fields, table);
 }

@@ -1,10 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { llamaArchitectures as architectures } from "../../../lib/models/llama/architectures.ts";
 import {
   referenceIntermediateSize,
   shortestMultiplier,
 } from "../../../lib/models/llama/intermediate_size.ts";
-import { inferEmbeddingShardDim, inferMultipleOf } from "../../../lib/models/llama/infer_fields.ts";
+import {
+  inferEmbeddingShardDim,
+  inferMultipleOf,
+  llamaArchitectures as architectures,
+} from "../../../lib/models/llama/architectures.ts";
 
 for (const { name, dim, intermediateSize, multipleOf, embeddingShardDim, ...rest } of architectures) {
   Deno.test(`inferMultipleOf() and inferEmbeddingShardDim() find what ${name} has`, () => {

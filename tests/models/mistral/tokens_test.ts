@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
 import { OptionError } from "../../../lib/error.ts";
 import { findArchitecture, findModelCard } from "../../../lib/models/model_cards.ts";
-import { mistralTokens } from "../../../lib/models/mistral/tokens.ts";
+import { mistralTokens } from "../../../lib/models/mistral/architectures.ts";
 import { planConversion } from "../../../mod.ts";
 import { assertRejectsWith } from "../../_assert_rejects.ts";
 import { TempDir } from "../../_temp.ts";

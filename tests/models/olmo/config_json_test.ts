@@ -10,7 +10,7 @@ import { ConfigError } from "../../../lib/models/config_error.ts";
 import { findArchitecture } from "../../../lib/models/model_cards.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
 import { olmoJsonNotes } from "../../../lib/models/olmo/config_json.ts";
-import { layerTypesOf } from "../../../lib/models/olmo/layer_types.ts";
+import { layerTypesOf } from "../../../lib/models/olmo/model_yaml.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 const FIXTURES = new URL("../../../fixtures/", import.meta.url);
