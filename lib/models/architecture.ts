@@ -17,14 +17,7 @@ export type ArchitectureFacts =
   >
   & { readonly headDim?: number };
 
-/**
- * A row in a family's table of architectures.
- *
- * @param name fairseq2's name.
- * @param cards Its names for the models, with spaces between them.
- * @param facts All but the sizes; a head has the dimension divided by the heads by default.
- * @param sizes The sizes.
- */
+/** A row in a family's table of architectures. Spaces part the names of the cards. */
 export function architecture<T extends ArchitectureFacts>(
   name: string,
   cards: string,

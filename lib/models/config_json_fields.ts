@@ -1,7 +1,5 @@
 /**
  * What the families' `config.json` have in common: transformers' decoders have the same names for the same things.
- *
- * @module
  */
 
 import type { PythonJsonValue } from "../python/python_json.ts";
@@ -25,6 +23,7 @@ import {
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
 } from "./limits.ts";
+import { constant, flag, float, integer, readTable, type Row, writeTable } from "./field_table.ts";
 import { endsJson, readTokenFields } from "./token_fields.ts";
 import { headsProblem, type ModelDescription, type SpecialTokens } from "./model_description.ts";
 
@@ -43,46 +42,67 @@ export interface DecoderDefaults extends SpecialTokens {
 /** What all `config.json` say. */
 export type DecoderFields = Omit<FamilyModel, "multipleOf" | "ropeTheta" | "embeddingShardDim">;
 
+const heads = integer("num_attention_heads", "heads", MAX_HEADS);
+
+/** The fields that all families have; the defaults are for reading alone. */
+function table(whose: string, { kvHeads, headDim, maxSeqLen, normEps, ...tokens }: Partial<DecoderDefaults>) {
+  const kvHeadsRow: Row<"kvHeads"> = {
+    ...integer("num_key_value_heads", "kvHeads", MAX_HEADS),
+    read: (fields) => ({
+      kvHeads: fields.optional("num_key_value_heads", positiveInteger(MAX_HEADS)) ??
+        (fields.values.has("num_key_value_heads") ? undefined : kvHeads) ?? heads.read(fields).heads!,
+    }),
+  };
+  const activation: Row = {
+    ...constant("hidden_act", "silu"),
+    read(fields) {
+      const name = fields.optional("hidden_act", textKind) ?? "silu";
+      if (!SILU.includes(name)) {
+        throw fields.error("hidden_act", `is ${show(name)}, but ${whose} have "silu"`);
+      }
+      return {};
+    },
+  };
+  const tokensRow: Row<"bosId" | "eosIds" | "padId"> = {
+    keys: ["bosId", "eosIds", "padId"],
+    read: (fields) => readTokenFields(fields, tokens),
+    write: ({ bosId, eosIds, padId }) => [
+      // Left out, they would be those that the class has by default.
+      ["bos_token_id", bosId ?? null],
+      ["eos_token_id", endsJson({ eosIds }) ?? null],
+      ...(padId === undefined ? [] : [["pad_token_id", padId] as const]),
+    ],
+  };
+  return [
+    integer("hidden_size", "dim", MAX_DIM),
+    integer("num_hidden_layers", "layers", MAX_LAYERS),
+    heads,
+    kvHeadsRow,
+    integer("head_dim", "headDim", MAX_DIM, headDim ?? null),
+    integer("intermediate_size", "intermediateSize", MAX_INTERMEDIATE_SIZE),
+    integer("vocab_size", "vocabSize", MAX_VOCABULARY),
+    integer("max_position_embeddings", "maxSeqLen", MAX_SEQUENCE_LENGTH, maxSeqLen),
+    float("rms_norm_eps", "normEps", normEps),
+    flag("tie_word_embeddings", "tied", false),
+    tokensRow,
+    activation,
+    constant("attention_dropout", new PythonFloat(0)),
+    constant("initializer_range", new PythonFloat(0.02)),
+    constant("use_cache", true),
+  ];
+}
+
 /**
- * Reads the fields that all families have.
+ * Reads the fields that all families have. `whose` code is to compute the model is said in messages.
  *
- * @param fields The fields.
- * @param whose Whose code is to compute the model, for messages.
- * @param defaults What transformers takes where they say nothing.
  * @throws {ConfigError} If a field isn't what it must be, or says of the model what the code can't compute.
  */
-export function readDecoder(
-  fields: ConfigFields,
-  whose: string,
-  defaults: DecoderDefaults,
-): DecoderFields {
-  const heads = fields.get("num_attention_heads", positiveInteger(MAX_HEADS));
-  const shape = {
-    dim: fields.get("hidden_size", positiveInteger(MAX_DIM)),
-    layers: fields.get("num_hidden_layers", positiveInteger(MAX_LAYERS)),
-    heads,
-    kvHeads: fields.optional("num_key_value_heads", positiveInteger(MAX_HEADS)) ??
-      (fields.values.has("num_key_value_heads") ? undefined : defaults.kvHeads) ?? heads,
-    intermediateSize: fields.get("intermediate_size", positiveInteger(MAX_INTERMEDIATE_SIZE)),
-    vocabSize: fields.get("vocab_size", positiveInteger(MAX_VOCABULARY)),
-  };
-  const headDim = fields.optional("head_dim", positiveInteger(MAX_DIM)) ?? defaults.headDim;
-  const unfit = headsProblem({ ...shape, ...(headDim !== undefined && { headDim }) });
+export function readDecoder(fields: ConfigFields, whose: string, defaults: DecoderDefaults): DecoderFields {
+  const read = readTable(fields, table(whose, defaults));
+  const unfit = headsProblem(read);
   if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
-  const activation = fields.optional("hidden_act", textKind) ?? "silu";
-  if (!SILU.includes(activation)) {
-    throw fields.error("hidden_act", `is ${show(activation)}, but ${whose} have "silu"`);
-  }
   checkWholeRotation(fields);
-  return {
-    ...shape,
-    headDim: headDim ?? shape.dim / heads,
-    ...readTokenFields(fields, defaults),
-    maxSeqLen: fields.optional("max_position_embeddings", positiveInteger(MAX_SEQUENCE_LENGTH)) ??
-      defaults.maxSeqLen,
-    normEps: fields.optional("rms_norm_eps", positiveNumber) ?? defaults.normEps,
-    tied: fields.optional("tie_word_embeddings", boolean) ?? false,
-  };
+  return { ...read, headDim: read.headDim ?? read.dim / read.heads };
 }
 
 const HEADS_FIELDS = {
@@ -131,12 +151,9 @@ export interface Rope {
 }
 
 /**
- * Reads how RoPE turns: `rope_theta` and `rope_scaling`, or `rope_parameters`, which transformers 5.x writes.
+ * Reads how RoPE turns: `rope_theta` and `rope_scaling`, or `rope_parameters`, which transformers 5.x writes. The
+ * code has some kinds of scaling, and takes a base where nothing is said.
  *
- * @param fields The fields.
- * @param whose Whose code is to compute the model, for messages.
- * @param kinds The kinds of scaling that the code has.
- * @param theta The base where nothing is said.
  * @throws {ConfigError} If a field isn't what it must be, or RoPE is scaled in another way.
  */
 export function readRope(
@@ -151,7 +168,7 @@ export function readRope(
   return name === undefined ? { ropeTheta: base } : readRopeMapping(fields.nested(name), whose, kinds, base);
 }
 
-/** Reads one mapping that says how RoPE turns. */
+/** Reads one mapping that says how RoPE turns; `theta` is the base where it says none. */
 export function readRopeMapping(
   rope: ConfigFields,
   whose: string,
@@ -169,42 +186,18 @@ export function readRopeMapping(
   return { ropeTheta, scaling: { kind, fields: rope } };
 }
 
-/**
- * Writes the fields that all families have.
- *
- * @param model The model.
- * @param options What else they say.
- * @param className The class in `architectures`.
- * @param modelType The `model_type`.
- */
+/** Writes the fields that all families have, with the class in `architectures` and the `model_type`. */
 export function writeDecoder(
   model: ModelDescription,
-  { dtype, tied, tokens }: ConfigJsonOptions,
+  { dtype, tied, tokens: { bosId, eosIds, padId } }: ConfigJsonOptions,
   className: string,
   modelType: string,
 ): Record<string, PythonJsonValue> {
   return {
+    ...Object.fromEntries(writeTable({ ...model, tied, bosId, eosIds, padId }, table("", {}))),
     architectures: [className],
-    attention_dropout: new PythonFloat(0),
-    // Left out, they would be those that the class has by default.
-    bos_token_id: tokens.bosId ?? null,
-    eos_token_id: endsJson(tokens) ?? null,
-    head_dim: model.headDim,
-    hidden_act: "silu",
-    hidden_size: model.dim,
-    initializer_range: new PythonFloat(0.02),
-    intermediate_size: model.intermediateSize,
-    max_position_embeddings: model.maxSeqLen,
     model_type: modelType,
-    num_attention_heads: model.heads,
-    num_hidden_layers: model.layers,
-    num_key_value_heads: model.kvHeads,
-    rms_norm_eps: new PythonFloat(model.normEps),
     rope_theta: new PythonFloat(model.ropeTheta),
-    tie_word_embeddings: tied,
     torch_dtype: dtype,
-    use_cache: true,
-    vocab_size: model.vocabSize,
-    ...(tokens.padId !== undefined && { pad_token_id: tokens.padId }),
   };
 }

@@ -1,8 +1,4 @@
-/**
- * What the families' tables of parameters are made of: their decoders have the same modules in fairseq2.
- *
- * @module
- */
+/** What the families' tables of parameters are made of: their decoders have the same modules in fairseq2. */
 
 import { EMBEDDING, type ParameterSpec, PROJECTION } from "./family.ts";
 import { kvDim, type ModelShape, qDim } from "./model_description.ts";
@@ -32,13 +28,7 @@ export const shapes = {
 type Names = readonly [fairseq2: string, huggingface: string, reference?: string];
 type Facts = Pick<ParameterSpec, "shardDim" | "isPaired" | "isPresent">;
 
-/**
- * The weight of a module that every layer has.
- *
- * @param names The module's names in a layer: fairseq2's, Hugging Face's, and that of the reference layout.
- * @param shape The whole shape.
- * @param facts What else there is to know; by default each shard has a copy.
- */
+/** The weight of a module that every layer has, by its names in a layer; by default each shard has a copy. */
 export function weight(names: Names, shape: ParameterSpec["shape"], facts: Facts = {}): ParameterSpec {
   return inLayer(names, "weight", shape, facts);
 }

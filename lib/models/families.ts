@@ -1,8 +1,4 @@
-/**
- * All model families.
- *
- * @module
- */
+/** All model families. */
 
 import type { Family, Naming } from "./family.ts";
 import { llama } from "./llama/family.ts";
@@ -30,10 +26,6 @@ export function familyOf({ family }: Pick<ModelDescription, "family">): Family {
 /**
  * The parameter of any family that a name stands for. The families agree on fairseq2's names and on those of the
  * reference layout; on Hugging Face's they don't.
- *
- * @param naming Whose name it is.
- * @param name The name, without wrappers.
- * @returns The parameter, or `undefined` where no family has one of this name.
  */
 export function findParameter(naming: Naming, name: string): Parameter | undefined {
   for (const family of families) {

@@ -1,7 +1,5 @@
 /**
  * What a model family is: a value with all that a converter must know of it. Nothing else knows a family by name.
- *
- * @module
  */
 
 import type { PythonJsonValue } from "../python/python_json.ts";
@@ -107,13 +105,7 @@ export interface ModelYamlCodec {
   readonly splitsTied?: boolean;
   /** The name of the architecture that a configuration changes where it names none; the defaults without it. */
   readonly unnamed?: (generation: Generation) => string | undefined;
-  /**
-   * Reads a configuration.
-   *
-   * @param fields The fields: those of the generation, all of them.
-   * @param generation The versions that it is of.
-   * @throws {ConfigError} If a field isn't what it must be.
-   */
+  /** Reads a configuration, which has all fields of the generation. @throws {ConfigError} If one isn't what it must be. */
   readonly read: (fields: ConfigFields, generation: Generation) => FamilyModel;
   /** Writes a configuration: all fields, in the order of the dataclass. */
   readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;
@@ -144,10 +136,8 @@ export interface ConfigJsonCodec {
   /** The values of `model_type`, each with the names of the class in `architectures`. */
   readonly types: ReadonlyMap<string, readonly string[]>;
   /**
-   * Reads the fields.
+   * Reads the fields, of which `model_type` is one of `types`; `notes` takes what a user should be told.
    *
-   * @param fields The fields; `model_type` is one of `types`.
-   * @param notes Takes what a user should be told.
    * @throws {ConfigError} If a field isn't what it must be, or the model can't be converted.
    */
   readonly read: (fields: ConfigFields, notes: string[]) => FamilyModel;

@@ -1,7 +1,5 @@
 /**
  * Tables of fields. A row is a piece of a configuration both ways: as it is read into a model, and written from one.
- *
- * @module
  */
 
 import { PythonFloat } from "../python/python_number.ts";
@@ -27,12 +25,8 @@ type NumberKey = Exclude<
 type FlagKey = { [P in keyof Draft]-?: Required<Draft>[P] extends boolean ? P : never }[keyof Draft];
 
 /**
- * A field with a whole number from 1 on.
- *
- * @param name Its name.
- * @param key What of a model it is.
- * @param limit The largest.
- * @param absent What stands for none or `null`; it must be there by default. `null` leaves the model without.
+ * A field with a whole number from 1 to a limit. It must be there, unless `absent` stands for none and `null`; an `absent`
+ * of `null` leaves the model without.
  */
 export function integer<K extends NumberKey>(
   name: string,

@@ -1,8 +1,4 @@
-/**
- * Which published architecture some weights have, by their shapes.
- *
- * @module
- */
+/** Which published architecture some weights have, by their shapes. */
 
 import type { Architecture, ObservedShape } from "./family.ts";
 import { kvDim, qDim } from "./model_description.ts";
@@ -25,9 +21,6 @@ export interface ArchitectureFit {
  * alone; `llama3_8b` and `llama3_1_8b`, `llama3_70b` and `llama3_1_70b` in scaled RoPE, too, which no reference
  * `params.json` says ({@linkcode haveSameParams}). `llama2_70b` and `llama3_70b` differ in the vocabulary and in
  * `rope_theta`, so an extended vocabulary leaves them both.
- *
- * @param observed The shapes of the weights.
- * @returns The fits; none where no architecture fits.
  */
 export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
   const fits = observed.family.architectures
@@ -46,9 +39,6 @@ export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
 /**
  * The fits that are worth asking about: those with the very vocabulary where there are any, else those that an
  * extended vocabulary explains where there are any, else all.
- *
- * @param fits What {@linkcode fitArchitectures} gave.
- * @returns The likely ones of them.
  */
 export function likelyFits(fits: readonly ArchitectureFit[]): readonly ArchitectureFit[] {
   for (const wanted of ["same", "larger"] as const) {

@@ -1,7 +1,5 @@
 /**
  * The published architectures of all families, by the names that fairseq2 has for them and for their model cards.
- *
- * @module
  */
 
 import { levenshteinDistance } from "../deps.ts";

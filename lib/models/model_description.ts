@@ -1,8 +1,4 @@
-/**
- * What there is to know of a model besides its weights: sizes, and the numbers that its code needs.
- *
- * @module
- */
+/** What there is to know of a model besides its weights: sizes, and the numbers that its code needs. */
 
 /** Scaled RoPE, as LLaMA 3.1 and later have it. The frequencies are stretched from one context length to another. */
 export interface RopeScaling {
@@ -123,9 +119,6 @@ export function kvDim({ kvHeads, headDim }: Pick<ModelShape, "kvHeads" | "headDi
  * What is wrong with the heads of a model, or `undefined`. Attention needs heads that divide the dimension, unless a
  * head has a size of its own; heads of equal pairs (RoPE turns pairs); and queries that divide among the key and value
  * heads (fairseq2's `StandardMultiheadAttention`, Meta's `ModelArgs`).
- *
- * @param shape The sizes; `headDim` where the configuration says one.
- * @returns Which of the numbers is at fault, and the problem in words.
  */
 export function headsProblem(
   { dim, heads, kvHeads, headDim }: Pick<ModelShape, "dim" | "heads" | "kvHeads"> & { headDim?: number },

@@ -1,7 +1,5 @@
 /**
  * What the families' configurations in `model.yaml` have in common: fairseq2 has the same names for the same things.
- *
- * @module
  */
 
 import { PythonFloat } from "../python/python_number.ts";
@@ -13,7 +11,7 @@ import {
   nonNegativeInteger,
   positiveInteger,
 } from "./config_fields.ts";
-import type { FamilyModel, ModelYamlFields, ModelYamlForm } from "./family.ts";
+import type { ModelYamlFields, ModelYamlForm } from "./family.ts";
 import { constant, flag, float, integer, number, type Row, writeTable } from "./field_table.ts";
 import {
   MAX_DIM,

@@ -1,8 +1,4 @@
-/**
- * The parameters of a model: their names, their shapes, and how they are split.
- *
- * @module
- */
+/** The parameters of a model: their names, their shapes, and how they are split. */
 
 import type { Family, Naming, ParameterSpec } from "./family.ts";
 import { MAX_LAYERS } from "./limits.ts";
@@ -37,22 +33,7 @@ function indexOf(family: Family): Index {
 /**
  * The parameter that a name stands for.
  *
- * Limits: layers are written as Python writes integers, without leading zeros, and stay below 4096.
- *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { llama } from "./llama/family.ts";
- * import { parseName } from "./parameter.ts";
- *
- * assertEquals(parseName(llama, "reference", "layers.3.feed_forward.w1.weight")?.layer, 3);
- * assertEquals(parseName(llama, "reference", "layers.03.feed_forward.w1.weight"), undefined);
- * ```
- *
- * @param family The model's family.
- * @param naming Whose name it is.
- * @param name The name, without wrappers.
- * @returns The parameter, or `undefined` where the family has none of this name.
+ * Limits: the name is without wrappers; layers are written as Python writes integers, without leading zeros, and stay below 4096.
  */
 export function parseName(family: Family, naming: Naming, name: string): Parameter | undefined {
   const specs = indexOf(family)[naming];
@@ -69,9 +50,6 @@ export function parseName(family: Family, naming: Naming, name: string): Paramet
 /**
  * The name of a parameter.
  *
- * @param naming Whose name it is to be.
- * @param parameter The parameter.
- * @returns The name.
  * @throws {TypeError} If a parameter of a layer has no layer, or another has one, or it has no such name.
  */
 export function formatName(naming: Naming, { spec, layer }: Parameter): string {
@@ -115,17 +93,6 @@ const wrappers: ReadonlySet<string> = new Set([
  * A name without what wrappers put into it: `module.`, `_orig_mod.`, `_fsdp_wrapped_module.` and
  * `_checkpoint_wrapped_module.` as whole components, anywhere. No parameter of a model has a component of these names
  * itself.
- *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { stripWrappers } from "./parameter.ts";
- *
- * assertEquals(stripWrappers("module.decoder._orig_mod.layer_norm.weight"), "decoder.layer_norm.weight");
- * ```
- *
- * @param name The name.
- * @returns The name without them.
  */
 export function stripWrappers(name: string): string {
   return name.split(".").filter((component) => !wrappers.has(component)).join(".");
@@ -135,9 +102,6 @@ export function stripWrappers(name: string): string {
  * Whether a name is that of rotary frequencies, which some checkpoints carry along although all code computes them
  * anew: names with `rope.freqs` in Meta's LLaMA 1 and 2 (fairseq2 drops them, too), and `self_attn.rotary_emb.inv_freq` in
  * layers that transformers wrote before 4.31.
- *
- * @param naming Whose name it is.
- * @param name The name.
  */
 export function isRotaryBuffer(naming: Naming, name: string): boolean {
   if (naming === "reference") return name.includes("rope.freqs");
@@ -148,10 +112,6 @@ export function isRotaryBuffer(naming: Naming, name: string): boolean {
 /**
  * The parameters of a model, in the order of fairseq2's state dicts. Whether the output projection is the
  * embedding once more makes no difference: fairseq2's state dicts have both.
- *
- * @param family The model's family.
- * @param model The model.
- * @returns The parameters.
  */
 export function expectedParameters(family: Family, model: ModelDescription): Parameter[] {
   const specs = family.parameters.filter(({ isPresent }) => isPresent?.(model) ?? true);
@@ -166,24 +126,12 @@ export function expectedParameters(family: Family, model: ModelDescription): Par
   ];
 }
 
-/**
- * The shape of a whole parameter.
- *
- * @param parameter The parameter.
- * @param model The model.
- * @returns Rows and columns, or the length of a vector.
- */
+/** The shape of a whole parameter. */
 export function shapeOf({ spec }: Parameter, model: ModelDescription): readonly number[] {
   return spec.shape(model);
 }
 
-/**
- * The dimension along which tensor parallelism splits a parameter.
- *
- * @param parameter The parameter.
- * @param embeddingShardDim The dimension for the embedding: 1 in LLaMA 1 and 2, 0 from LLaMA 3 on.
- * @returns The dimension, or `undefined` where each shard has a copy.
- */
+/** The dimension along which tensor parallelism splits a parameter; `undefined` where each shard has a copy. */
 export function shardDimOf({ spec }: Parameter, embeddingShardDim: 0 | 1): 0 | 1 | undefined {
   return spec.shardDim === "embedding" ? embeddingShardDim : spec.shardDim;
 }

@@ -1,11 +1,6 @@
 import type { SpecialTokens } from "./model_description.ts";
 
-/**
- * Those of some tokens that a vocabulary has.
- *
- * @param tokens The tokens.
- * @param vocabSize The rows of the embedding.
- */
+/** Those of some tokens that a vocabulary has. */
 export function tokensWithin({ bosId, eosIds, padId }: SpecialTokens, vocabSize: number): SpecialTokens {
   const ends = eosIds?.filter((id) => id < vocabSize) ?? [];
   return {

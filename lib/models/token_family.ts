@@ -1,8 +1,4 @@
-/**
- * What a family of models knows of its tokens: what a conversion takes where no file says it.
- *
- * @module
- */
+/** What a family of models knows of its tokens: what a conversion takes where no file says it. */
 
 import type { ModelDescription, SpecialTokens } from "./model_description.ts";
 
@@ -36,12 +32,7 @@ export type LlamaVersion = "1" | "2" | Llama3Version;
 export interface TokenFamily {
   /** Whether a card is that of a model that follows instructions. */
   readonly isInstruct: (card: string) => boolean;
-  /**
-   * The tokens that a model has as it was published.
-   *
-   * @param named The model.
-   * @param isInstruct Whether it follows instructions.
-   */
+  /** The tokens that a model has as it was published. */
   readonly published: (named: NamedModel, isInstruct: boolean) => SpecialTokens;
   /** The token that ends a turn in the instruct models; `undefined` where there are none. */
   readonly turnEnd: (named: NamedModel) => number | undefined;

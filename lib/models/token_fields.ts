@@ -1,7 +1,5 @@
 /**
  * The special tokens in `config.json` and in `generation_config.json`, which have the same fields for them.
- *
- * @module
  */
 
 import { type ConfigFields, type Kind, show } from "./config_fields.ts";
@@ -21,11 +19,8 @@ const token: Kind<number | null> = {
 };
 
 /**
- * Reads `bos_token_id`, `eos_token_id` (a token or a list of them) and `pad_token_id`.
+ * Reads `bos_token_id`, `eos_token_id` (a token or a list of them) and `pad_token_id`; `absent` counts where one isn't there.
  *
- * @param fields The fields of the file.
- * @param absent The tokens that count where a field isn't there.
- * @returns The tokens.
  * @throws {ConfigError} If a field isn't what it must be.
  */
 export function readTokenFields(fields: ConfigFields, absent: SpecialTokens = {}): SpecialTokens {

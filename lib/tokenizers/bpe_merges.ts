@@ -2,8 +2,6 @@
  * Finds the merges of byte-pair encoding that a vocabulary implies. Its file lists tokens alone; tokenizers
  * wants to know which two tokens make a third. Each split of a token into two others counts, since any can
  * come up first.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";
@@ -21,26 +19,10 @@ export interface Merge {
 }
 
 /**
- * All merges of a vocabulary: token by token, and for each by the indices of their parts (transformers 4.46.3
+ * All merges of a vocabulary without duplicates, a character for each byte of a token: token by token, and for each by the indices of their parts (transformers 4.46.3
  * `convert_slow_tokenizer.py`: `TikTokenConverter.extract_vocab_merges_from_model`, and `generate_merges`
  * before it sorts by scores). Looking for the parts takes time in proportion to the tokens' bytes.
  *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { recoverMerges } from "./bpe_merges.ts";
- *
- * assertEquals(recoverMerges(["b", "a", "ab", "aa", "aab"], "tokenizer.model"), [
- *   { left: 1, right: 0, token: 2 },
- *   { left: 1, right: 1, token: 3 },
- *   { left: 1, right: 2, token: 4 },
- *   { left: 3, right: 0, token: 4 },
- * ]);
- * ```
- *
- * @param tokens The vocabulary, without duplicates: the tokens' bytes, a character for each.
- * @param path The path of its file, for messages.
- * @returns The merges.
  * @throws {FormatError} If there are so many that the file must have been made to have them.
  */
 export function recoverMerges(tokens: readonly string[], path: string): Merge[] {

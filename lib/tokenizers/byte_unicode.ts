@@ -2,8 +2,6 @@
  * The printable character that stands for each byte in a byte-level vocabulary. GPT-2 introduced it (its
  * `encoder.py`, `bytes_to_unicode`), and transformers and tokenizers share it: printable bytes of Latin-1
  * stand for themselves, the others for the characters from U+0100 on, in their order.
- *
- * @module
  */
 
 /** The character for each byte. */
@@ -19,20 +17,7 @@ function isPrintable(byte: number): boolean {
   return byte > 0x20 && byte < 0x7f || byte > 0xa0 && byte !== 0xad;
 }
 
-/**
- * The text that stands for bytes.
- *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { byteLevelText } from "./byte_unicode.ts";
- *
- * assertEquals(byteLevelText("\x20\xc3\xa9\n"), "ĠÃ©Ċ");
- * ```
- *
- * @param binary The bytes, a character each, as `atob` gives them.
- * @returns A character for each byte.
- */
+/** The text that stands for bytes, which are given a character each, as `atob` gives them. */
 export function byteLevelText(binary: string): string {
   let text = "";
   for (let i = 0; i < binary.length; i++) text += characterOfByte[binary.charCodeAt(i)]!;

@@ -2,8 +2,6 @@
  * The chat templates of LLaMA's instruct models: Jinja, as it stands in `chat_template` of their
  * `tokenizer_config.json`. Meta published them with the models, under the models' licenses; they are data that a
  * converted model needs word for word, since it was trained on what they print.
- *
- * @module
  */
 
 import type { Llama3Version } from "../models/token_family.ts";
@@ -11,9 +9,6 @@ import type { Llama3Version } from "../models/token_family.ts";
 /**
  * The chat template of a version's instruct models, that which transformers 4.46.3 `convert_llama_weights_to_hf.py`
  * downloads for it (`templates_for_version`).
- *
- * @param version The version.
- * @returns The template.
  */
 export function llama3ChatTemplate(version: Llama3Version): string {
   return TEMPLATES[version];

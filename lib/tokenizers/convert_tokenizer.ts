@@ -1,8 +1,4 @@
-/**
- * Turns a `tokenizer.model` into what transformers loads.
- *
- * @module
- */
+/** Turns a `tokenizer.model` into what transformers loads. */
 
 import type { Literal, OutputFile } from "../copy/plan.ts";
 import { MismatchError, OptionError } from "../error.ts";
@@ -74,9 +70,6 @@ const KIND_NAMES: Readonly<Record<TokenizerKind, string>> = {
  *
  * All of it is in memory: for LLaMA 3, 17 MB of `tokenizer.json`.
  *
- * @param bytes The `tokenizer.model`.
- * @param options Whose it is.
- * @returns The files, and what is known of the tokenizer.
  * @throws {OptionError} If the file is of another kind than the version's, or the context length is no whole
  * number.
  * @throws {FormatError} If the file is damaged, or is no tokenizer of LLaMA's.

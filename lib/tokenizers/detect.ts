@@ -1,8 +1,6 @@
 /**
  * What kind of tokenizer a `tokenizer.model` holds: LLaMA 1 and 2 come with a SentencePiece model, LLaMA 3
  * with a tiktoken vocabulary, under the same name.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";
@@ -37,17 +35,6 @@ const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
 /**
  * Tells the kind of a `tokenizer.model` by its first bytes.
  *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { tokenizerKind } from "./detect.ts";
- *
- * assertEquals(tokenizerKind(new TextEncoder().encode("IQ== 0\n"), "tokenizer.model"), "tiktoken");
- * ```
- *
- * @param bytes The file.
- * @param path Its path, for messages.
- * @returns Its kind. That the rest of it is sound shows only when it is read.
  * @throws {FormatError} If it is neither, or empty, or too large.
  */
 export function tokenizerKind(bytes: Uint8Array, path: string): TokenizerKind {

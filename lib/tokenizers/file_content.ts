@@ -1,8 +1,4 @@
-/**
- * What is in a file that is made here.
- *
- * @module
- */
+/** What is in a file that is made here. */
 
 /** The bytes of a file, as parts that follow one another. */
 export type FileContent = readonly Uint8Array[];

@@ -2,8 +2,6 @@
  * JSON as serde_json's pretty printer writes it, two spaces a level, for the long lists of a
  * `tokenizer.json`. It is what `JSON.stringify` prints with an indent of 2, but for the order of keys: a
  * plain object would put tokens like "2024" first.
- *
- * @module
  */
 
 /** How much text is gathered before it is encoded, in UTF-16 units. */
@@ -47,11 +45,7 @@ export class TextBuilder {
 }
 
 /**
- * Prints a value, indented, without the bracket or brace that closes it: a list or an object that goes on.
- *
- * @param value An object or array that isn't empty.
- * @param margin The spaces in front of each line but the first.
- * @returns The text, without a line break at its end.
+ * Prints a value that isn't empty, indented and behind a margin, without the bracket or brace that closes it: a list or an object that goes on.
  */
 export function openJson(value: object, margin = ""): string {
   const text = JSON.stringify(value, null, 2);

@@ -8,8 +8,6 @@
  * when it is told to add the space, which is also what is published with LLaMA 2, and the class named in
  * `tokenizer_config.json` is the one that takes `tokenizer.json` as it is. Both then give SentencePiece's
  * ids.
- *
- * @module
  */
 
 import { type Merge, recoverMerges } from "./bpe_merges.ts";
@@ -50,9 +48,6 @@ const DECODER: Component = {
 /**
  * The texts of the files.
  *
- * @param pieces The vocabulary by id.
- * @param path The path of the model, for messages.
- * @returns The files' contents by name, and the ids of the tokens that a sequence begins and ends with.
  * @throws {FormatError} If the vocabulary has merges without end.
  */
 export function llama2Files(

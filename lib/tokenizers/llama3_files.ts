@@ -1,8 +1,6 @@
 /**
  * The files that transformers wants for LLaMA 3's tokenizer, as `Llama3Converter` of transformers 4.46.3
  * `convert_llama_weights_to_hf.py` makes them.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";
@@ -50,13 +48,8 @@ export interface Llama3Model {
 }
 
 /**
- * The texts of the files.
+ * The texts of the files, of the tokens by rank, with a character for each byte.
  *
- * @param tokens The vocabulary by rank, each token with a character for each byte.
- * @param model The model.
- * @param path The path of the vocabulary, for messages.
- * @returns The files' contents by name, the ids of the tokens that a sequence begins and ends with, and all at which
- * generation is to stop.
  * @throws {FormatError} If the vocabulary has a special token of the version, or merges without end.
  */
 export function llama3Files(

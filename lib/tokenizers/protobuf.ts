@@ -1,8 +1,4 @@
-/**
- * Reads the fields of a message in protobuf's wire format (protobuf.dev, "Encoding"), without a schema.
- *
- * @module
- */
+/** Reads the fields of a message in protobuf's wire format (protobuf.dev, "Encoding"), without a schema. */
 
 /** A field, in the order of the message. */
 export interface ProtobufField {
@@ -23,16 +19,6 @@ const MAX_VARINT_BYTES = 10;
 /**
  * The fields of a message, one after another. Nothing is copied: bytes are views of the message.
  *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { protobufFields } from "./protobuf.ts";
- *
- * assertEquals([...protobufFields(new Uint8Array([0x08, 0x96, 0x01]))], [{ number: 1, value: 150n }]);
- * ```
- *
- * @param message The message.
- * @returns An iterator over its fields.
  * @throws {SyntaxError} If it ends within a field, or has a field of a kind that isn't in use any more
  * (groups).
  */

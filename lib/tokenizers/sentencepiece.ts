@@ -1,7 +1,5 @@
 /**
  * Reads what a SentencePiece model says of its vocabulary (sentencepiece 0.2 `sentencepiece_model.proto`).
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";
@@ -62,9 +60,6 @@ const FIRST_PIECES: readonly Pick<Piece, "text" | "type">[] = [
 /**
  * Reads a SentencePiece model.
  *
- * @param bytes The file.
- * @param path Its path, for messages.
- * @returns Its vocabulary.
  * @throws {FormatError} If it is damaged, or no model of LLaMA's kind: byte-pair encoding, with `<unk>`,
  * `<s>` and `</s>` as its first pieces.
  */

@@ -1,8 +1,6 @@
 /**
  * The special tokens of LLaMA 3: 256 of them, right behind the vocabulary. What they are called depends on
  * the version; their number and ids don't.
- *
- * @module
  */
 
 import type { Llama3Version } from "../models/token_family.ts";
@@ -56,9 +54,6 @@ const NAMED: Readonly<Record<"3" | "3.1", readonly (string | undefined)[]>> = {
  * `convert_llama_weights_to_hf.py`, `DEFAULT_LLAMA_SPECIAL_TOKENS`). Reserved ones are numbered through.
  * Meta's own later lists (llama-models 0.3.0 `llama3/tokenizer.py`) number them otherwise and name two more,
  * `<|step_id|>` and `<|image|>`; the ids of all other names are the same.
- *
- * @param version The version.
- * @returns 256 tokens.
  */
 export function llama3SpecialTokens(version: Llama3Version): string[] {
   const named = NAMED[version === "3" ? "3" : "3.1"];

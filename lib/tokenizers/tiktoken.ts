@@ -1,8 +1,6 @@
 /**
  * Reads a tiktoken vocabulary: a line for each token, its bytes in base64, a space, and its rank (tiktoken
  * 0.14.0 `load.py`, `load_tiktoken_bpe`). A token's rank is its id.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";
@@ -19,26 +17,10 @@ const CARRIAGE_RETURN = 0x0d;
 const MAX_SHOWN_CHARACTERS = 40;
 
 /**
- * Reads a tiktoken vocabulary. It is stricter than tiktoken, which takes what can be decoded: ranks must be
+ * Reads a tiktoken vocabulary: the tokens by rank, with a character for each byte, as `atob` gives it. It is stricter than tiktoken, which takes what can be decoded: ranks must be
  * 0, 1, 2 … without a gap (in any order), no token may be there twice, and each byte must be a token, since a
  * text with another byte could have no ids.
  *
- * @example Usage
- * ```ts
- * import { assertThrows } from "@std/assert";
- * import { FormatError } from "../error.ts";
- * import { parseTiktoken } from "./tiktoken.ts";
- *
- * assertThrows(
- *   () => parseTiktoken(new TextEncoder().encode("IQ== 0\nIg== 2\n"), "tokenizer.model"),
- *   FormatError,
- *   "tokenizer.model: rank 1 is missing; the file is damaged or incomplete",
- * );
- * ```
- *
- * @param bytes The file.
- * @param path Its path, for messages.
- * @returns The tokens by rank, each a string with a character for each byte, as `atob` gives it.
  * @throws {FormatError} If it is no vocabulary.
  */
 export function parseTiktoken(bytes: Uint8Array, path: string): string[] {

@@ -2,8 +2,6 @@
  * `tokenizer_config.json` and `special_tokens_map.json`, byte for byte as transformers 4.46.3 writes them
  * (`tokenization_utils_base.py`, `save_pretrained`): keys in the order of their code points, ids by number, and
  * only what JSON demands escaped, which is what `JSON.stringify` does.
- *
- * @module
  */
 
 import type { AddedToken } from "./tokenizer_json.ts";
@@ -28,13 +26,7 @@ const COMMON = {
   tokenizer_class: "PreTrainedTokenizerFast",
 };
 
-/**
- * Prints a `tokenizer_config.json`.
- *
- * @param addedTokens The added tokens by id.
- * @param fields The fields that aren't the same for all; they win over those that are.
- * @returns The text.
- */
+/** Prints a `tokenizer_config.json`. */
 export function tokenizerConfig(
   addedTokens: readonly AddedToken[],
   fields: Readonly<Record<string, unknown>>,
@@ -47,12 +39,7 @@ export function tokenizerConfig(
   return print(Object.fromEntries(all.sort(([a], [b]) => a < b ? -1 : 1)));
 }
 
-/**
- * Prints a `special_tokens_map.json`.
- *
- * @param roles The tokens by their roles, `bos_token` and so on, in the order of the roles' code points.
- * @returns The text.
- */
+/** Prints a `special_tokens_map.json`. */
 export function specialTokensMap(roles: Readonly<Record<string, string>>): string {
   return print(
     Object.fromEntries(Object.entries(roles).map(([role, content]) => [role, addedToken(content)])),

@@ -1,8 +1,6 @@
 /**
  * What the files of a Hugging Face tokenizer say of its special tokens: which texts begin and end a sequence, and their
  * ids.
- *
- * @module
  */
 
 /** What a tokenizer says. */
@@ -22,12 +20,9 @@ export interface TokenizerFacts {
 const ADDED_TOKEN = /\{\s*"id":\s*(\d{1,9}),\s*"content":\s*("(?:[^"\\]|\\.)*")/g;
 
 /**
- * Reads what a tokenizer says.
- *
- * @param config The members of its `tokenizer_config.json`.
- * @param head The beginning of its `tokenizer.json`, where the added tokens are, or an empty text. Only there can ids be
- * found that transformers 5 wrote; earlier versions repeat them in `added_tokens_decoder`.
- * @returns What it says.
+ * Reads what a tokenizer says: the members of its `tokenizer_config.json`, and the beginning of its `tokenizer.json`, or an
+ * empty text. Only there can ids be found that transformers 5 wrote; earlier versions repeat them in
+ * `added_tokens_decoder`.
  */
 export function tokenizerFacts(config: ReadonlyMap<string, unknown>, head: string): TokenizerFacts {
   const decoder = config.get("added_tokens_decoder");

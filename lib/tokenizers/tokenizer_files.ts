@@ -1,8 +1,6 @@
 /**
  * The files of a model's tokenizer, for Hugging Face: made of a `tokenizer.model`, or carried over from a directory that
  * has them.
- *
- * @module
  */
 
 import { FileSource } from "../bytes/source.ts";
@@ -29,10 +27,6 @@ export interface PlannedTokenizer extends SideFiles, TokenizerFacts {
 /**
  * Plans the files of a tokenizer that is converted.
  *
- * @param path The `tokenizer.model`.
- * @param named The model that it belongs to.
- * @param isInstruct Whether the model follows instructions.
- * @returns The files, and what a user should be told.
  * @throws {FileError} If it can't be read.
  * @throws {FormatError} If it is no tokenizer of LLaMA's.
  */
@@ -84,8 +78,6 @@ const MAX_HEAD_BYTES = 1 << 20;
 /**
  * Plans copies of the tokenizer's files in a directory.
  *
- * @param listing What lies in the directory.
- * @returns The files, which may be none.
  * @throws {FormatError} If a file is larger than a tokenizer's can be.
  * @throws {FileError} If a file can't be read.
  */

@@ -1,8 +1,6 @@
 /**
  * `tokenizer.json`, byte for byte as tokenizers 0.20 writes it: first what stands around the model, then the
  * model with its vocabulary and its merges.
- *
- * @module
  */
 
 import type { Merge } from "./bpe_merges.ts";
@@ -50,12 +48,7 @@ export interface TokenizerJsonParts {
   readonly merges: readonly Merge[];
 }
 
-/**
- * Prints a `tokenizer.json`.
- *
- * @param parts What is in it.
- * @returns Its bytes, as parts that follow one another.
- */
+/** Prints a `tokenizer.json`. */
 export function tokenizerJson(parts: TokenizerJsonParts): readonly Uint8Array[] {
   const { merges, model } = parts;
   const builder = new TextBuilder();
@@ -107,9 +100,6 @@ export function tokenizerJson(parts: TokenizerJsonParts): readonly Uint8Array[] 
 /**
  * Puts the token that a sequence begins with in front of one sequence, or in front of both of a pair, the
  * second one of which has type 1.
- *
- * @param content The token.
- * @param id Its id.
  */
 export function beginsWith(content: string, id: number): Component {
   const begin = (type_id: number) => ({ SpecialToken: { id: content, type_id } });

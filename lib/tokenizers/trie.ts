@@ -1,8 +1,6 @@
 /**
  * A trie over bytes, in typed arrays: a vocabulary has some hundred thousand nodes, which would be slow as
  * objects.
- *
- * @module
  */
 
 /** The node that stands for no bytes at all. */
@@ -36,11 +34,7 @@ export class ByteTrie {
   /** Unknown to whoever made the file. */
   readonly #seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
 
-  /**
-   * Makes an empty trie.
-   *
-   * @param nodes How many nodes to have room for at first.
-   */
+  /** Makes an empty trie with room for some nodes at first. */
   constructor(nodes = 1 << 10) {
     const slots = Math.max(2, 2 ** Math.ceil(Math.log2(nodes / MAX_LOAD)));
     this.#keys = new Uint32Array(slots);
@@ -53,13 +47,7 @@ export class ByteTrie {
     return ROOT;
   }
 
-  /**
-   * The node below a node.
-   *
-   * @param node The node.
-   * @param byte The byte that leads to the one below.
-   * @returns The node below, or 0 where there is none.
-   */
+  /** The node below a node, or 0 where there is none. */
   child(node: number, byte: number): number {
     return this.#children[this.#slot(node * 0x100 + byte)]!;
   }

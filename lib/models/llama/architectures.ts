@@ -1,8 +1,4 @@
-/**
- * The published LLaMA architectures, and what they tell of models that say less.
- *
- * @module
- */
+/** The published LLaMA architectures, and what they tell of models that say less. */
 
 import { architecture, type ArchitectureFacts } from "../architecture.ts";
 import type { Architecture } from "../family.ts";
@@ -124,10 +120,6 @@ const USUAL_MULTIPLE = 256;
  *
  * It is that of a published architecture with this dimension and width; else the largest power of two up to 256 with
  * which Meta's formula can give the width.
- *
- * @param dim The model's dimension.
- * @param intermediateSize The feed-forward width.
- * @returns The multiple.
  */
 export function inferMultipleOf(dim: number, intermediateSize: number): number {
   const published = llamaArchitectures.find((each) =>
@@ -144,9 +136,6 @@ export function inferMultipleOf(dim: number, intermediateSize: number): number {
  * LLaMA 3 on. Where there is one shard, nothing in the weights shows it.
  *
  * LLaMA 3 can be told by its vocabulary, the base of its rotary frequencies, or their scaling.
- *
- * @param model What is known of the model.
- * @returns The dimension.
  */
 export function inferEmbeddingShardDim(
   { vocabSize, ropeTheta, ropeScaling }: Pick<ModelDescription, "vocabSize" | "ropeTheta" | "ropeScaling">,

@@ -1,8 +1,4 @@
-/**
- * LLaMA's `config.json` (transformers' `LlamaConfig`, 4.46 and 5.x).
- *
- * @module
- */
+/** LLaMA's `config.json` (transformers' `LlamaConfig`, 4.46 and 5.x). */
 
 import type { PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";

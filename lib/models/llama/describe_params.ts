@@ -1,8 +1,6 @@
 /**
  * The model that a `params.json` and the weights beside it describe together. The file says less than a model needs:
  * no context length, no tokens, and of scaled RoPE at most that there is one.
- *
- * @module
  */
 
 import { MismatchError } from "../../error.ts";
@@ -21,9 +19,6 @@ import { SCALING_UNTIL_0_3 } from "./model_yaml.ts";
  * The vocabulary is that of the weights. What `params.json` can't say is what the published model has that it fits;
  * for sizes of their own it is what transformers' conversion script takes (4.46.3 `convert_llama_weights_to_hf.py`).
  *
- * @param fields The fields of `params.json`.
- * @param files What else there is.
- * @returns The model, and notes.
  * @throws {ConfigError} If a field isn't what it must be.
  * @throws {MismatchError} If shards are missing.
  */

@@ -1,8 +1,4 @@
-/**
- * LLaMA, as a family of models.
- *
- * @module
- */
+/** LLaMA, as a family of models. */
 
 import { type Family, generations } from "../family.ts";
 import { llamaArchitectures } from "./architectures.ts";

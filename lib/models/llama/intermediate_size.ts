@@ -4,27 +4,12 @@
  *
  * Python's `int()` cuts a float off towards zero and its `/` gives a double, so `Math.trunc` and JavaScript's
  * numbers compute the same, rounding errors included, as long as all stays below 2^53.
- *
- * @module
  */
 
 /**
  * The width by Meta's formula (llama-models `llama3/model.py` `FeedForward`; transformers 4.46
  * `convert_llama_weights_to_hf.py` `compute_intermediate_size`):
  * `multiple_of · ceil(int(ffn_dim_multiplier · int(8 · dim / 3)) / multiple_of)`.
- *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { referenceIntermediateSize } from "./intermediate_size.ts";
- *
- * assertEquals(referenceIntermediateSize(4096, 1024, 1.3), 14336);
- * ```
- *
- * @param dim The model's dimension.
- * @param multipleOf What the width is rounded up to a multiple of.
- * @param multiplier `ffn_dim_multiplier`; 1 is the same as none.
- * @returns The rows of `w1` and `w3`.
  */
 export function referenceIntermediateSize(dim: number, multipleOf: number, multiplier = 1): number {
   return roundUp(Math.trunc(multiplier * unscaledWidth(dim)), multipleOf);
@@ -45,9 +30,6 @@ export interface Fairseq2FfnRule {
 /**
  * The width by fairseq2's rule, which is the same in 0.2 to 0.8.1: `GLUFeedForwardNetwork` scales `inner_dim`,
  * cuts it off and rounds it up, and from 0.4 on `LLaMAFactory.create_ffn` multiplies it and cuts it off before.
- *
- * @param rule What the configuration says.
- * @returns The rows of `ffn.gate_proj` and `ffn.inner_proj`.
  */
 export function fairseq2IntermediateSize(rule: Fairseq2FfnRule): number {
   const { innerDim, innerDimScale, innerDimMultiplier, multipleOf } = rule;
@@ -64,20 +46,6 @@ const MAX_CANDIDATES = 32;
  * The shortest decimal `ffn_dim_multiplier` with which Meta's formula gives a width: 1, which is the same as
  * none, where it does; else the one with the fewest decimals. Where several are as short, it is the one closest
  * to `width / int(8 · dim / 3)`: the published 1.3 for 70B, where 1.2 gives the same width.
- *
- * @example Usage
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { shortestMultiplier } from "./intermediate_size.ts";
- *
- * assertEquals(shortestMultiplier(4096, 1024, 14336), 1.3);
- * assertEquals(shortestMultiplier(4096, 256, 11000), undefined); // no multiple of 256
- * ```
- *
- * @param dim The model's dimension.
- * @param multipleOf What the width is rounded up to a multiple of.
- * @param width The width to reach.
- * @returns The multiplier, or `undefined` where no decimal gives the width.
  */
 export function shortestMultiplier(dim: number, multipleOf: number, width: number): number | undefined {
   if (referenceIntermediateSize(dim, multipleOf) === width) return 1;

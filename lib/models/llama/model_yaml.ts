@@ -1,8 +1,4 @@
-/**
- * LLaMA's configurations in fairseq2's `model.yaml`.
- *
- * @module
- */
+/** LLaMA's configurations in fairseq2's `model.yaml`. */
 
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";

@@ -5,8 +5,6 @@
  * `models/llama/interop.py`), which has the same ones in both directions. What is split is as in 0.3.0's
  * `shard_transformer_decoder_model` and 0.8.1's `get_llama_shard_specs`. The order is that of fairseq2's state dicts, the
  * same from 0.3.0 to 0.8.1.
- *
- * @module
  */
 
 import { embedding, finalNorm, projection, shapes, weight } from "../decoder_parameters.ts";

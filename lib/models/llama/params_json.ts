@@ -3,8 +3,6 @@
  *
  * fairseq2's converter nests it under `model` (0.3.0 `recipes/llama/convert_checkpoint.py`), Meta's is flat;
  * transformers' conversion script reads both.
- *
- * @module
  */
 
 import { MismatchError } from "../../error.ts";
@@ -53,9 +51,6 @@ export interface ReferenceParams extends
  * `ffn_dim_multiplier` is there only where it isn't 1; it is the shortest decimal with which Meta's formula gives the
  * weights' real width.
  *
- * @param model The model, with the weights as they really are.
- * @param form Whose form it is to have.
- * @returns The fields.
  * @throws {MismatchError} If no `ffn_dim_multiplier` gives the width.
  */
 export function writeLlamaParams(model: ModelDescription, form: ParamsJsonForm): PythonJsonValue {
@@ -172,8 +167,6 @@ const foreignFields: ReadonlyMap<string, string> = new Map([
  * Fields that are not known are ignored, as Meta's loader ignores them; those of models that this library doesn't convert
  * are errors.
  *
- * @param fields The fields.
- * @returns What they say.
  * @throws {ConfigError} If a field is missing or isn't what it must be.
  */
 export function readLlamaParams(fields: ConfigFields): ReferenceParams {

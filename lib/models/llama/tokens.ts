@@ -1,8 +1,4 @@
-/**
- * LLaMA's special tokens, by the version that a model is of.
- *
- * @module
- */
+/** LLaMA's special tokens, by the version that a model is of. */
 
 import type { SpecialTokens } from "../model_description.ts";
 import type { LlamaVersion, NamedModel, SamplingSettings, TokenFamily } from "../token_family.ts";
@@ -68,11 +64,7 @@ function isDistilled({ card }: NamedModel): boolean {
   return card?.startsWith("r1_distilled") ?? false;
 }
 
-/**
- * The version of LLaMA that a model is or was made from: by its name, else by what only that version has.
- *
- * @param named The model.
- */
+/** The version of LLaMA that a model is or was made from: by its name, else by what only that version has. */
 export function llamaVersion({ model, architecture, card }: NamedModel): LlamaVersion {
   const { ropeScaling, ropeTheta, vocabSize } = model;
   const name = card ?? architecture ?? "";

@@ -1,8 +1,4 @@
-/**
- * The published Mistral architecture that fairseq2 has, and its tokens.
- *
- * @module
- */
+/** The published Mistral architecture that fairseq2 has, and its tokens. */
 
 import { architecture } from "../architecture.ts";
 import type { Architecture } from "../family.ts";

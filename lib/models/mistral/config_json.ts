@@ -1,8 +1,4 @@
-/**
- * Mistral's `config.json` (transformers' `MistralConfig`, 4.57 and 5.x).
- *
- * @module
- */
+/** Mistral's `config.json` (transformers' `MistralConfig`, 4.57 and 5.x). */
 
 import type { PythonJsonValue } from "../../python/python_json.ts";
 import { type ConfigFields, positiveInteger } from "../config_fields.ts";

@@ -1,8 +1,4 @@
-/**
- * Mistral, as a family of models.
- *
- * @module
- */
+/** Mistral, as a family of models. */
 
 import { type Family, generations } from "../family.ts";
 import { mistralArchitectures, mistralTokens } from "./architectures.ts";

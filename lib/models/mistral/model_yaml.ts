@@ -1,8 +1,6 @@
 /**
  * Mistral's configurations in fairseq2's `model.yaml` (0.3.0 `models/mistral/factory.py`, 0.4.5
  * `models/mistral/_config.py`, 0.8.1 `models/mistral/config.py`).
- *
- * @module
  */
 
 import { MismatchError } from "../../error.ts";

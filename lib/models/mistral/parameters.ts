@@ -4,8 +4,6 @@
  *
  * Its embedding and its output projection are modules of fairseq2's that tensor parallelism leaves whole
  * (`StandardEmbedding` and `Linear`; 0.8.1 `models/mistral/factory.py`): each shard has a copy of these matrices.
- *
- * @module
  */
 
 import { EMBEDDING, type ParameterSpec, PROJECTION } from "../family.ts";

@@ -3,8 +3,6 @@
  *
  * The fields are those of mistral_inference (1.6.0 `args.py`, `TransformerArgs`), in the order of the published
  * Mistral 7B v0.1.
- *
- * @module
  */
 
 import { MismatchError } from "../../error.ts";
@@ -48,9 +46,6 @@ const foreignFields: ReadonlyMap<string, string> = new Map([
  * Where it says no `rope_theta`, that depends on the window, as in Mistral's code of December 2023: 10000 with one, as
  * published with 7B v0.1, and 1000000 without.
  *
- * @param fields The fields.
- * @param files What else there is.
- * @returns The model, and notes.
  * @throws {ConfigError} If a field isn't what it must be, or is one of another kind of model.
  * @throws {MismatchError} If there are several files.
  */
@@ -125,10 +120,6 @@ export function describeMistralParams(
  *
  * `rope_theta` is always there. Mistral 7B v0.1 was published without, but Mistral's code has taken 1000000 for it since
  * mistral_inference 1.0 (`transformer.py`), where that model needs 10000.
- *
- * @param model The model, with the weights as they really are.
- * @param form Whose form it is to have.
- * @returns The fields.
  */
 export function writeMistralParams(
   model: ModelDescription,

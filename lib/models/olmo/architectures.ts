@@ -1,8 +1,4 @@
-/**
- * The published OLMo architectures, and their tokens.
- *
- * @module
- */
+/** The published OLMo architectures, and their tokens. */
 
 import { architecture } from "../architecture.ts";
 import type { Architecture } from "../family.ts";

@@ -3,8 +3,6 @@
  *
  * YaRN in all layers, as fairseq2 has it in OLMo 3, transformers 5 alone can compute: 4.57 has it in layers without a
  * window only.
- *
- * @module
  */
 
 import type { PythonJsonValue } from "../../python/python_json.ts";

@@ -1,8 +1,4 @@
-/**
- * OLMo 2 and 3, as a family of models.
- *
- * @module
- */
+/** OLMo 2 and 3, as a family of models. */
 
 import type { Family } from "../family.ts";
 import { olmoArchitectures, olmoTokens } from "./architectures.ts";

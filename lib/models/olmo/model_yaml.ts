@@ -1,8 +1,4 @@
-/**
- * OLMo's configurations in fairseq2's `model.yaml` (0.8.0 and 0.8.1 `models/olmo/config.py`).
- *
- * @module
- */
+/** OLMo's configurations in fairseq2's `model.yaml` (0.8.0 and 0.8.1 `models/olmo/config.py`). */
 
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";

@@ -4,8 +4,6 @@
  * The names are those of fairseq2's map (0.8.1 `models/olmo/interop.py`): norms come after the block that they are
  * named for. What is split is what its modules say (`models/olmo/factory.py`): not the norms of q and k. The rows of q
  * and k are in Hugging Face's order already.
- *
- * @module
  */
 
 import { embedding, finalNorm, projection, shapes, weight } from "../decoder_parameters.ts";

@@ -1,8 +1,4 @@
-/**
- * The published Qwen architectures, and their tokens.
- *
- * @module
- */
+/** The published Qwen architectures, and their tokens. */
 
 import { architecture } from "../architecture.ts";
 import type { Architecture } from "../family.ts";

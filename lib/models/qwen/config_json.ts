@@ -1,8 +1,4 @@
-/**
- * Qwen's `config.json` (transformers' `Qwen2Config` for 2.5 and `Qwen3Config`, 4.57 and 5.x).
- *
- * @module
- */
+/** Qwen's `config.json` (transformers' `Qwen2Config` for 2.5 and `Qwen3Config`, 4.57 and 5.x). */
 
 import { OptionError } from "../../error.ts";
 import type { PythonJsonValue } from "../../python/python_json.ts";

@@ -1,8 +1,4 @@
-/**
- * Qwen 2.5 and 3, as a family of models.
- *
- * @module
- */
+/** Qwen 2.5 and 3, as a family of models. */
 
 import type { Family } from "../family.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";

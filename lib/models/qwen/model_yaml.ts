@@ -1,8 +1,4 @@
-/**
- * Qwen's configurations in fairseq2's `model.yaml` (0.5.0 to 0.8.1 `models/qwen/config.py`).
- *
- * @module
- */
+/** Qwen's configurations in fairseq2's `model.yaml` (0.5.0 to 0.8.1 `models/qwen/config.py`). */
 
 import type { YamlMapping } from "../../python/yaml_printer.ts";
 import type { ConfigFields } from "../config_fields.ts";

@@ -4,8 +4,6 @@
  * The names are those of fairseq2's map (0.8.1 `models/qwen/interop.py`, the same since 0.5), what is split is what its
  * modules say (`models/qwen/factory.py`, `sharder.py`): biases with their matrices. The rows of q and k are in Hugging
  * Face's order already.
- *
- * @module
  */
 
 import { bias, embedding, finalNorm, projection, shapes, weight } from "../decoder_parameters.ts";
