@@ -4,12 +4,12 @@ import type { Literal, OutputFile } from "../copy/plan.ts";
 import { MismatchError, OptionError } from "../error.ts";
 import type { Llama3Version, LlamaVersion } from "../models/token_family.ts";
 import { type TokenizerKind, tokenizerKind } from "./detect.ts";
-import type { FileContent } from "./file_content.ts";
 import { llama2Files } from "./llama2_files.ts";
 import { llama3Files } from "./llama3_files.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { SPECIAL_TOKENS } from "./special_tokens.ts";
 import { parseTiktoken } from "./tiktoken.ts";
+import type { FileContent } from "./tokenizer_config.ts";
 
 /** Whose tokenizer is to be converted. */
 export interface TokenizerOptions {

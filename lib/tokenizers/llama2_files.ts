@@ -12,9 +12,8 @@
 
 import { type Merge, recoverMerges } from "./bpe_merges.ts";
 import type { Piece } from "./sentencepiece.ts";
-import { type FileContent, textContent } from "./file_content.ts";
 import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { NO_LENGTH_LIMIT, specialTokensMap, tokenizerConfig } from "./tokenizer_config.ts";
+import { type FileContent, filesAround, NO_LENGTH_LIMIT } from "./tokenizer_config.ts";
 
 const UNKNOWN = "<unk>";
 const BEGIN = "<s>";
@@ -65,30 +64,20 @@ export function llama2Files(
     tokens: pieces.values().map(({ text }) => text),
     merges: byScore(recoverMerges(pieces.map(({ text }) => binary(text)), path), pieces),
   });
-  const config = tokenizerConfig(addedTokens, {
-    add_bos_token: true,
-    add_eos_token: false,
-    bos_token: BEGIN,
-    clean_up_tokenization_spaces: false,
-    eos_token: END,
-    // For those who open it with LlamaTokenizer.
-    legacy: true,
-    model_max_length: NO_LENGTH_LIMIT,
-    pad_token: null,
-    sp_model_kwargs: {},
-    spaces_between_special_tokens: false,
-    unk_token: UNKNOWN,
-    use_default_system_prompt: false,
-  });
+  const roles = { bos_token: BEGIN, eos_token: END, unk_token: UNKNOWN };
   return {
-    files: new Map<string, FileContent>([
-      [
-        "special_tokens_map.json",
-        textContent(specialTokensMap({ bos_token: BEGIN, eos_token: END, unk_token: UNKNOWN })),
-      ],
-      ["tokenizer.json", json],
-      ["tokenizer_config.json", textContent(config)],
-    ]),
+    files: filesAround(json, addedTokens, roles, {
+      add_bos_token: true,
+      add_eos_token: false,
+      clean_up_tokenization_spaces: false,
+      // For those who open it with LlamaTokenizer.
+      legacy: true,
+      model_max_length: NO_LENGTH_LIMIT,
+      pad_token: null,
+      sp_model_kwargs: {},
+      spaces_between_special_tokens: false,
+      use_default_system_prompt: false,
+    }),
     bosId: BEGIN_ID,
     eosId: END_ID,
     eosIds: [END_ID],
@@ -108,7 +97,7 @@ function addedTokensOf(pieces: readonly Piece[]): AddedToken[] {
  * `convert_slow_tokenizer.py`, `generate_merges`); Python's `sort` is stable when it sorts backwards, too.
  */
 function byScore(merges: readonly Merge[], pieces: readonly Piece[]): Merge[] {
-  const lengths = pieces.map(({ text }) => codePoints(text));
+  const lengths = pieces.map(({ text }) => [...text].length); // Python's length of a text.
   return merges.toSorted((a, b) =>
     pieces[b.token]!.score - pieces[a.token]!.score ||
     lengths[b.left]! - lengths[a.left]! ||
@@ -121,11 +110,4 @@ function byScore(merges: readonly Merge[], pieces: readonly Piece[]): Merge[] {
  */
 function binary(text: string): string {
   return String.fromCharCode(...new TextEncoder().encode(text));
-}
-
-/** Python's length of a text. */
-function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
 }

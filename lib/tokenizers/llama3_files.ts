@@ -15,9 +15,8 @@ import {
   END_OF_TURN,
   llama3SpecialTokens,
 } from "./special_tokens.ts";
-import { type FileContent, textContent } from "./file_content.ts";
 import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { specialTokensMap, tokenizerConfig } from "./tokenizer_config.ts";
+import { type FileContent, filesAround } from "./tokenizer_config.ts";
 
 /**
  * How a text is cut up before pairs are merged (llama-models 0.3.0 `llama3/tokenizer.py`, `pat_str`):
@@ -95,18 +94,11 @@ export function llama3Files(
     tokens: tokens.values().map(byteLevelText),
     merges: recoverMerges(tokens, path),
   });
-  const config = tokenizerConfig(addedTokens, {
-    bos_token: bos,
-    ...(model.instruct ? { chat_template: llama3ChatTemplate(model.version) } : {}),
-    eos_token: eos,
-    model_max_length: model.contextLength,
-  });
   return {
-    files: new Map<string, FileContent>([
-      ["special_tokens_map.json", textContent(specialTokensMap({ bos_token: bos, eos_token: eos }))],
-      ["tokenizer.json", json],
-      ["tokenizer_config.json", textContent(config)],
-    ]),
+    files: filesAround(json, addedTokens, { bos_token: bos, eos_token: eos }, {
+      ...(model.instruct ? { chat_template: llama3ChatTemplate(model.version) } : {}),
+      model_max_length: model.contextLength,
+    }),
     bosId,
     eosId: idOf(eos),
     eosIds: ends.map(idOf),

@@ -20,34 +20,21 @@ export const END_OF_MESSAGE = "<|eom_id|>";
 /** What a turn of a conversation ends with. */
 export const END_OF_TURN = "<|eot_id|>";
 
-/** The first ones, by version; a hole is a reserved one. */
-const NAMED: Readonly<Record<"3" | "3.1", readonly (string | undefined)[]>> = {
-  "3": [
-    BEGIN_OF_TEXT,
-    END_OF_TEXT,
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    "<|start_header_id|>",
-    "<|end_header_id|>",
-    undefined,
-    END_OF_TURN,
-  ],
-  "3.1": [
-    BEGIN_OF_TEXT,
-    END_OF_TEXT,
-    undefined,
-    undefined,
-    "<|finetune_right_pad_id|>",
-    undefined,
-    "<|start_header_id|>",
-    "<|end_header_id|>",
-    END_OF_MESSAGE,
-    END_OF_TURN,
-    "<|python_tag|>",
-  ],
-};
+/** Those with names, by their place; the others are reserved. */
+const NAMED: ReadonlyMap<number, string> = new Map([
+  [0, BEGIN_OF_TEXT],
+  [1, END_OF_TEXT],
+  [6, "<|start_header_id|>"],
+  [7, "<|end_header_id|>"],
+  [9, END_OF_TURN],
+]);
+
+/** Those that have names from 3.1 on. */
+const NAMED_LATER: ReadonlyMap<number, string> = new Map([
+  [4, "<|finetune_right_pad_id|>"],
+  [8, END_OF_MESSAGE],
+  [10, "<|python_tag|>"],
+]);
 
 /**
  * The special tokens of a version in the order of their ids (transformers 4.46.3
@@ -56,10 +43,10 @@ const NAMED: Readonly<Record<"3" | "3.1", readonly (string | undefined)[]>> = {
  * `<|step_id|>` and `<|image|>`; the ids of all other names are the same.
  */
 export function llama3SpecialTokens(version: Llama3Version): string[] {
-  const named = NAMED[version === "3" ? "3" : "3.1"];
+  const later = version === "3" ? new Map<number, string>() : NAMED_LATER;
   let reserved = 0;
   return Array.from(
     { length: SPECIAL_TOKENS },
-    (_, index) => named[index] ?? `<|reserved_special_token_${reserved++}|>`,
+    (_, index) => NAMED.get(index) ?? later.get(index) ?? `<|reserved_special_token_${reserved++}|>`,
   );
 }

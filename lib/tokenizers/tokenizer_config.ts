@@ -6,6 +6,9 @@
 
 import type { AddedToken } from "./tokenizer_json.ts";
 
+/** The bytes of a file, as parts that follow one another. */
+export type FileContent = readonly Uint8Array[];
+
 /**
  * What transformers takes for the length of a context that nothing limits (`VERY_LARGE_INTEGER`): an int, which
  * JavaScript would print with an exponent, and so make a float of it.
@@ -26,30 +29,38 @@ const COMMON = {
   tokenizer_class: "PreTrainedTokenizerFast",
 };
 
-/** Prints a `tokenizer_config.json`. */
-export function tokenizerConfig(
+/**
+ * The files of a tokenizer by name, around its `tokenizer.json`.
+ *
+ * @param json The `tokenizer.json`.
+ * @param addedTokens The added tokens by id.
+ * @param roles The special tokens by their roles, `bos_token` and so on, in the order of the roles' code points.
+ * @param fields The other fields of `tokenizer_config.json` that aren't the same for all; they win over those that are.
+ */
+export function filesAround(
+  json: FileContent,
   addedTokens: readonly AddedToken[],
+  roles: Readonly<Record<string, string>>,
   fields: Readonly<Record<string, unknown>>,
-): string {
+): Map<string, FileContent> {
   // Whole numbers come first in an object, by their size: the order that Python has for ints.
   const decoder = Object.fromEntries(
     addedTokens.map(({ id, content, special }) => [id, { ...addedToken(content), special }]),
   );
-  const all = Object.entries({ ...COMMON, ...fields, added_tokens_decoder: decoder });
-  return print(Object.fromEntries(all.sort(([a], [b]) => a < b ? -1 : 1)));
-}
-
-/** Prints a `special_tokens_map.json`. */
-export function specialTokensMap(roles: Readonly<Record<string, string>>): string {
-  return print(
-    Object.fromEntries(Object.entries(roles).map(([role, content]) => [role, addedToken(content)])),
-  );
+  const config = Object.entries({ ...COMMON, ...roles, ...fields, added_tokens_decoder: decoder })
+    .sort(([a], [b]) => a < b ? -1 : 1);
+  const map = Object.entries(roles).map(([role, content]) => [role, addedToken(content)]);
+  return new Map([
+    ["special_tokens_map.json", print(Object.fromEntries(map))],
+    ["tokenizer.json", json],
+    ["tokenizer_config.json", print(Object.fromEntries(config))],
+  ]);
 }
 
 function addedToken(content: string): Record<string, unknown> {
   return { content, lstrip: false, normalized: false, rstrip: false, single_word: false };
 }
 
-function print(value: object): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+function print(value: object): FileContent {
+  return [new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)];
 }
