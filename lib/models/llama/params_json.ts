@@ -9,36 +9,78 @@ import { MismatchError } from "../../error.ts";
 import { plainValue } from "../../python/plain_value.ts";
 import type { PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";
-import { boolean, ConfigFields, positiveInteger, positiveNumber } from "../config_fields.ts";
-import type { Architecture, ParamsJsonForm } from "../family.ts";
-import { MAX_DIM, MAX_HEADS, MAX_INTERMEDIATE_SIZE, MAX_LAYERS, MAX_VOCABULARY } from "../limits.ts";
+import { boolean, ConfigFields, positiveNumber } from "../config_fields.ts";
+import type { Architecture, FamilyModel, ParamsJsonForm } from "../family.ts";
+import { float, integer, readTable, type Row, writeTable } from "../field_table.ts";
+import { MAX_INTERMEDIATE_SIZE, MAX_VOCABULARY } from "../limits.ts";
 import {
   describeScaling,
-  headsProblem,
   isSameScaling,
   type ModelDescription,
   type RopeScaling,
 } from "../model_description.ts";
+import { headDimOf, refuseForeign, rows } from "../params_json_fields.ts";
 import { SCALING_3_1 } from "./architectures.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
+const { dim, layers, heads, kvHeads, normEps } = rows;
+
+/** 256 is what `ModelArgs` and transformers' script take, 10000 what the script takes: as in LLaMA 1 and 2. */
+const multipleOf = integer("multiple_of", "multipleOf", MAX_INTERMEDIATE_SIZE, 256);
+const ropeTheta = float("rope_theta", "ropeTheta", 10000);
+
+const width: Row<"intermediateSize"> = {
+  keys: ["intermediateSize"],
+  read(fields) {
+    const multiplier = fields.optional("ffn_dim_multiplier", positiveNumber) ?? 1;
+    const multiple = multipleOf.read(fields).multipleOf!;
+    const intermediateSize = referenceIntermediateSize(dim.read(fields).dim!, multiple, multiplier);
+    if (intermediateSize >= 1 && intermediateSize <= MAX_INTERMEDIATE_SIZE) return { intermediateSize };
+    throw fields.error(
+      "ffn_dim_multiplier",
+      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
+    );
+  },
+  write({ dim, multipleOf, intermediateSize }) {
+    const multiplier = shortestMultiplier(dim, multipleOf, intermediateSize);
+    if (multiplier === undefined) {
+      throw new MismatchError(
+        `Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of ${intermediateSize} ` +
+          `with dim ${dim} and multiple_of ${multipleOf}`,
+      );
+    }
+    return multiplier === 1 ? [] : [["ffn_dim_multiplier", new PythonFloat(multiplier)]];
+  },
+};
+
+/** LLaMA 1 and 2 have -1, fairseq2's converter writes none. */
+const said = integer("vocab_size", "vocabSize", MAX_VOCABULARY, null);
+const vocabSize: Row<"vocabSize"> = {
+  ...said,
+  read: (fields) => fields.values.get("vocab_size") === -1 ? {} : said.read(fields),
+};
+
+/** The numbers are those in Meta's code. */
+const scaled: Row<"ropeScaling"> = {
+  keys: ["ropeScaling"],
+  read: (fields) => fields.optional("use_scaled_rope", boolean) ? { ropeScaling: SCALING_3_1 } : {},
+  write: ({ ropeScaling }) => ropeScaling === undefined ? [] : [["use_scaled_rope", true]],
+};
+
+const common = [heads, dim, layers, kvHeads, multipleOf, width, ropeTheta, normEps];
+const whereOther: Row<"kvHeads"> = {
+  ...kvHeads,
+  write: (model) => model.kvHeads === model.heads ? [] : kvHeads.write(model),
+};
+const tables = {
+  reference: [dim, layers, heads, whereOther, multipleOf, width, ropeTheta, normEps],
+  meta: [dim, layers, heads, kvHeads, vocabSize, width, multipleOf, normEps, ropeTheta, scaled],
+};
+
 /** What a `params.json` says. */
-export interface ReferenceParams extends
-  Pick<
-    ModelDescription,
-    "dim" | "layers" | "heads" | "kvHeads" | "headDim" | "multipleOf" | "intermediateSize"
-  > {
-  /** `ffn_dim_multiplier`; 1 where there is none. */
-  readonly ffnDimMultiplier: number;
-  /** `rope_theta`; 10000 where there is none, as in LLaMA 1 and 2. */
-  readonly ropeTheta: number;
-  /** `norm_eps`. */
-  readonly normEps: number;
-  /** `vocab_size`, where the file says one: LLaMA 1 and 2 have -1, fairseq2's converter writes none. */
-  readonly vocabSize?: number;
-  /** Scaled RoPE, where the file has `use_scaled_rope`: the numbers are those in Meta's code. */
-  readonly ropeScaling?: RopeScaling;
-}
+export type ReferenceParams =
+  & Pick<FamilyModel, (typeof common)[number]["keys"][number] | "headDim" | "ropeScaling">
+  & { readonly vocabSize?: number };
 
 /**
  * The `params.json` of a model. What is written is read back before it is returned.
@@ -54,25 +96,9 @@ export interface ReferenceParams extends
  * @throws {MismatchError} If no `ffn_dim_multiplier` gives the width.
  */
 export function writeLlamaParams(model: ModelDescription, form: ParamsJsonForm): PythonJsonValue {
-  const { dim, layers, heads, kvHeads, multipleOf, ropeTheta, normEps } = model;
-  const isMeta = form === "meta";
-  const params = new Map<string, PythonJsonValue>([["dim", dim], ["n_layers", layers], ["n_heads", heads]]);
-  if (isMeta || kvHeads !== heads) params.set("n_kv_heads", kvHeads);
-  if (isMeta) {
-    params.set("vocab_size", model.vocabSize);
-    setMultiplier(params, model);
-    params.set("multiple_of", multipleOf);
-    params.set("norm_eps", new PythonFloat(normEps));
-    params.set("rope_theta", new PythonFloat(ropeTheta));
-    if (model.ropeScaling !== undefined) params.set("use_scaled_rope", true);
-  } else {
-    params.set("multiple_of", multipleOf);
-    setMultiplier(params, model);
-    params.set("rope_theta", new PythonFloat(ropeTheta));
-    params.set("norm_eps", new PythonFloat(normEps));
-  }
-  check(params, model, isMeta ? "" : "model");
-  return isMeta ? params : new Map([["model", params]]);
+  const params = writeTable(model, tables[form]);
+  check(params, model, form === "meta" ? "" : "model");
+  return form === "meta" ? params : new Map([["model", params]]);
 }
 
 /** Whether Meta's code scales RoPE by these numbers: a `params.json` can't give others. */
@@ -105,36 +131,11 @@ export function llamaParamsNotes(
   ];
 }
 
-function setMultiplier(
-  params: Map<string, PythonJsonValue>,
-  { dim, multipleOf, intermediateSize }: ModelDescription,
-): void {
-  const multiplier = shortestMultiplier(dim, multipleOf, intermediateSize);
-  if (multiplier === undefined) {
-    throw new MismatchError(
-      `Cannot write params.json: no ffn_dim_multiplier gives a feed-forward width of ${intermediateSize} ` +
-        `with dim ${dim} and multiple_of ${multipleOf}`,
-    );
-  }
-  if (multiplier !== 1) params.set("ffn_dim_multiplier", new PythonFloat(multiplier));
-}
-
 /** Checks that fields say what they should. */
 function check(params: ReadonlyMap<string, PythonJsonValue>, model: ModelDescription, path: string): void {
   const values = plainValue(params) as ReadonlyMap<string, unknown>;
   const read = readLlamaParams(new ConfigFields("params.json", path, values));
-  for (
-    const field of [
-      "dim",
-      "layers",
-      "heads",
-      "kvHeads",
-      "multipleOf",
-      "intermediateSize",
-      "ropeTheta",
-      "normEps",
-    ] as const
-  ) {
+  for (const field of new Set(common.flatMap(({ keys }) => keys))) {
     if (read[field] !== model[field]) {
       throw new MismatchError(
         `Cannot write params.json: it would read back ${field} as ${read[field]}, not ${model[field]}`,
@@ -144,8 +145,7 @@ function check(params: ReadonlyMap<string, PythonJsonValue>, model: ModelDescrip
 }
 
 /**
- * Fields of Meta's other models, by what they say of the weights. Their absence, `null`, `false` and -1 mean that
- * the model hasn't got them (llama-models 0.3.0 `llama3/args.py`, `llama4/args.py`).
+ * Fields of Meta's other models, by what they say of the weights. They are in llama-models 0.3.0 `llama3/args.py`, `llama4/args.py`).
  */
 const foreignFields: ReadonlyMap<string, string> = new Map([
   ["quantization_args", "quantized weights"],
@@ -170,53 +170,7 @@ const foreignFields: ReadonlyMap<string, string> = new Map([
  * @throws {ConfigError} If a field is missing or isn't what it must be.
  */
 export function readLlamaParams(fields: ConfigFields): ReferenceParams {
-  const kvHeads = fields.optional("n_kv_heads", positiveInteger(MAX_HEADS));
-  const heads = fields.get("n_heads", positiveInteger(MAX_HEADS));
-  const params = {
-    dim: fields.get("dim", positiveInteger(MAX_DIM)),
-    layers: fields.get("n_layers", positiveInteger(MAX_LAYERS)),
-    heads,
-    kvHeads: kvHeads ?? heads,
-    multipleOf: fields.optional("multiple_of", positiveInteger(MAX_INTERMEDIATE_SIZE)) ?? 256, // ModelArgs, and the script
-    ffnDimMultiplier: fields.optional("ffn_dim_multiplier", positiveNumber) ?? 1,
-    ropeTheta: fields.optional("rope_theta", positiveNumber) ?? 10000, // what the script takes
-    normEps: fields.get("norm_eps", positiveNumber),
-  };
-  checkForeignFields(fields);
-  const unfit = headsProblem(params);
-  if (unfit !== undefined) {
-    throw fields.error(unfit.field === "heads" ? "n_heads" : "n_kv_heads", unfit.problem);
-  }
-  const headDim = params.dim / heads;
-  const rows = fields.optional("head_dim", positiveInteger(MAX_DIM));
-  if (rows !== undefined && rows !== headDim) {
-    throw fields.error("head_dim", `expected dim / n_heads, which is ${headDim}, got ${rows}`);
-  }
-  const intermediateSize = referenceIntermediateSize(params.dim, params.multipleOf, params.ffnDimMultiplier);
-  if (intermediateSize < 1 || intermediateSize > MAX_INTERMEDIATE_SIZE) {
-    throw fields.error(
-      "ffn_dim_multiplier",
-      `gives a feed-forward width of ${intermediateSize}, past 1 to ${MAX_INTERMEDIATE_SIZE}`,
-    );
-  }
-  const vocabSize = fields.values.get("vocab_size") === -1
-    ? undefined
-    : fields.optional("vocab_size", positiveInteger(MAX_VOCABULARY));
-  const scaled = fields.optional("use_scaled_rope", boolean) ?? false;
-  return {
-    ...params,
-    headDim,
-    intermediateSize,
-    ...(vocabSize !== undefined && { vocabSize }),
-    ...(scaled && { ropeScaling: SCALING_3_1 }),
-  };
-}
-
-function checkForeignFields(fields: ConfigFields): void {
-  for (const [name, what] of foreignFields) {
-    const value = fields.values.get(name) ?? null;
-    if (value !== null && value !== false && value !== -1) {
-      throw fields.error(name, `says that this is ${what}, which can't be converted`);
-    }
-  }
+  refuseForeign(fields, foreignFields);
+  const params = readTable(fields, [...common, vocabSize, scaled]);
+  return { ...params, headDim: headDimOf(fields, params) };
 }

@@ -7,19 +7,13 @@
 
 import { MismatchError } from "../../error.ts";
 import type { PythonJsonValue } from "../../python/python_json.ts";
-import { PythonFloat } from "../../python/python_number.ts";
-import { type ConfigFields, positiveInteger, positiveNumber } from "../config_fields.ts";
+import { type ConfigFields, positiveInteger } from "../config_fields.ts";
 import type { DescribedReference, ParamsJsonForm, ReferenceFiles } from "../family.ts";
+import { float, integer, readTable, type Row, writeTable } from "../field_table.ts";
 import { fitArchitectures } from "../fit_architecture.ts";
-import {
-  MAX_DIM,
-  MAX_HEADS,
-  MAX_INTERMEDIATE_SIZE,
-  MAX_LAYERS,
-  MAX_SEQUENCE_LENGTH,
-  MAX_VOCABULARY,
-} from "../limits.ts";
-import { headsProblem, type ModelDescription } from "../model_description.ts";
+import { MAX_DIM, MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
+import type { ModelDescription } from "../model_description.ts";
+import { headDimOf, refuseForeign, rows } from "../params_json_fields.ts";
 import { ROPE_THETA } from "./architectures.ts";
 
 /** The base of the rotary frequencies that Mistral's code has taken for models without a window. */
@@ -28,8 +22,23 @@ const ROPE_THETA_WITHOUT_WINDOW = 1e6;
 /** The context length where nothing says one (transformers' `convert_mistral_weights_to_hf.py`). */
 const USUAL_CONTEXT_LENGTH = 32768;
 
-/** The fields that name a head's numbers, for messages. */
-const HEADS_FIELDS = { heads: "n_heads", kvHeads: "n_kv_heads", headDim: "head_dim" } as const;
+const length = positiveInteger(MAX_SEQUENCE_LENGTH);
+const slidingWindow: Row<"slidingWindow"> = {
+  keys: ["slidingWindow"],
+  read(fields) {
+    const window = fields.optional("sliding_window", length) ?? fields.optional("_sliding_window", length);
+    return window === undefined ? {} : { slidingWindow: window };
+  },
+  write: ({ slidingWindow }) => slidingWindow === undefined ? [] : [["sliding_window", slidingWindow]],
+};
+const vocabSize = integer("vocab_size", "vocabSize", MAX_VOCABULARY);
+const ropeTheta = float("rope_theta", "ropeTheta", null);
+const headDim = integer("head_dim", "headDim", MAX_DIM, null);
+const hiddenDim = integer("hidden_dim", "intermediateSize", MAX_INTERMEDIATE_SIZE);
+const { dim, layers, heads, kvHeads, normEps } = rows;
+
+/** What is written, in the order of the published file; what is read of a model is said by all but the rotation. */
+const shape = [dim, layers, headDim, hiddenDim, heads, kvHeads, normEps, slidingWindow];
 
 /** Fields of Mistral's other models, by what they say of the weights. */
 const foreignFields: ReadonlyMap<string, string> = new Map([
@@ -57,56 +66,34 @@ export function describeMistralParams(
   if (shards > 1) {
     throw new MismatchError(`${file}: is of a Mistral model, which is in one file, but there are ${shards}`);
   }
-  for (const [name, what] of foreignFields) {
-    if ((fields.values.get(name) ?? null) !== null) {
-      throw fields.error(name, `says that this is ${what}, which can't be converted`);
-    }
-  }
-  const heads = fields.get("n_heads", positiveInteger(MAX_HEADS));
-  const shape = {
-    dim: fields.get("dim", positiveInteger(MAX_DIM)),
-    layers: fields.get("n_layers", positiveInteger(MAX_LAYERS)),
-    heads,
-    kvHeads: fields.optional("n_kv_heads", positiveInteger(MAX_HEADS)) ?? heads,
-    intermediateSize: fields.get("hidden_dim", positiveInteger(MAX_INTERMEDIATE_SIZE)),
-  };
-  const unfit = headsProblem(shape);
-  if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
-  const headDim = fields.optional("head_dim", positiveInteger(MAX_DIM)) ?? shape.dim / heads;
-  if (headDim !== shape.dim / heads) {
-    throw fields.error("head_dim", `expected dim / n_heads, which is ${shape.dim / heads}, got ${headDim}`);
-  }
+  refuseForeign(fields, foreignFields);
+  const read = readTable(fields, shape);
   const notes: string[] = [];
-  const said = fields.get("vocab_size", positiveInteger(MAX_VOCABULARY));
-  const { vocabSize } = observed;
-  if (said !== vocabSize) notes.push(`a vocabulary of ${vocabSize}, where ${file} has ${said}`);
-
-  const length = positiveInteger(MAX_SEQUENCE_LENGTH);
-  const slidingWindow = fields.optional("sliding_window", length) ??
-    fields.optional("_sliding_window", length);
-  let ropeTheta = fields.optional("rope_theta", positiveNumber);
-  if (ropeTheta === undefined) {
-    ropeTheta = slidingWindow === undefined ? ROPE_THETA_WITHOUT_WINDOW : ROPE_THETA;
+  const said = vocabSize.read(fields).vocabSize;
+  const window = read.slidingWindow;
+  if (said !== observed.vocabSize) {
+    notes.push(`a vocabulary of ${observed.vocabSize}, where ${file} has ${said}`);
+  }
+  let { ropeTheta: theta } = ropeTheta.read(fields);
+  if (theta === undefined) {
+    theta = window === undefined ? ROPE_THETA_WITHOUT_WINDOW : ROPE_THETA;
     notes.push(
-      `${file} says no rope_theta; ${ropeTheta} is taken, as for Mistral's models ${
-        slidingWindow === undefined ? "without" : "with"
+      `${file} says no rope_theta; ${theta} is taken, as for Mistral's models ${
+        window === undefined ? "without" : "with"
       } a window`,
     );
   }
-  const normEps = fields.get("norm_eps", positiveNumber);
   const published = fitArchitectures(observed).map(({ architecture }) => architecture)
-    .find((each) => each.slidingWindow === slidingWindow && each.ropeTheta === ropeTheta);
+    .find((each) => each.slidingWindow === window && each.ropeTheta === theta);
   const maxSeqLen = fields.optional("max_seq_len", length) ?? published?.maxSeqLen;
   if (maxSeqLen === undefined) notes.push(`${file} says no context length; ${USUAL_CONTEXT_LENGTH} is taken`);
   return {
     model: {
-      ...shape,
-      headDim,
-      vocabSize,
+      ...read,
+      headDim: headDimOf(fields, read),
+      vocabSize: observed.vocabSize,
       multipleOf: 1,
-      ropeTheta,
-      ...(slidingWindow !== undefined && { slidingWindow }),
-      normEps,
+      ropeTheta: theta,
       maxSeqLen: maxSeqLen ?? USUAL_CONTEXT_LENGTH,
       embeddingShardDim: 0,
       tied: false,
@@ -125,18 +112,5 @@ export function writeMistralParams(
   model: ModelDescription,
   form: ParamsJsonForm,
 ): PythonJsonValue | undefined {
-  if (form === "meta") return undefined;
-  const { slidingWindow } = model;
-  return new Map<string, PythonJsonValue>([
-    ["dim", model.dim],
-    ["n_layers", model.layers],
-    ["head_dim", model.headDim],
-    ["hidden_dim", model.intermediateSize],
-    ["n_heads", model.heads],
-    ["n_kv_heads", model.kvHeads],
-    ["norm_eps", new PythonFloat(model.normEps)],
-    ...(slidingWindow === undefined ? [] : [["sliding_window", slidingWindow] as const]),
-    ["vocab_size", model.vocabSize],
-    ["rope_theta", new PythonFloat(model.ropeTheta)],
-  ]);
+  return form === "meta" ? undefined : writeTable(model, [...shape, vocabSize, ropeTheta]);
 }

@@ -103,7 +103,6 @@ Deno.test("paramsJson() reads back as what it was made from, for every architect
       kvHeads,
       headDim,
       multipleOf,
-      ffnDimMultiplier,
       intermediateSize,
       ropeTheta,
       normEps,
@@ -115,7 +114,6 @@ Deno.test("paramsJson() reads back as what it was made from, for every architect
       kvHeads,
       headDim,
       multipleOf,
-      ffnDimMultiplier,
       intermediateSize,
       ropeTheta,
       normEps,
@@ -183,8 +181,7 @@ Deno.test("readLlamaParams() reads those of every real checkpoint", () => {
     assertEquals(readText(read(path)), {
       ...tiny,
       headDim: 8,
-      ffnDimMultiplier: 1.5,
-      ...(isLlama2 && { kvHeads: 4, intermediateSize: 88, ropeTheta: 10000, ffnDimMultiplier: 1 }),
+      ...(isLlama2 && { kvHeads: 4, intermediateSize: 88, ropeTheta: 10000 }),
     });
   }
 });
@@ -201,7 +198,6 @@ Deno.test("readLlamaParams() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       kvHeads: 32,
       headDim: 128,
       multipleOf: 256,
-      ffnDimMultiplier: 1,
       intermediateSize: 11008,
       ropeTheta: 10000,
       normEps: 1e-6,
@@ -219,7 +215,6 @@ Deno.test("readLlamaParams() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
       kvHeads: 8,
       headDim: 128,
       multipleOf: 4096,
-      ffnDimMultiplier: 1.3,
       intermediateSize: 28672,
       ropeTheta: 10000,
       normEps: 1e-5,
@@ -233,7 +228,6 @@ Deno.test("readLlamaParams() reads Meta's flat ones, from LLaMA 1 to 3.1", () =>
     kvHeads: 8,
     headDim: 128,
     multipleOf: 4096,
-    ffnDimMultiplier: 1.2,
     intermediateSize: 53248,
     ropeTheta: 500000,
     normEps: 1e-5,
@@ -254,7 +248,6 @@ Deno.test("readLlamaParams() takes null for what may be missing, and ignores wha
     headDim: 8,
     intermediateSize: 256, // int(8 · 32 / 3) rounded up to 256
     multipleOf: 256,
-    ffnDimMultiplier: 1,
     ropeTheta: 10000,
   });
 });
