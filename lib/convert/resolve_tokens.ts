@@ -10,7 +10,7 @@ import { type GenerationConfig, readGenerationConfig } from "../layouts/huggingf
 import { listed } from "../models/config_fields.ts";
 import { familyOf } from "../models/families.ts";
 import type { SpecialTokens } from "../models/model_description.ts";
-import { tokensWithin } from "../models/special_tokens.ts";
+import { tokensOf, tokensWithin } from "../models/special_tokens.ts";
 import type { NamedModel, SamplingSettings } from "../models/token_family.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
 
@@ -83,17 +83,12 @@ export function resolveTokens(
     : completed(resolved, said, isInstruct, tokensFrom);
   const published = family.published(resolved, isInstruct);
   const { bosId = isKept ? undefined : published.bosId } = said;
-  const found: SpecialTokens = {
-    ...(bosId !== undefined && { bosId }),
-    ...(eosIds !== undefined && { eosIds }),
-    ...(model.padId !== undefined && { padId: model.padId }),
-  };
+  const found = tokensOf({ bosId, eosIds, padId: model.padId });
   // transformers 4.46 to 5.23 compute with a bos_token_id and an eos_token_id past the vocabulary as if there were none; a
   // model with such a pad_token_id doesn't load. What isn't Hugging Face's has no use for any.
   const isCarried = isKept && hasTokenizer !== undefined;
   const within = tokensWithin(found, model.vocabSize);
-  const { padId: _, ...ends } = found;
-  const tokens = isCarried ? { ...ends, ...(within.padId !== undefined && { padId: within.padId }) } : within;
+  const tokens = isCarried ? tokensOf({ ...found, padId: within.padId }) : within;
   const all = [...tokens.eosIds ?? [], ...stops ?? []];
   return {
     tokens,

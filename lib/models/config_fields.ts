@@ -93,19 +93,12 @@ function integer(name: string, low: number, limit: number): Kind<number> {
 
 /** The fields of one mapping in a configuration file. */
 export class ConfigFields {
-  /** The file, as errors name it. */
-  readonly file: string;
-  /** Where the mapping lies in the file; empty for the top. */
-  readonly path: string;
-  /** The fields by name. */
-  readonly values: ReadonlyMap<string, unknown>;
-
-  /** Takes a mapping. */
-  constructor(file: string, path: string, values: ReadonlyMap<string, unknown>) {
-    this.file = file;
-    this.path = path;
-    this.values = values;
-  }
+  /** Takes the file, as errors name it; where the mapping lies in it, which is empty for the top; and the fields by name. */
+  constructor(
+    readonly file: string,
+    readonly path: string,
+    readonly values: ReadonlyMap<string, unknown>,
+  ) {}
 
   /** The value of a field that must be there, or that has a value where it isn't. */
   get<T>(name: string, kind: Kind<T>, absent?: T): T {
@@ -129,11 +122,7 @@ export class ConfigFields {
     return new ConfigFields(this.file, this.pathOf(name), this.get(name, mapping));
   }
 
-  /**
-   * Refuses fields of other names.
-   *
-   * @throws {ConfigError} If there is one.
-   */
+  /** Refuses fields of other names. @throws {ConfigError} If there is one. */
   refuseOthers(known: Iterable<string>): void {
     const names = new Set(known);
     for (const [name, value] of this.values) {

@@ -8,33 +8,45 @@ import type { ConfigFields } from "./config_fields.ts";
 import type { ModelDescription, ModelShape, SpecialTokens } from "./model_description.ts";
 import type { TokenFamily } from "./token_family.ts";
 
+/** A model family. */
+export interface Family {
+  /** fairseq2's name for it: `model_family` in `model.yaml`. */
+  readonly name: string;
+  /** Its name for people. */
+  readonly title: string;
+  /** Whose code computes it, in words with a plural: what can't be converted is what these haven't got. */
+  readonly whose: string;
+  /**
+   * Its parameters in the order of fairseq2's state dicts: those before the layers, those of a layer, those after.
+   * {@linkcode EMBEDDING} and {@linkcode PROJECTION} are among them in every family.
+   */
+  readonly parameters: readonly ParameterSpec[];
+  /** The published architectures. */
+  readonly architectures: readonly Architecture[];
+  /** What it knows of its special tokens. */
+  readonly tokens: TokenFamily;
+  /** Its configuration in fairseq2. */
+  readonly modelYaml: ModelYamlCodec;
+  /** Its configuration in Hugging Face's layout. */
+  readonly configJson: ConfigJsonCodec;
+  /** Its configuration in the reference layout; none where it has no such layout. */
+  readonly paramsJson?: ParamsJsonCodec;
+}
+
 /** Whose names tensors have. */
 export type Naming = "fairseq2" | "reference" | "huggingface";
 
 /** One kind of parameter. */
 export interface ParameterSpec {
-  /**
-   * Its whole names, with `{}` for the layer where every layer has one. fairseq2's are the canonical ones. A family
-   * that isn't in the reference layout has no names there.
-   */
-  readonly names: {
-    readonly fairseq2: string;
-    readonly huggingface: string;
-    readonly reference?: string | undefined;
-  };
+  /** Its whole names, with `{}` for the layer; fairseq2's are the canonical ones. Not every family has a reference layout. */
+  readonly names: Readonly<Record<"fairseq2" | "huggingface", string> & { reference?: string | undefined }>;
   /** The whole shape: rows and columns, or the length of a vector. */
   readonly shape: (model: ModelDescription) => readonly number[];
-  /**
-   * The dimension along which tensor parallelism splits it, `"embedding"` where the model decides, or `undefined` where
-   * each shard has a copy.
-   */
+  /** Along what tensor parallelism splits it: `"embedding"` where the model decides; `undefined` where each has a copy. */
   readonly shardDim?: 0 | 1 | "embedding";
-  /**
-   * Whether the two rows that RoPE turns together lie side by side in each head, where Hugging Face's layout has the
-   * first ones of all pairs and then the second ones.
-   */
+  /** Whether the two rows that RoPE turns together lie side by side in each head, but not in Hugging Face's layout. */
   readonly isPaired?: boolean;
-  /** Whether a model has it; all of the family have it by default. */
+  /** Whether a model has it; all have by default. */
   readonly isPresent?: (model: ModelDescription) => boolean;
 }
 
@@ -65,8 +77,8 @@ export type Generation = "0.2-0.3" | "0.4" | "0.5+";
 export const generations: readonly Generation[] = ["0.2-0.3", "0.4", "0.5+"];
 
 /**
- * The versions of fairseq2 that a `model.yaml` is for. `"0.2-0.4"` is a form that all of them read; where LLaMA's RoPE is
- * scaled, it can't say how: 0.4 then takes LLaMA 3.1's numbers, and 0.2 and 0.3 their own as always.
+ * The versions of fairseq2 that a `model.yaml` is for. All of `"0.2-0.4"` read that form; where LLaMA's RoPE is scaled, it
+ * can't say how: 0.4 then takes LLaMA 3.1's numbers, and 0.2 and 0.3 their own as always.
  */
 export type ModelYamlForm = Generation | "0.2-0.4";
 
@@ -107,7 +119,7 @@ export interface ModelYamlCodec {
   readonly unnamed?: (generation: Generation) => string | undefined;
   /** Reads a configuration, which has all fields of the generation. @throws {ConfigError} If one isn't what it must be. */
   readonly read: (fields: ConfigFields, generation: Generation) => FamilyModel;
-  /** Writes a configuration: all fields, in the order of the dataclass. */
+  /** Writes all fields, in the order of the dataclass. */
   readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;
   /** The form for 0.2 to 0.4 that says most of a model; none where these versions haven't got the family. */
   readonly legacyForm?: (model: ModelDescription) => Exclude<ModelYamlForm, "0.5+">;
@@ -123,7 +135,7 @@ export interface ModelYamlCodec {
 
 /** What a `config.json` says besides what a {@linkcode ModelDescription} does. */
 export interface ConfigJsonOptions {
-  /** The dtype of the weights, by torch's name. */
+  /** torch's name for that of the weights. */
   readonly dtype: string;
   /** Whether `lm_head` is the embedding once more, and not in the files. */
   readonly tied: boolean;
@@ -142,9 +154,8 @@ export interface ConfigJsonCodec {
    */
   readonly read: (fields: ConfigFields, notes: string[]) => FamilyModel;
   /**
-   * The version of transformers whose form the fields have, as they are written. Later versions read it (5.x takes
-   * `rope_theta`, `rope_scaling` and `torch_dtype` for its own `rope_parameters` and `dtype`), while earlier ones don't
-   * read theirs.
+   * The version of transformers whose form is written. Later ones read it (5.x takes `rope_theta`, `rope_scaling` and
+   * `torch_dtype` for its own `rope_parameters` and `dtype`), while earlier ones don't read theirs.
    */
   readonly version: string;
   /** What a user should be told: what versions of transformers can't do of a model. */
@@ -174,7 +185,7 @@ export interface ObservedShape extends Pick<ModelShape, "dim" | "layers" | "inte
 /** Whose form a `params.json` has: the reference layout's, or that of Meta's own loader. */
 export type ParamsJsonForm = "reference" | "meta";
 
-/** What lies beside a `params.json`, and how it was read. */
+/** What there is to know beside a `params.json`. */
 export interface ReferenceFiles {
   /** Whether the fields were nested under `model`, as fairseq2's converter does it. */
   readonly isNested: boolean;
@@ -219,31 +230,6 @@ export interface ParamsJsonCodec {
     form: ParamsJsonForm,
     architecture: Architecture | undefined,
   ) => string[];
-}
-
-/** A model family. */
-export interface Family {
-  /** fairseq2's name for it: `model_family` in `model.yaml`. */
-  readonly name: string;
-  /** Its name for people. */
-  readonly title: string;
-  /** Whose code computes it, in words with a plural: what can't be converted is what these haven't got. */
-  readonly whose: string;
-  /**
-   * Its parameters in the order of fairseq2's state dicts: those before the layers, those of a layer, those after. The
-   * embedding ({@link EMBEDDING}) and the output projection ({@link PROJECTION}) are among them in every family.
-   */
-  readonly parameters: readonly ParameterSpec[];
-  /** The published architectures. */
-  readonly architectures: readonly Architecture[];
-  /** What it knows of its special tokens. */
-  readonly tokens: TokenFamily;
-  /** Its configuration in fairseq2. */
-  readonly modelYaml: ModelYamlCodec;
-  /** Its configuration in Hugging Face's layout. */
-  readonly configJson: ConfigJsonCodec;
-  /** Its configuration in the reference layout; none where it has no such layout. */
-  readonly paramsJson?: ParamsJsonCodec;
 }
 
 /** The canonical name of the embedding. */

@@ -21,6 +21,7 @@ import {
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
 } from "./limits.ts";
+import { tokensOf } from "./special_tokens.ts";
 import { headsProblem, type ModelDescription, type ModelShape } from "./model_description.ts";
 
 /** A token's number. */
@@ -86,12 +87,8 @@ export function vocabulary(form: ModelYamlForm): readonly Row<"vocabSize" | "bos
       const [bosId, eosId, padId] = ["bos_idx", "eos_idx", "pad_idx"].map((name) =>
         info.optional(name, token)
       );
-      return {
-        vocabSize,
-        ...(bosId !== undefined && { bosId }),
-        ...(eosId !== undefined && { eosIds: [eosId] }),
-        ...(padId !== undefined && { padId }),
-      };
+      const eosIds = eosId === undefined ? undefined : [eosId];
+      return { vocabSize, ...tokensOf({ bosId, eosIds, padId }) };
     },
     write({ vocabSize, bosId, eosIds, padId }) {
       // SentencePiece's unknown token is the first one, where a sequence begins with the second; tiktoken has none.

@@ -5,6 +5,7 @@
 import { type ConfigFields, type Kind, show } from "./config_fields.ts";
 import { MAX_VOCABULARY } from "./limits.ts";
 import type { SpecialTokens } from "./model_description.ts";
+import { tokensOf } from "./special_tokens.ts";
 
 /** How many tokens may end a sequence. Published models have 3 at most; 85 times as many. */
 const MAX_ENDS = 256;
@@ -41,14 +42,11 @@ export function readTokenFields(fields: ConfigFields, absent: SpecialTokens = {}
     const ids = items.map((item) => read(name, item)).filter((id) => id !== undefined);
     return ids.length > 0 ? ids : undefined;
   };
-  const bosId = one("bos_token_id", absent.bosId);
-  const eosIds = several("eos_token_id", absent.eosIds);
-  const padId = one("pad_token_id", absent.padId);
-  return {
-    ...(bosId !== undefined && { bosId }),
-    ...(eosIds !== undefined && { eosIds }),
-    ...(padId !== undefined && { padId }),
-  };
+  return tokensOf({
+    bosId: one("bos_token_id", absent.bosId),
+    eosIds: several("eos_token_id", absent.eosIds),
+    padId: one("pad_token_id", absent.padId),
+  });
 }
 
 /** `eos_token_id` as it is written: a list, where generation is to stop at several tokens. */

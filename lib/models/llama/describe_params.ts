@@ -5,10 +5,16 @@
 
 import { MismatchError } from "../../error.ts";
 import type { ConfigFields } from "../config_fields.ts";
-import type { Architecture, DescribedReference, FamilyModel, ReferenceFiles } from "../family.ts";
+import type {
+  Architecture,
+  DescribedReference,
+  FamilyModel,
+  ObservedShape,
+  ReferenceFiles,
+} from "../family.ts";
 import { fitArchitectures } from "../fit_architecture.ts";
-import type { ObservedShape } from "../family.ts";
-import { describeScaling, kvDim, type SpecialTokens } from "../model_description.ts";
+import { describeScaling, kvDim } from "../model_description.ts";
+import { tokensOf } from "../special_tokens.ts";
 import { inferEmbeddingShardDim } from "./architectures.ts";
 import { isMetaScaling, readLlamaParams, type ReferenceParams } from "./params_json.ts";
 import { SCALING_UNTIL_0_3 } from "./model_yaml.ts";
@@ -65,20 +71,13 @@ export function describeLlamaParams(
         `(${describeScaling(published.ropeScaling)})${other}`,
     );
   }
-  const ropeScaling = published === undefined ? params.ropeScaling : published.ropeScaling;
-  const { dim, layers, heads, kvHeads, headDim, intermediateSize, multipleOf, ropeTheta, normEps } = params;
+  const { ropeScaling: saidScaling, ...sizes } = params;
+  const ropeScaling = published === undefined ? saidScaling : published.ropeScaling;
+  const { ropeTheta } = params;
   const model: FamilyModel = {
-    dim,
-    layers,
-    heads,
-    kvHeads,
-    headDim,
-    intermediateSize,
+    ...sizes,
     vocabSize,
-    multipleOf,
-    ropeTheta,
     ...(ropeScaling !== undefined && { ropeScaling }),
-    normEps,
     maxSeqLen: published?.maxSeqLen ?? usualContextLength(params),
     embeddingShardDim: observed.embeddingShardDim ?? published?.embeddingShardDim ??
       inferEmbeddingShardDim({ vocabSize, ropeTheta, ...(ropeScaling !== undefined && { ropeScaling }) }),
@@ -86,14 +85,6 @@ export function describeLlamaParams(
     ...(published !== undefined && tokensOf(published)),
   };
   return { model, notes };
-}
-
-function tokensOf({ bosId, eosIds, padId }: Architecture): SpecialTokens {
-  return {
-    ...(bosId !== undefined && { bosId }),
-    ...(eosIds !== undefined && { eosIds }),
-    ...(padId !== undefined && { padId }),
-  };
 }
 
 function notesOfOwnSizes(params: ReferenceParams, saysScaling: boolean): string[] {
