@@ -93,7 +93,7 @@ function integer(name: string, low: number, limit: number): Kind<number> {
 
 /** The fields of one mapping in a configuration file. */
 export class ConfigFields {
-  /** Takes the file, as errors name it; where the mapping lies in it, which is empty for the top; and the fields by name. */
+  /** Takes the file, as errors name it; where the mapping lies in it, empty for the top; and the fields by name. */
   constructor(
     readonly file: string,
     readonly path: string,

@@ -38,11 +38,11 @@ export type Naming = "fairseq2" | "reference" | "huggingface";
 
 /** One kind of parameter. */
 export interface ParameterSpec {
-  /** Its whole names, with `{}` for the layer; fairseq2's are the canonical ones. Not every family has a reference layout. */
+  /** Its whole names, with `{}` for the layer; fairseq2's are the canonical ones, and not all have a reference layout. */
   readonly names: Readonly<Record<"fairseq2" | "huggingface", string> & { reference?: string | undefined }>;
   /** The whole shape: rows and columns, or the length of a vector. */
   readonly shape: (model: ModelDescription) => readonly number[];
-  /** Along what tensor parallelism splits it: `"embedding"` where the model decides; `undefined` where each has a copy. */
+  /** Along what tensor parallelism splits it: `"embedding"` where the model decides; without it each has a copy. */
   readonly shardDim?: 0 | 1 | "embedding";
   /** Whether the two rows that RoPE turns together lie side by side in each head, but not in Hugging Face's layout. */
   readonly isPaired?: boolean;
@@ -117,7 +117,11 @@ export interface ModelYamlCodec {
   readonly splitsTied?: boolean;
   /** The name of the architecture that a configuration changes where it names none; the defaults without it. */
   readonly unnamed?: (generation: Generation) => string | undefined;
-  /** Reads a configuration, which has all fields of the generation. @throws {ConfigError} If one isn't what it must be. */
+  /**
+   * Reads a configuration, which has all fields of the generation.
+   *
+   * @throws {ConfigError} If a field isn't what it must be.
+   */
   readonly read: (fields: ConfigFields, generation: Generation) => FamilyModel;
   /** Writes all fields, in the order of the dataclass. */
   readonly write: (model: ModelDescription, fields: ModelYamlFields) => YamlMapping;

@@ -25,8 +25,8 @@ type NumberKey = Exclude<
 type FlagKey = { [P in keyof Draft]-?: Required<Draft>[P] extends boolean ? P : never }[keyof Draft];
 
 /**
- * A field with a whole number from 1 to a limit. It must be there, unless `absent` stands for none and `null`; an `absent`
- * of `null` leaves the model without.
+ * A field with a whole number from 1 to a limit. It must be there, unless `absent` stands for none and `null`; `null`
+ * for `absent` leaves the model without.
  */
 export function integer<K extends NumberKey>(
   name: string,
@@ -82,7 +82,10 @@ export function flag<K extends FlagKey>(name: string, key: K, absent?: boolean):
   };
 }
 
-/** A field that says nothing of a model. A wrong kind still means that the file is damaged; none is looked at by default. */
+/**
+ * A field that says nothing of a model, and is always written alike. A value that isn't of a kind still means that the
+ * file is damaged; without a kind it isn't looked at.
+ */
 export function constant(name: string, value: YamlValue, kind?: Kind<unknown>): Row {
   return {
     keys: [],

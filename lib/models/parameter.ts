@@ -33,7 +33,8 @@ function indexOf(family: Family): Index {
 /**
  * The parameter that a name stands for.
  *
- * Limits: the name is without wrappers; layers are written as Python writes integers, without leading zeros, and stay below 4096.
+ * Limits: the name is without wrappers; layers are written as Python writes integers, without leading zeros, and stay
+ * below 4096.
  */
 export function parseName(family: Family, naming: Naming, name: string): Parameter | undefined {
   const specs = indexOf(family)[naming];

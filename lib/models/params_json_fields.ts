@@ -41,7 +41,7 @@ export function headDimOf(
   throw fields.error("head_dim", `expected dim / n_heads, which is ${headDim}, got ${said}`);
 }
 
-/** Refuses fields of other models, by what they say of the weights; `null`, `false` and -1 say that there is no such thing. */
+/** Refuses fields of other models, by what they say of the weights; `null`, `false` and -1 say that it hasn't got them. */
 export function refuseForeign(fields: ConfigFields, foreign: ReadonlyMap<string, string>): void {
   for (const [name, what] of foreign) {
     const value = fields.values.get(name) ?? null;

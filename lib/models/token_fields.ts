@@ -20,7 +20,8 @@ const token: Kind<number | null> = {
 };
 
 /**
- * Reads `bos_token_id`, `eos_token_id` (a token or a list of them) and `pad_token_id`; `absent` counts where one isn't there.
+ * Reads `bos_token_id`, `eos_token_id` (a token or a list of them) and `pad_token_id`; those of `absent` count where one
+ * isn't there.
  *
  * @throws {ConfigError} If a field isn't what it must be.
  */

@@ -19,9 +19,9 @@ export interface Merge {
 }
 
 /**
- * All merges of a vocabulary without duplicates, a character for each byte of a token: token by token, and for each by the indices of their parts (transformers 4.46.3
- * `convert_slow_tokenizer.py`: `TikTokenConverter.extract_vocab_merges_from_model`, and `generate_merges`
- * before it sorts by scores). Looking for the parts takes time in proportion to the tokens' bytes.
+ * All merges of a vocabulary without duplicates, whose tokens have a character for each byte: token by token, and for
+ * each by the indices of their parts (transformers 4.46.3 `convert_slow_tokenizer.py`:
+ * `TikTokenConverter.extract_vocab_merges_from_model`, and `generate_merges` before it sorts by scores). Looking for the parts takes time in proportion to the tokens' bytes.
  *
  * @throws {FormatError} If there are so many that the file must have been made to have them.
  */

@@ -44,9 +44,7 @@ export class TextBuilder {
   }
 }
 
-/**
- * Prints a value that isn't empty, indented and behind a margin, without the bracket or brace that closes it: a list or an object that goes on.
- */
+/** Prints a value that isn't empty, behind a margin, without the bracket or brace that closes it: it goes on. */
 export function openJson(value: object, margin = ""): string {
   const text = JSON.stringify(value, null, 2);
   return text.slice(0, text.lastIndexOf("\n")).replaceAll("\n", `\n${margin}`);

@@ -17,9 +17,9 @@ const CARRIAGE_RETURN = 0x0d;
 const MAX_SHOWN_CHARACTERS = 40;
 
 /**
- * Reads a tiktoken vocabulary: the tokens by rank, with a character for each byte, as `atob` gives it. It is stricter than tiktoken, which takes what can be decoded: ranks must be
- * 0, 1, 2 … without a gap (in any order), no token may be there twice, and each byte must be a token, since a
- * text with another byte could have no ids.
+ * Reads a tiktoken vocabulary: the tokens by rank, with a character for each byte, as `atob` gives it. It is stricter
+ * than tiktoken, which takes what can be decoded: ranks must be 0, 1, 2 … without a gap (in any order), no token may be
+ * there twice, and each byte must be a token, since a text with another byte could have no ids.
  *
  * @throws {FormatError} If it is no vocabulary.
  */

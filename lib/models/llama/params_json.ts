@@ -145,7 +145,8 @@ function check(params: ReadonlyMap<string, PythonJsonValue>, model: ModelDescrip
 }
 
 /**
- * Fields of Meta's other models, by what they say of the weights. They are in llama-models 0.3.0 `llama3/args.py`, `llama4/args.py`).
+ * Fields of Meta's other models, by what they say of the weights (llama-models 0.3.0 `llama3/args.py`,
+ * `llama4/args.py`).
  */
 const foreignFields: ReadonlyMap<string, string> = new Map([
   ["quantization_args", "quantized weights"],
