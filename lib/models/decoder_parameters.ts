@@ -28,23 +28,13 @@ export const shapes = {
 type Names = readonly [fairseq2: string, huggingface: string, reference?: string];
 type Facts = Pick<ParameterSpec, "shardDim" | "isPaired" | "isPresent">;
 
-/** The weight of a module that every layer has, by its names in a layer; by default each shard has a copy. */
-export function weight(names: Names, shape: ParameterSpec["shape"], facts: Facts = {}): ParameterSpec {
-  return inLayer(names, "weight", shape, facts);
-}
-
-/** The bias of a module that every layer has; otherwise as {@linkcode weight}. */
-export function bias(names: Names, shape: ParameterSpec["shape"], facts: Facts = {}): ParameterSpec {
-  return inLayer(names, "bias", shape, facts);
-}
-
-function inLayer(
-  [fairseq2, huggingface, reference]: Names,
-  what: string,
-  shape: ParameterSpec["shape"],
-  facts: Facts,
-): ParameterSpec {
-  return {
+/** Makes the weights, or the biases, of a module that every layer has. */
+function inLayer(what: string) {
+  return (
+    [fairseq2, huggingface, reference]: Names,
+    shape: ParameterSpec["shape"],
+    facts: Facts = {},
+  ): ParameterSpec => ({
     names: {
       fairseq2: `decoder.layers.{}.${fairseq2}.${what}`,
       huggingface: `model.layers.{}.${huggingface}.${what}`,
@@ -52,31 +42,29 @@ function inLayer(
     },
     shape,
     ...facts,
-  };
+  });
 }
+
+/** The weight of a module that every layer has, by its names in a layer; by default each shard has a copy. */
+export const weight = inLayer("weight");
+
+/** The bias of such a module. */
+export const bias = inLayer("bias");
 
 /** The embedding, with its name in the reference layout. */
 export function embedding(shardDim: ParameterSpec["shardDim"], reference?: string): ParameterSpec {
-  return {
-    names: { fairseq2: EMBEDDING, huggingface: "model.embed_tokens.weight", reference },
-    shape: shapes.tokens,
-    shardDim,
-  };
+  const names = { fairseq2: EMBEDDING, huggingface: "model.embed_tokens.weight", reference };
+  return { names, shape: shapes.tokens, shardDim };
 }
 
 /** The norm behind the layers, with its name in the reference layout. */
 export function finalNorm(reference?: string): ParameterSpec {
-  return {
-    names: { fairseq2: "decoder.layer_norm.weight", huggingface: "model.norm.weight", reference },
-    shape: shapes.norm,
-  };
+  const names = { fairseq2: "decoder.layer_norm.weight", huggingface: "model.norm.weight", reference };
+  return { names, shape: shapes.norm };
 }
 
 /** The output projection, with its name in the reference layout. */
 export function projection(reference?: string): ParameterSpec {
-  return {
-    names: { fairseq2: PROJECTION, huggingface: "lm_head.weight", reference },
-    shape: shapes.tokens,
-    shardDim: 0,
-  };
+  const names = { fairseq2: PROJECTION, huggingface: "lm_head.weight", reference };
+  return { names, shape: shapes.tokens, shardDim: 0 };
 }

@@ -7,8 +7,6 @@ import { kvDim, qDim } from "./model_description.ts";
 export interface ArchitectureFit {
   /** The architecture. */
   readonly architecture: Architecture;
-  /** The layers of the weights: the published number, or an alternative one that the architecture has. */
-  readonly layers: number;
   /** How the vocabulary of the weights compares to the published one. Tokenizers get extended. */
   readonly vocabulary: "same" | "larger" | "smaller";
 }
@@ -27,7 +25,6 @@ export function fitArchitectures(observed: ObservedShape): ArchitectureFit[] {
     .filter((architecture) => fitsAllButVocabulary(architecture, observed))
     .map((architecture) => ({
       architecture,
-      layers: observed.layers,
       vocabulary: compareVocabulary(observed.vocabSize, architecture.vocabSize),
     }));
   return [

@@ -9,7 +9,7 @@ import { llama3Files } from "./llama3_files.ts";
 import { parseSentencePiece } from "./sentencepiece.ts";
 import { SPECIAL_TOKENS } from "./special_tokens.ts";
 import { parseTiktoken } from "./tiktoken.ts";
-import type { FileContent } from "./tokenizer_config.ts";
+import type { FileContent, TokenizerFiles } from "./tokenizer_config.ts";
 
 /** Whose tokenizer is to be converted. */
 export interface TokenizerOptions {
@@ -28,19 +28,13 @@ export interface TokenizerOptions {
 }
 
 /** What became of a `tokenizer.model`. */
-export interface ConvertedTokenizer {
+export interface ConvertedTokenizer extends Omit<TokenizerFiles, "files"> {
   /** The files to write, by name. */
   readonly files: readonly OutputFile[];
   /** What kind of file it was. */
   readonly kind: TokenizerKind;
   /** How many ids the tokenizer has. */
   readonly vocabSize: number;
-  /** The id that a sequence begins with. */
-  readonly bosId: number;
-  /** The id that a sequence ends with; a turn, in an instruct model. */
-  readonly eosId: number;
-  /** All ids at which generation is to stop. */
-  readonly eosIds: readonly number[];
   /** What the user should know, in a sentence each. */
   readonly notes: readonly string[];
 }
@@ -125,8 +119,8 @@ function convertSentencePiece(bytes: Uint8Array, options: TokenizerOptions): Con
     );
   }
   const { files, ...ids } = llama2Files(pieces, path);
-  files.set("tokenizer.model", [bytes]);
-  return { files: outputFiles(files), kind: "sentencepiece", vocabSize: pieces.length, ...ids, notes };
+  const all = new Map([...files, ["tokenizer.model", [bytes]]]);
+  return { files: outputFiles(all), kind: "sentencepiece", vocabSize: pieces.length, ...ids, notes };
 }
 
 function checkKind(kind: TokenizerKind, expected: TokenizerKind, { path, version }: TokenizerOptions): void {

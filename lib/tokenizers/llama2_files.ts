@@ -13,7 +13,7 @@
 import { type Merge, recoverMerges } from "./bpe_merges.ts";
 import type { Piece } from "./sentencepiece.ts";
 import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { type FileContent, filesAround, NO_LENGTH_LIMIT } from "./tokenizer_config.ts";
+import { filesAround, NO_LENGTH_LIMIT, type TokenizerFiles } from "./tokenizer_config.ts";
 
 const UNKNOWN = "<unk>";
 const BEGIN = "<s>";
@@ -49,10 +49,7 @@ const DECODER: Component = {
  *
  * @throws {FormatError} If the vocabulary has merges without end.
  */
-export function llama2Files(
-  pieces: readonly Piece[],
-  path: string,
-): { files: Map<string, FileContent>; bosId: number; eosId: number; eosIds: readonly number[] } {
+export function llama2Files(pieces: readonly Piece[], path: string): TokenizerFiles {
   const addedTokens = addedTokensOf(pieces);
   const json = tokenizerJson({
     addedTokens,

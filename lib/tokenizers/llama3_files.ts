@@ -16,7 +16,7 @@ import {
   llama3SpecialTokens,
 } from "./special_tokens.ts";
 import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { type FileContent, filesAround } from "./tokenizer_config.ts";
+import { filesAround, type TokenizerFiles } from "./tokenizer_config.ts";
 
 /**
  * How a text is cut up before pairs are merged (llama-models 0.3.0 `llama3/tokenizer.py`, `pat_str`):
@@ -51,11 +51,7 @@ export interface Llama3Model {
  *
  * @throws {FormatError} If the vocabulary has a special token of the version, or merges without end.
  */
-export function llama3Files(
-  tokens: readonly string[],
-  model: Llama3Model,
-  path: string,
-): { files: Map<string, FileContent>; bosId: number; eosId: number; eosIds: readonly number[] } {
+export function llama3Files(tokens: readonly string[], model: Llama3Model, path: string): TokenizerFiles {
   const special = llama3SpecialTokens(model.version);
   const texts = new Set(special);
   for (const [rank, token] of tokens.entries()) {

@@ -9,6 +9,18 @@ import type { AddedToken } from "./tokenizer_json.ts";
 /** The bytes of a file, as parts that follow one another. */
 export type FileContent = readonly Uint8Array[];
 
+/** The files that transformers wants for a tokenizer. */
+export interface TokenizerFiles {
+  /** Their contents by name. */
+  readonly files: ReadonlyMap<string, FileContent>;
+  /** The id that a sequence begins with. */
+  readonly bosId: number;
+  /** The id that a sequence ends with; a turn, in an instruct model. */
+  readonly eosId: number;
+  /** All ids at which generation is to stop. */
+  readonly eosIds: readonly number[];
+}
+
 /**
  * What transformers takes for the length of a context that nothing limits (`VERY_LARGE_INTEGER`): an int, which
  * JavaScript would print with an exponent, and so make a float of it.

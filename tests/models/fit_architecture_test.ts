@@ -58,10 +58,7 @@ Deno.test("fitArchitectures() takes any vocabulary and says how it compares", ()
 
 Deno.test("fitArchitectures() takes the 32 layers that fairseq2 gives 13B", () => {
   const fits = fitArchitectures(observed(findArchitecture("13b"), { layers: 32 }));
-  assertEquals(fits.map(({ architecture, layers }) => [architecture.name, layers]), [["13b", 32], [
-    "llama2_13b",
-    32,
-  ]]);
+  assertEquals(fits.map(({ architecture }) => architecture.name), ["13b", "llama2_13b"]);
 });
 
 Deno.test("fitArchitectures() finds nothing where any other size differs", () => {
