@@ -17,13 +17,13 @@ import type { Naming } from "../models/family.ts";
 import { familyOf, findParameter } from "../models/families.ts";
 import { formatName, stripWrappers } from "../models/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
-import { type FileFormat, type FileListing, type ListedTensor, listFile } from "./listing.ts";
+import { type FileFormat, type FileListing, type ListedTensor, listFile, listTensor } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
 import { toUrl } from "./to_url.ts";
 import { findNearWeightFiles } from "./weight_files.ts";
 import { familiesOf } from "../layouts/observe.ts";
-import { openModel, wholeModel } from "./whole_model.ts";
+import { openModel, type WholeModel, wholeModel } from "./whole_model.ts";
 
 /** A tensor of a checkpoint. */
 export interface InspectedTensor {
@@ -128,6 +128,20 @@ async function inspectFile(path: string): Promise<Inspection> {
   return describeFile(listing, fileName(path), checkpoint);
 }
 
+/** A file by itself. */
+function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint | undefined): Inspection {
+  const recognized = recognize(listing);
+  const identity = checkpoint !== undefined
+    ? identityOf(checkpoint, joined(checkpoint))
+    : recognized && identify(recognized.parameters, recognized.families);
+  return described([listing], [name], {
+    layout: recognized === undefined ? null : layoutOf(recognized.names, listing),
+    identity,
+    tensors: withoutPrefix(listing, recognized),
+    notes: listing.notes,
+  });
+}
+
 async function inspectDirectory(path: string, from: Target | undefined): Promise<Inspection> {
   let checkpoint: Checkpoint;
   try {
@@ -137,27 +151,43 @@ async function inspectDirectory(path: string, from: Target | undefined): Promise
     if (!(error instanceof CheckpointError) || error instanceof OptionError) throw error;
     return await describeOthers(path, error);
   }
-  const listings: FileListing[] = [];
-  for (const source of checkpoint.sources) listings.push(await listPath(source.path));
-  const [first] = listings;
-  const single = listings.length === 1;
-  const recognized = listings.map(recognize);
-  const files = listings.map(({ path: file, size }) => ({ name: relativePath(path, file), bytes: size }));
-  const { naming: names = "fairseq2" } = checkpoint;
-  const { tensors, notes } = single || names === "huggingface"
-    ? { tensors: listings.flatMap((listing, i) => withoutPrefix(listing, recognized[i])), notes: [] }
-    : joinedTensors(checkpoint, recognized, names);
-  const layout = names === "fairseq2" ? fairseq2Layout(first!.root) : names;
-  return {
-    format: first!.format,
-    layout,
-    ...identityOf(checkpoint),
-    ...totals(tensors),
-    files,
-    tensors: tensors.map(shown),
-    writer: first!.writer,
-    notes: [...checkpoint.notes, ...notes, ...new Set(listings.flatMap((listing) => listing.notes))],
-  };
+  const { naming = "fairseq2", sources } = checkpoint;
+  const isJoined = sources.length > 1 && naming !== "huggingface";
+  const files: FileListing[] = [];
+  const tensors: ListedTensor[] = [];
+  const namesInFiles = new Map<string, string>();
+  for (const source of sources) {
+    const { root, ...listing } = await listPath(source.path);
+    const recognized = recognize({ ...listing, root });
+    if (isJoined) {
+      for (const [canonical, { name }] of recognized?.parameters ?? []) {
+        if (!namesInFiles.has(canonical)) namesInFiles.set(canonical, name.slice(recognized!.prefix.length));
+      }
+    } else {
+      tensors.push(...withoutPrefix(listing, recognized));
+    }
+    // Of the shards of a large model all tables together would be much more than is shown of them.
+    files.push({ ...listing, tensors: [], ...(files.length === 0 ? { root } : {}) });
+    trimMemory();
+  }
+  const whole = joined(checkpoint);
+  const notes = [...checkpoint.notes];
+  if (isJoined) {
+    // What can't be joined is shown in its pieces.
+    if (whole instanceof CheckpointError) notes.push(whole.message);
+    tensors.push(...listParameters(
+      whole instanceof CheckpointError
+        ? checkpoint.shards.flatMap((shard) => [...shard.parameters])
+        : whole.parameters,
+      (name) => namesInFiles.get(name) ?? formatName(naming, findParameter("fairseq2", name)!),
+    ));
+  }
+  return described(files, files.map((file) => relativePath(path, file.path)), {
+    layout: layoutOf(naming, files[0]!),
+    identity: identityOf(checkpoint, whole),
+    tensors,
+    notes: [...notes, ...new Set(files.flatMap((file) => file.notes))],
+  });
 }
 
 /** A directory that is no checkpoint of a known model: all files in it that hold tensors. */
@@ -166,114 +196,96 @@ async function describeOthers(path: string, problem: CheckpointError): Promise<I
   if (paths.length === 0) throw problem;
   const listings: FileListing[] = [];
   for (const each of paths) listings.push(await listPath(each));
+  const names = listings.map((listing) => relativePath(path, listing.path));
   const all = listings.flatMap(({ tensors }) => tensors.map(({ name }) => name));
   // Parts of one model have different names; where they don't, the file is part of the name.
   const unique = new Set(all).size === all.length;
-  const tensors = listings.flatMap((listing) => {
-    const file = relativePath(path, listing.path);
-    return listing.tensors.map((tensor): ListedTensor => ({
+  const tensors = listings.flatMap((listing, i) =>
+    listing.tensors.map((tensor): ListedTensor => ({
       ...tensor,
-      name: unique ? tensor.name : `${file}/${tensor.name}`,
-      identity: `${file}/${tensor.identity}`,
-    }));
-  });
-  return {
-    format: listings[0]!.format,
-    family: null,
+      name: unique ? tensor.name : `${names[i]}/${tensor.name}`,
+      identity: `${names[i]}/${tensor.identity}`,
+    }))
+  );
+  return described(listings, names, {
     layout: null,
-    architecture: null,
-    ...totals(tensors),
-    files: listings.map(({ path: file, size }) => ({ name: relativePath(path, file), bytes: size })),
-    tensors: tensors.map(shown),
-    writer: listings[0]!.writer,
+    identity: undefined,
+    tensors,
     notes: [
       `no checkpoint that can be converted: ${problem.message}`,
       ...listings.flatMap(({ notes }) => notes),
     ],
-  };
+  });
 }
 
-/** A file by itself. */
-function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint | undefined): Inspection {
-  const recognized = recognize(listing);
-  const tensors = withoutPrefix(listing, recognized);
-  const layout = recognized === undefined
-    ? null
-    : recognized.names === "fairseq2"
-    ? fairseq2Layout(listing.root)
-    : recognized.names;
-  const identity = checkpoint !== undefined
-    ? identityOf(checkpoint)
-    : recognized !== undefined
-    ? identify(recognized.parameters, recognized.families)
-    : { family: null, architecture: null };
+/** What is said of some files, of which each has a name. */
+function described(
+  files: readonly FileListing[],
+  names: readonly string[],
+  { layout, identity, tensors, notes }: Pick<Inspection, "layout" | "notes"> & {
+    readonly identity: Identity | undefined;
+    readonly tensors: readonly ListedTensor[];
+  },
+): Inspection {
+  const { format, writer } = files[0]!;
+  const { family = null, architecture = null } = identity ?? {};
   return {
-    format: listing.format,
+    format,
+    family,
     layout,
-    ...identity,
+    architecture,
     ...totals(tensors),
-    files: [{ name, bytes: listing.size }],
-    tensors: tensors.map(shown),
-    writer: listing.writer,
-    notes: listing.notes,
+    files: files.map(({ size }, i) => ({ name: names[i]!, bytes: size })),
+    tensors: tensors.map(({ name, dtype, shape, bytes }) => ({ name, dtype, shape, bytes })),
+    writer,
+    notes,
   };
 }
 
-function identityOf(checkpoint: Checkpoint): Identity {
+function layoutOf(naming: Naming, { root }: FileListing): string {
+  return naming === "fairseq2" ? fairseq2Layout(root) : naming;
+}
+
+/** The whole model, or why its shards can't be joined. */
+function joined(checkpoint: Checkpoint): WholeModel | CheckpointError {
   try {
-    const { parameters, families, resolved } = wholeModel(checkpoint);
-    if (resolved === undefined) return identify(parameters, families);
-    const found = identify(parameters, [familyOf(resolved.model)]);
-    return { ...found, architecture: resolved.architecture ?? found.architecture };
+    return wholeModel(checkpoint);
   } catch (error) {
-    if (!(error instanceof CheckpointError)) throw error;
-    return { family: familiesOf(checkpoint.shards)[0]!.name, architecture: null };
+    if (error instanceof CheckpointError) return error;
+    throw error;
   }
 }
 
+function identityOf(checkpoint: Checkpoint, whole: WholeModel | CheckpointError): Identity {
+  if (whole instanceof CheckpointError) {
+    return { family: familiesOf(checkpoint.shards)[0]!.name, architecture: null };
+  }
+  const { parameters, families, resolved } = whole;
+  if (resolved === undefined) return identify(parameters, families);
+  const found = identify(parameters, [familyOf(resolved.model)]);
+  return { ...found, architecture: resolved.architecture ?? found.architecture };
+}
+
 /** The tensors of a file, whose names don't say again that they are in a model's state dict. */
-function withoutPrefix({ tensors }: FileListing, recognized: Recognized | undefined): ListedTensor[] {
+function withoutPrefix(
+  { tensors }: Pick<FileListing, "tensors">,
+  recognized: Recognized | undefined,
+): ListedTensor[] {
   const length = recognized?.prefix.length ?? 0;
   return tensors.map((tensor) => ({ ...tensor, name: tensor.name.slice(length) }));
 }
 
-/** The tensors of a model in several files, joined, by the names that they have there. */
-function joinedTensors(
-  checkpoint: Checkpoint,
-  recognized: readonly (Recognized | undefined)[],
-  names: Naming,
-): { readonly tensors: ListedTensor[]; readonly notes: string[] } {
-  const inFiles = new Map<string, string>();
-  for (const each of recognized) {
-    for (const [canonical, { name }] of each?.parameters ?? []) {
-      if (!inFiles.has(canonical)) inFiles.set(canonical, name.slice(each!.prefix.length));
-    }
-  }
-  const nameOf = (canonical: string) =>
-    inFiles.get(canonical) ?? formatName(names, findParameter("fairseq2", canonical)!);
-  let parameters: Iterable<[string, Tensor]>;
-  const notes: string[] = [];
-  try {
-    parameters = wholeModel(checkpoint).parameters;
-  } catch (error) {
-    if (!(error instanceof CheckpointError)) throw error;
-    // What can't be joined is shown in its pieces.
-    notes.push(error.message);
-    parameters = checkpoint.shards.flatMap((shard) => [...shard.parameters]);
-  }
+/** The parameters of a model in several files, by the names that they have there. */
+function listParameters(
+  parameters: Iterable<readonly [string, Tensor]>,
+  nameOf: (canonical: string) => string,
+): ListedTensor[] {
   const storages = new Map<object, number>();
-  const tensors = [...parameters].map(([canonical, tensor]): ListedTensor => {
-    const { dtype, shape, stride, storageOffset, storage } = tensor;
+  return Array.from(parameters, ([canonical, tensor]) => {
+    const { storage } = tensor;
     if (!storages.has(storage)) storages.set(storage, storages.size);
-    return {
-      name: nameOf(stripWrappers(canonical)),
-      dtype: dtype.name,
-      shape,
-      bytes: numel(shape) * dtype.itemBytes,
-      identity: `${storages.get(storage)}+${storageOffset}:[${shape}]/[${stride}]`,
-    };
+    return listTensor(nameOf(stripWrappers(canonical)), tensor, String(storages.get(storage)));
   });
-  return { tensors, notes };
 }
 
 function totals(tensors: readonly ListedTensor[]): { readonly parameters: number; readonly bytes: number } {
@@ -286,10 +298,6 @@ function totals(tensors: readonly ListedTensor[]): { readonly parameters: number
     size += bytes;
   }
   return { parameters, bytes: size };
-}
-
-function shown({ name, dtype, shape, bytes }: ListedTensor): InspectedTensor {
-  return { name, dtype, shape, bytes };
 }
 
 async function listPath(path: string): Promise<FileListing> {

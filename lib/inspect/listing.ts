@@ -110,7 +110,8 @@ async function listTorch(source: ByteSource): Promise<FileListing> {
   };
 }
 
-function listTensor(name: string, tensor: TensorOutline | Tensor, storage: string): ListedTensor {
+/** A tensor as it is listed; `storage` stands for what it lies in. */
+export function listTensor(name: string, tensor: TensorOutline | Tensor, storage: string): ListedTensor {
   const { dtype, shape, stride, storageOffset } = tensor;
   return {
     name,

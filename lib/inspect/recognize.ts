@@ -40,36 +40,26 @@ const NAMINGS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root">): Recognized | undefined {
   const key = dictOf(root)?.get("model_key");
   for (const prefix of new Set([...CONTAINERS, ...(typeof key === "string" ? [`${key}.`] : [])])) {
+    if (!tensors.every(({ name }) => name.startsWith(prefix))) continue;
     for (const names of NAMINGS) {
-      const found = families.flatMap((family) => {
-        const parameters = canonicalNames(tensors, family, names, prefix);
-        return parameters === undefined ? [] : [{ family, parameters }];
-      });
-      if (found.length > 0) {
-        const { parameters } = found[0]!;
-        return { names, prefix, families: found.map(({ family }) => family), parameters };
+      const named: [name: string, tensor: ListedTensor][] = [];
+      let possible = families;
+      for (const tensor of tensors) {
+        const name = stripWrappers(tensor.name.slice(prefix.length));
+        if (isRotaryBuffer(names, name)) continue;
+        named.push([name, tensor]);
+        possible = possible.filter((family) => parseName(family, names, name) !== undefined);
+        if (possible.length === 0) break;
       }
+      const [family] = possible;
+      if (family === undefined || named.length === 0) continue;
+      const parameters = new Map(
+        named.map(([name, tensor]) => [formatName("fairseq2", parseName(family, names, name)!), tensor]),
+      );
+      return { names, prefix, families: possible, parameters };
     }
   }
   return undefined;
-}
-
-function canonicalNames(
-  tensors: readonly ListedTensor[],
-  family: Family,
-  names: Naming,
-  prefix: string,
-): ReadonlyMap<string, ListedTensor> | undefined {
-  const parameters = new Map<string, ListedTensor>();
-  for (const tensor of tensors) {
-    if (!tensor.name.startsWith(prefix)) return undefined;
-    const name = stripWrappers(tensor.name.slice(prefix.length));
-    if (isRotaryBuffer(names, name)) continue;
-    const parameter = parseName(family, names, name);
-    if (parameter === undefined) return undefined;
-    parameters.set(formatName("fairseq2", parameter), tensor);
-  }
-  return parameters.size === 0 ? undefined : parameters;
 }
 
 /**

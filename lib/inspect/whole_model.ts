@@ -14,7 +14,7 @@ import { differingReplicas, reshard, shardDimOfName, type SplitModel } from "../
 import { type ResolvedModel, resolveModel } from "../convert/resolve_model.ts";
 
 /** A whole model. */
-interface WholeModel {
+export interface WholeModel {
   /** Its parameters by canonical name, in the order of the first shard. */
   readonly parameters: Parameters;
   /** The families that it may be of. */

@@ -232,17 +232,15 @@ async function startUp(directory: string): Promise<void> {
   const [help] = await measureInTurn([{ name: "--help", command: ckpt("--help") }], runs);
   report("start-up", help!);
   makeCheckpoint({ model: "llama3_1_405b", shards: 8, directory: `${directory}/405b` });
-  const [dry] = await measureInTurn([{
-    name: "--dry-run",
-    command: ckpt(
-      "llama",
-      "convert_checkpoint",
-      "--dry-run",
-      `${directory}/405b/step_1`,
-      `${directory}/none`,
-    ),
-  }], runs);
-  report("405B in 8 shards (812 GB, sparse)", dry!);
+  const input = `${directory}/405b/step_1`;
+  const measured = await measureInTurn([
+    {
+      name: "--dry-run",
+      command: ckpt("llama", "convert_checkpoint", "--dry-run", input, `${directory}/none`),
+    },
+    { name: "inspect", command: ckpt("inspect", input) },
+  ], runs);
+  for (const each of measured) report("405B in 8 shards (812 GB, sparse)", each);
   remove(`${directory}/405b`);
   for (const [family, model, shards] of LARGEST) {
     const input = `${directory}/${model}`;
