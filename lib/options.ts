@@ -65,11 +65,9 @@ export const callback: Rule = { what: "a function", allows: (value) => typeof va
 export const signal: Rule = { what: "an AbortSignal", allows: (value) => value instanceof AbortSignal };
 
 /**
- * Checks options.
+ * Checks options. One that is `undefined` isn't given.
  *
- * @param options The options. One that is `undefined` isn't given.
- * @param rules What they may be.
- * @throws {OptionError} If one of them isn't that.
+ * @throws {OptionError} If one of them isn't what its rule allows.
  */
 export function checkOptions<Options extends object>(
   options: Options,

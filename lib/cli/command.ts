@@ -52,6 +52,8 @@ export interface Arguments {
   choices<T extends string>(name: string, choices: readonly T[]): readonly T[];
   /** All values of an option that may be given several times. */
   values(name: string): readonly string[];
+  /** Refuses the arguments, for a reason that the command's description doesn't tell. */
+  fail(message: string): never;
 }
 
 /** What a command needs from its surroundings. */
@@ -96,11 +98,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Parses a command's arguments.
+ * Parses what follows a command's words on the command line; `"help"` if that was asked for.
  *
- * @param command The command.
- * @param args What follows its words on the command line.
- * @returns The arguments, or `"help"` if help was asked for.
  * @throws {UsageError} If they aren't what the command declares.
  */
 export function parseArguments(command: Command, args: readonly string[]): Arguments | "help" {
@@ -142,10 +141,6 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   positionals.forEach((value, i) => {
     if (value === "") fail(`<${command.positionals[i]!.name}> is empty`);
   });
-  const on = new Map<string, boolean>();
-  for (const { name } of flags) {
-    on.set(name, parsed[name] === true);
-  }
   const choicesOf = <T extends string>(name: string, choices: readonly T[]): readonly T[] =>
     (values.get(name) ?? []).map((value) =>
       choices.find((each) => each === value) ??
@@ -153,7 +148,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     );
   return {
     positionals,
-    flag: (name) => on.get(name) ?? false,
+    flag: (name) => parsed[name] === true,
     value: (name) => values.get(name)?.[0],
     values: (name) => values.get(name) ?? [],
     number(name, least, most) {
@@ -166,5 +161,6 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     },
     choice: (name, choices) => choicesOf(name, choices)[0],
     choices: choicesOf,
+    fail,
   };
 }

@@ -1,8 +1,215 @@
-import type { Command } from "./command.ts";
-import { compareCommand } from "./compare_command.ts";
-import { convertCommand, llamaConvertCommand } from "./convert_command.ts";
-import { inspectCommand } from "./inspect_command.ts";
-import { verifyCommand } from "./verify_command.ts";
+/**
+ * The commands: what they look like. What they do is loaded when they run, so that `--help` answers at once.
+ *
+ * @module
+ */
+
+import type { Command, Option } from "./command.ts";
+
+/** The option that says which of several checkpoints is meant. */
+const from = (where: string): Option => ({
+  name: "from",
+  value: "LAYOUT",
+  help: `fairseq2, reference, meta or huggingface, where ${where}`,
+});
+
+/** Converts a LLaMA checkpoint, as fairseq2 has it. */
+const llamaConvertCommand: Command = {
+  words: ["llama", "convert_checkpoint"],
+  aliases: ["convert-checkpoint"],
+  summary: "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  details: [
+    "The model is what --model names, else what the model.yaml beside or above the checkpoint says, else the one",
+    "architecture that the shapes fit. The weights are checked against it before anything is written.",
+    "",
+    "The output is built in <output>.partial and gets its name when it is whole. A run that was stopped goes on",
+    "when the same command is run again.",
+  ],
+  positionals: [
+    {
+      name: "input",
+      help: "The checkpoint, of any layout: its directory, a directory of steps, or a model.pt",
+    },
+    { name: "output", help: "The directory to make; it may exist if it is empty" },
+  ],
+  options: [
+    { name: "model", value: "NAME", help: "An architecture, a model card, or the path of a model.yaml" },
+    { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, or fairseq2" },
+    from("<input> holds checkpoints of several"),
+    {
+      name: "step",
+      value: "N",
+      help: "The step, where <input> holds several (default: the newest complete one)",
+    },
+    {
+      name: "shards",
+      value: "N",
+      help: "Write N tensor-parallel shards (default: as many as the input has)",
+    },
+    {
+      name: "dtype",
+      value: "DTYPE",
+      help: "Cast to bfloat16, float16 or float32 (default: keep)",
+    },
+    {
+      name: "max-shard-size",
+      value: "SIZE",
+      help: "Split safetensors files at SIZE, such as 5GB (huggingface)",
+    },
+    {
+      name: "tokenizer",
+      value: "PATH",
+      help: "A tokenizer.model to convert, or a directory with a tokenizer (huggingface)",
+    },
+    { name: "no-tokenizer", help: "Leave the tokenizer that lies beside the input (huggingface)" },
+    { name: "instruct", help: "It is an instruct model, though nothing says so (huggingface, fairseq2)" },
+    {
+      name: "layout",
+      value: "LAYOUT",
+      help: "legacy (0.2–0.4, the default) or native (0.5 and later) (fairseq2)",
+    },
+    {
+      name: "ignore-config",
+      value: "FIELD",
+      most: Infinity,
+      help: "An unknown field of the model.yaml that changes nothing in what is computed (repeatable)",
+    },
+    { name: "dry-run", help: "Show what would be done; write nothing" },
+    { name: "json", help: "Print the summary, or the dry run, as JSON on stdout" },
+    { name: "quiet", help: "Print nothing but errors" },
+    { name: "jobs", value: "N", help: "Copy with N workers (default: one a core, at most 4)" },
+    { name: "clone", negated: true, help: "Never share blocks with the input; write everything anew" },
+    { name: "verify", help: "Read every file back when it is written, and compare checksums" },
+    { name: "sync", help: "Flush everything to the disk before the output gets its name" },
+    { name: "restart", help: "Begin anew, instead of going on from what an earlier run left" },
+    { name: "task", value: "I/N", help: "Make the I-th of N shares of the files; N processes make them all" },
+  ],
+  examples: [
+    ["--model llama3_2_1b run/checkpoints/step_1000 llama3_2_1b", "a 1B model that fairseq2 trained"],
+    [
+      "--dry-run run/checkpoints/step_1000 out",
+      "what would be written, by the model.yaml above the checkpoint",
+    ],
+    ["--to huggingface --tokenizer tokenizer.model run/checkpoints hf", "for transformers and vLLM"],
+    ["--shards 8 --step 1000 run/checkpoints out", "eight shards of a certain step"],
+    ["--task 3/8 run/checkpoints/step_1000 out", "the third of eight processes on a shared file system"],
+  ],
+  run: async (args, context) =>
+    (await import("./run_convert.ts")).runConvert(args, context, { to: "reference", family: "llama" }),
+};
+
+/** The same for any family. */
+const convertCommand: Command = {
+  ...llamaConvertCommand,
+  words: ["convert"],
+  aliases: [],
+  summary: "Convert a checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  options: llamaConvertCommand.options.map((option) =>
+    option.name === "to"
+      ? { ...option, help: "huggingface (the default), reference, meta, or fairseq2" }
+      : option
+  ),
+  examples: [
+    ["run/checkpoints/step_1000 hf", "for transformers and vLLM, by the model.yaml above the checkpoint"],
+    ["--dry-run run/checkpoints/step_1000 hf", "what would be written"],
+    [
+      "--to fairseq2 --layout native --shards 2 hf checkpoints",
+      "back to fairseq2 0.5 or later, in two shards",
+    ],
+    ["--to reference --step 1000 run/checkpoints out", "the reference layout of a certain step"],
+  ],
+  run: async (args, context) =>
+    (await import("./run_convert.ts")).runConvert(args, context, { to: "huggingface" }),
+};
+
+const inspectCommand: Command = {
+  words: ["inspect"],
+  summary: "Show what a checkpoint, or any torch or safetensors file, is and holds.",
+  details: [
+    "Only tables of contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.",
+    "",
+    "With --globals the exit code is 1 if a pickle could not be read to its end, since it may name more.",
+  ],
+  positionals: [{
+    name: "path",
+    help: "A checkpoint's directory, a file, or the URL of a file (http, https)",
+  }],
+  options: [
+    { name: "tensors", help: "List all tensors, instead of a tree that folds repeated layers" },
+    { name: "globals", help: "List what the pickles name, and whether torch's weights_only allows it" },
+    from("<path> holds checkpoints of several"),
+    { name: "json", help: "Print it as JSON on stdout" },
+  ],
+  examples: [
+    ["run/checkpoints/step_1000", "what fairseq2 saved"],
+    ["https://example.org/model.safetensors", "without downloading it"],
+    ["--globals model.pth", "what loading it would import"],
+  ],
+  run: async (args, context) => (await import("./run_inspect.ts")).runInspect(args, context),
+};
+
+const compareCommand: Command = {
+  words: ["compare"],
+  summary: "Say whether two checkpoints are the same model: names, shapes and bits.",
+  details: [
+    "Models are compared whatever their layouts, shards and names are; anything else by the names of its tensors.",
+    "",
+    "The exit code is 0 if they are the same, 1 if they differ, and 2 if they could not be compared.",
+  ],
+  positionals: [
+    { name: "a", help: "A checkpoint's directory, or a file" },
+    { name: "b", help: "Another" },
+  ],
+  options: [
+    {
+      name: "tolerance",
+      value: "X",
+      help: "Compare numbers, of any dtypes, and let them differ by up to X; show how far they do",
+    },
+    { ...from("a directory holds several; twice for <a> and <b>"), most: 2 },
+    { name: "json", help: "Print what came of it as JSON on stdout" },
+    { name: "quiet", help: "Print nothing but errors" },
+  ],
+  failureCode: 2,
+  examples: [
+    ["run/checkpoints/step_1000 hf", "before and after a conversion"],
+    ["--tolerance 1e-3 float32 bfloat16", "how much a cast has changed"],
+  ],
+  run: async (args, context) => (await import("./run_compare.ts")).runCompare(args, context),
+};
+
+const verifyCommand: Command = {
+  words: ["verify"],
+  summary: "Check that a checkpoint is whole and undamaged, and the model that it says it is.",
+  details: [
+    "Every file of tensors is read: the checksums that it states, its records within it and apart from each other, and",
+    "each tensor within its storage. Of a model the state dict must be complete, and params.json, config.json or",
+    "model.yaml must speak of these weights.",
+    "",
+    'Only torch\'s zip format states checksums: of any other the word is "readable", since numbers that changed are',
+    "numbers. --sums prints what to know them by, in the format of sha256sum, which checks it as well (run it in the",
+    "directory that was given); --against compares. Tensors' sums are comments to sha256sum.",
+    "",
+    "The exit code is 0 if nothing is wrong, else 1.",
+  ],
+  positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
+  options: [
+    from("<path> holds checkpoints of several"),
+    { name: "sums", help: "Print the SHA-256 of each file that nothing is wrong with, as sha256sum does" },
+    { name: "tensors", help: "With --sums: print that of each tensor too" },
+    { name: "against", value: "SUMS", help: "Compare all files with the sums in this file" },
+    { name: "json", help: "Print what came of it as JSON on stdout" },
+    { name: "quiet", help: "Print nothing but what is wrong" },
+    { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
+  ],
+  examples: [
+    ["run/checkpoints/step_1000", "before it is converted or copied away"],
+    ["consolidated.00.pth", "one file"],
+    ["--sums hf > SHA256SUMS", "before it is sent away"],
+    ["--against SHA256SUMS hf", "where it has arrived"],
+  ],
+  run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
+};
 
 /** All commands of the program. */
 export const commands: readonly Command[] = [

@@ -5,18 +5,12 @@
  */
 
 import type { Command } from "./command.ts";
-import type { Style } from "./style.ts";
+import type { Style } from "./terminal.ts";
 
 /** How the program is called in help texts. */
 export const PROGRAM = "ckpt";
 
-/**
- * The help of the program, or of a group of commands.
- *
- * @param commands All commands.
- * @param group The words typed so far: none for the program.
- * @param style The style of the output.
- */
+/** The help of the program, or of a group of commands. */
 export function groupHelp(commands: readonly Command[], group: readonly string[], style: Style): string {
   const shown = commands.filter(({ words }) => group.every((word, i) => words[i] === word));
   const lines = [
@@ -41,12 +35,7 @@ export function groupHelp(commands: readonly Command[], group: readonly string[]
   return lines.join("\n");
 }
 
-/**
- * The help of a command.
- *
- * @param command The command.
- * @param style The style of the output.
- */
+/** The help of a command. */
 export function commandHelp(command: Command, style: Style): string {
   const name = [PROGRAM, ...command.words].join(" ");
   const usage = command.positionals.map((positional) => `<${positional.name}>`).join(" ");

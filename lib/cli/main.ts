@@ -11,7 +11,7 @@ import { type Command, parseArguments, UsageError } from "./command.ts";
 import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
 import { print, say } from "./print.ts";
-import { styleFor } from "./style.ts";
+import { styleFor } from "./terminal.ts";
 
 /** Exit codes beside 0. */
 const FAILED = 1;
@@ -20,13 +20,7 @@ const BAD_USAGE = 2;
 /** Signals that stop the program, and the exit codes that shells expect of them (128 + number). */
 const signals = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;
 
-/**
- * Runs the program.
- *
- * @param commands Its commands. They are described without loading what they need to run.
- * @param args The command line's arguments.
- * @returns The exit code.
- */
+/** Runs the program. */
 export async function main(commands: readonly Command[], args: readonly string[]): Promise<number> {
   const style = styleFor(Deno.stderr);
   const controller = new AbortController();

@@ -11,60 +11,37 @@ import { modelYamlCandidates } from "../layouts/fairseq2/model_yaml_path.ts";
 /** A permission that the user refused. */
 class PermissionError extends CheckpointError {}
 
-/**
- * Asks for read permission for a path, unless it is granted already.
- *
- * @param path The path.
- * @throws {PermissionError} If it is refused.
- */
+/** Asks for read permission for a path, unless it is granted already. */
 export async function requestRead(path: string): Promise<void> {
-  await request({ name: "read", path }, `--allow-read=${path}`);
+  await request({ name: "read", path }, path, "read it");
 }
 
-/**
- * Asks for read and write permission for an output directory, and for the directory beside it in which the
- * output is built.
- *
- * @param output The output directory.
- * @throws {PermissionError} If it is refused.
- */
+/** Asks for read and write permission for an output directory, and for that beside it in which the output is built. */
 export async function requestOutput(output: string): Promise<void> {
-  const path = resolve(output);
-  for (const each of [path, `${path}.partial`]) {
-    await request({ name: "read", path: each }, `--allow-read=${each}`);
-    await request({ name: "write", path: each }, `--allow-write=${each}`);
+  for (const path of [resolve(output), `${resolve(output)}.partial`]) {
+    await requestRead(path);
+    await request({ name: "write", path }, path, "write it");
   }
 }
 
-/**
- * Asks for permission to connect to a web server.
- *
- * @param url An address on the server.
- * @throws {PermissionError} If it is refused.
- */
+/** Asks for permission to connect to the web server of an address. */
 export async function requestNet({ host }: URL): Promise<void> {
-  const descriptor: Deno.PermissionDescriptor = { name: "net", host };
-  if (await isGranted(descriptor)) return;
-  throw new PermissionError(
-    `${host}: permission to connect to it was refused; run Deno with --allow-net=${host} (or -A)`,
-  );
+  await request({ name: "net", host }, host, "connect to it");
 }
 
 /**
  * Asks for leave to look for the model.yaml above a checkpoint. Nothing happens if it is refused: then a model can
  * still be named, or be told by its shapes.
- *
- * @param input The checkpoint.
  */
 export async function offerModelYaml(input: string): Promise<void> {
   for (const path of modelYamlCandidates(input)) await isGranted({ name: "read", path });
 }
 
-async function request(descriptor: Deno.PermissionDescriptor, flag: string): Promise<void> {
+async function request(descriptor: Deno.PermissionDescriptor, of: string, what: string): Promise<void> {
   if (await isGranted(descriptor)) return;
-  const what = descriptor.name === "write" ? "write" : "read";
-  const { path } = descriptor as { path: string };
-  throw new PermissionError(`${path}: permission to ${what} it was refused; run Deno with ${flag} (or -A)`);
+  throw new PermissionError(
+    `${of}: permission to ${what} was refused; run Deno with --allow-${descriptor.name}=${of} (or -A)`,
+  );
 }
 
 /** Whether a permission is granted, or is now that it was asked for. */

@@ -10,13 +10,7 @@ import { CheckpointError } from "../error.ts";
 /** What was to be printed on stdout and couldn't be. */
 class PrintError extends CheckpointError {}
 
-/**
- * Prints on stdout.
- *
- * @param text What to print.
- * @param done What was done all the same, where something was.
- * @throws {PrintError} If it can't be printed.
- */
+/** Prints on stdout. `done` is what was done all the same if that fails, where something was. */
 export function print(text: string, done?: string): void {
   try {
     console.log(text);

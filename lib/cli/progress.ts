@@ -7,8 +7,7 @@
 import type { CopyProgress } from "../copy/copy_engine.ts";
 import { formatBytes, formatSeconds } from "./format.ts";
 import { say } from "./print.ts";
-import { styleFor } from "./style.ts";
-import { widthOf } from "./terminal_width.ts";
+import { styleFor, widthOf } from "./terminal.ts";
 
 /** Shows how far a copy has come, on stderr. */
 interface ProgressDisplay extends Disposable {
@@ -23,11 +22,7 @@ const SHOW_CURSOR = "\x1b[?25h";
 /** The rate is that of the last few seconds, so that a slow start is forgotten. */
 const RATE_WINDOW_MS = 5000;
 
-/**
- * Starts to show progress. Disposing of it leaves the terminal as it was.
- *
- * @param quiet Whether to show nothing.
- */
+/** Starts to show progress. Disposing of it leaves the terminal as it was. */
 export function showProgress(quiet: boolean): ProgressDisplay {
   if (quiet) return { update: () => {}, [Symbol.dispose]: () => {} };
   return Deno.stderr.isTerminal() ? terminalProgress() : plainProgress();

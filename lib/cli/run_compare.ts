@@ -11,13 +11,12 @@ import {
   type TensorForm,
 } from "../inspect/compare.ts";
 import { targets } from "../convert/target.ts";
-import { type Arguments, type Context, UsageError } from "./command.ts";
-import { compareCommand } from "./compare_command.ts";
+import type { Arguments, Context } from "./command.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
-import { type Style, styleFor } from "./style.ts";
+import { type Style, styleFor } from "./terminal.ts";
 
 /** The exit code for checkpoints that differ. */
 const DIFFERENT = 1;
@@ -28,7 +27,7 @@ const SHOWN = 20;
 /** Runs the command. */
 export async function runCompare(args: Arguments, { signal }: Context): Promise<number> {
   const [a, b] = args.positionals as [string, string];
-  const tolerance = parseTolerance(args.value("tolerance"));
+  const tolerance = parseTolerance(args);
   const [fromA, fromB = fromA] = args.choices("from", targets);
   const quiet = args.flag("quiet");
   for (const path of [a, b]) {
@@ -50,16 +49,12 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
   return comparison.equal ? 0 : DIFFERENT;
 }
 
-function parseTolerance(value: string | undefined): number | undefined {
+function parseTolerance(args: Arguments): number | undefined {
+  const value = args.value("tolerance");
   if (value === undefined) return undefined;
   const tolerance = Number(value);
-  if (value.trim() === "" || !(tolerance >= 0)) {
-    throw new UsageError(
-      `Option --tolerance needs a number from 0, got ${JSON.stringify(value)}`,
-      compareCommand.words,
-    );
-  }
-  return tolerance;
+  if (value.trim() !== "" && tolerance >= 0) return tolerance;
+  return args.fail(`Option --tolerance needs a number from 0, got ${JSON.stringify(value)}`);
 }
 
 function describe(comparison: Comparison, tolerance: number | undefined, style: Style): string[] {

@@ -12,7 +12,7 @@ import { describeConversion, planConversion, runConversion } from "../convert/co
 import { MAX_SHARDS } from "../models/limits.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
 import { type OutputOptions, type Target, targets } from "../convert/target.ts";
-import { type Arguments, type Command, type Context, UsageError } from "./command.ts";
+import type { Arguments, Context } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
@@ -27,7 +27,6 @@ export interface Defaults {
 
 /** Runs one of the commands. */
 export async function runConvert(
-  command: Command,
   args: Arguments,
   { signal }: Context,
   defaults: Defaults,
@@ -37,7 +36,7 @@ export async function runConvert(
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const step = args.number("step", 0, Number.MAX_SAFE_INTEGER);
   const shards = args.number("shards", 1, MAX_SHARDS);
-  const task = parseTask(command, args.value("task"));
+  const task = parseTask(args);
   const quiet = args.flag("quiet");
   const json = args.flag("json");
   const start = performance.now();
@@ -73,7 +72,7 @@ export async function runConvert(
     task,
     ignoreConfig: args.values("ignore-config"),
     from: args.choice("from", targets),
-    ...outputOptions(command, args, defaults.to),
+    ...outputOptions(args, defaults.to),
   };
   const conversion = await planConversion(options, args.flag("dry-run") ? "quick" : "whole");
   if (signal.aborted) throw new CancelledError("Cancelled");
@@ -91,14 +90,11 @@ export async function runConvert(
 }
 
 /** The options that say what is to be written, and the layout that it is by default. */
-function outputOptions(command: Command, args: Arguments, to: Target): OutputOptions {
+function outputOptions(args: Arguments, to: Target): OutputOptions {
   const size = args.value("max-shard-size");
   const tokenizer = args.value("tokenizer");
   if (tokenizer !== undefined && args.flag("no-tokenizer")) {
-    throw new UsageError(
-      "Options --tokenizer and --no-tokenizer contradict each other",
-      command.words,
-    );
+    args.fail("Options --tokenizer and --no-tokenizer contradict each other");
   }
   return {
     to: args.choice("to", targets) ?? to,
@@ -110,15 +106,12 @@ function outputOptions(command: Command, args: Arguments, to: Target): OutputOpt
   };
 }
 
-function parseTask(command: Command, value: string | undefined): Task | undefined {
+function parseTask(args: Arguments): Task | undefined {
+  const value = args.value("task");
   if (value === undefined) return undefined;
   const match = /^(\d+)\/(\d+)$/.exec(value);
   const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || index < 1 || index > count) {
-    throw new UsageError(
-      `Option --task needs a share such as 3/8, counted from 1, got ${JSON.stringify(value)}`,
-      command.words,
-    );
-  }
-  return { index, count };
+  return match !== null && index >= 1 && index <= count
+    ? { index, count }
+    : args.fail(`Option --task needs a share such as 3/8, counted from 1, got ${JSON.stringify(value)}`);
 }

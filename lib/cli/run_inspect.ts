@@ -9,40 +9,34 @@ import { inspect, type Inspection } from "../inspect/inspect.ts";
 import { toUrl } from "../inspect/to_url.ts";
 import { familyOf } from "../models/families.ts";
 import { targets } from "../convert/target.ts";
-import { type Arguments, type Context, UsageError } from "./command.ts";
+import type { Arguments, Context } from "./command.ts";
 import { formatBytes, formatCount } from "./format.ts";
-import { inspectCommand } from "./inspect_command.ts";
 import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
-import { type Style, styleFor } from "./style.ts";
+import { type Style, styleFor, widthOf } from "./terminal.ts";
 import { flatRows, treeRows } from "./tensor_rows.ts";
 import { tensorTable } from "./tensor_table.ts";
-import { widthOf } from "./terminal_width.ts";
 
 /** Runs the command. */
 export async function runInspect(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
-  const json = args.flag("json");
-  if (args.flag("globals") && args.flag("tensors")) {
-    throw new UsageError("Options --globals and --tensors don't go together", inspectCommand.words);
-  }
+  const [json, all, globals] = [args.flag("json"), args.flag("tensors"), args.flag("globals")];
+  if (globals && all) args.fail("Options --globals and --tensors don't go together");
   const from = args.choice("from", targets);
-  if (args.flag("globals") && from !== undefined) {
-    throw new UsageError("Options --globals and --from don't go together", inspectCommand.words);
-  }
+  if (globals && from !== undefined) args.fail("Options --globals and --from don't go together");
   if (toUrl(path) === undefined) {
     await requestRead(path);
-    if (!args.flag("globals")) await offerModelYaml(path);
+    if (!globals) await offerModelYaml(path);
   }
   const options = { onHost: requestNet, signal };
-  if (args.flag("globals")) {
+  if (globals) {
     const found = await inspectGlobals(path, options);
     printGlobals(found, json);
     return found.complete ? 0 : 1;
   }
   const inspection = await inspect(path, { ...options, from });
-  printInspection(path, inspection, json, args.flag("tensors"));
+  printInspection(path, inspection, json, all);
   return 0;
 }
 

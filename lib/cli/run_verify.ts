@@ -11,14 +11,13 @@ import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
 import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
-import { type Arguments, type Context, UsageError } from "./command.ts";
+import type { Arguments, Context } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { showProgress } from "./progress.ts";
-import { type Style, styleFor } from "./style.ts";
-import { verifyCommand } from "./verify_command.ts";
+import { type Style, styleFor } from "./terminal.ts";
 
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
@@ -30,13 +29,9 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   const from = args.choice("from", targets);
   const against = args.value("against");
   const [json, quiet, sums] = [args.flag("json"), args.flag("quiet"), args.flag("sums")];
-  if (sums && (json || against !== undefined)) {
-    const other = json ? "json" : "against";
-    throw new UsageError(`Options --sums and --${other} don't go together`, verifyCommand.words);
-  }
-  if (args.flag("tensors") && !sums) {
-    throw new UsageError("Option --tensors needs --sums", verifyCommand.words);
-  }
+  if (sums && json) args.fail("Options --sums and --json don't go together");
+  if (sums && against !== undefined) args.fail("Options --sums and --against don't go together");
+  if (args.flag("tensors") && !sums) args.fail("Option --tensors needs --sums");
   await requestRead(path);
   await offerModelYaml(path);
   if (against !== undefined) await requestRead(against);

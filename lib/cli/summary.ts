@@ -11,7 +11,7 @@ import { formatName, parseName } from "../models/parameter.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { print } from "./print.ts";
-import { type Style, styleFor } from "./style.ts";
+import { type Style, styleFor } from "./terminal.ts";
 
 /** How to print. */
 interface PrintOptions {

@@ -91,17 +91,10 @@ function addRows(
     // What has nothing beside it needs no row of its own.
     while (child.tensor === undefined) {
       const [only, ...others] = groupsOf(child, forms);
-      if (only === undefined || others.length > 0 || only.count > 1) {
-        // Layers fold into the row of what they are layers of.
-        if (only !== undefined && others.length === 0 && times === 1) {
-          label = `${label}.${only.label}`;
-          times = only.count;
-          child = only.node;
-          continue;
-        }
-        break;
-      }
+      // Layers fold into the row of what they are layers of, but not into that of several.
+      if (only === undefined || others.length > 0 || only.count > 1 && times > 1) break;
       label = `${label}.${only.label}`;
+      times *= only.count;
       child = only.node;
     }
     const { tensor } = child;

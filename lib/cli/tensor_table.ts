@@ -6,7 +6,7 @@
 
 import { formatBytes } from "./format.ts";
 import { oneLine } from "./plain_text.ts";
-import type { Style } from "./style.ts";
+import type { Style } from "./terminal.ts";
 import type { TensorRow } from "./tensor_rows.ts";
 
 /** The width of the longest bar, in columns. */
@@ -20,15 +20,7 @@ const MOST_LABEL = 100;
 
 const GAP = "  ";
 
-/**
- * Lays out rows: names, dtypes, shapes, sizes, and a bar for the share of the size.
- *
- * @param rows The rows.
- * @param totalBytes What shares are of.
- * @param width The columns that a line may have.
- * @param style The style of the output.
- * @returns The lines.
- */
+/** Lays out rows: names, dtypes, shapes, sizes, and a bar for the share of the size. */
 export function tensorTable(
   rows: readonly TensorRow[],
   totalBytes: number,

@@ -14,16 +14,12 @@ import type { ModelDescription } from "../models/model_description.ts";
 import type { Target } from "../convert/target.ts";
 import { findParameter } from "../models/families.ts";
 import { formatName, isRotaryBuffer, stripWrappers } from "../models/parameter.ts";
-import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { openTorchFile } from "../torch/torch_file.ts";
-import { openIfSafetensors } from "./file_format.ts";
-import { pickledTensors } from "./pickled_tensors.ts";
+import { fileTensors, isTooExpanded, MAX_EXPANDED_BYTES } from "./file_tensors.ts";
 import { relativePath } from "./relative_path.ts";
 import { findNearWeightFiles } from "./weight_files.ts";
 import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
-
-/** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
-const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
 
 /** One side of a comparison. */
 export interface Comparable {
@@ -44,11 +40,10 @@ export interface Comparable {
 }
 
 /**
- * Opens something to compare: as a model if it is one, whatever its layout and in how many shards.
+ * Opens something to compare: as a model if it is one, whatever its layout and in how many shards. No tensor is read.
  *
- * @param path A checkpoint's directory, or a file.
- * @param from The layout, where a directory holds checkpoints of several. A file is what it is.
- * @returns It, opened. No tensor was read.
+ * `from` is the layout where a directory holds checkpoints of several; a file is what it is.
+ *
  * @throws {FileError} If there is nothing to compare, or a part of a model is missing.
  * @throws {FormatError} If a file is damaged.
  * @throws {MismatchError} If parts of a model don't fit together.
@@ -85,12 +80,7 @@ export async function openComparable(path: string, from?: Target): Promise<Compa
   return parameters === undefined ? file : { ...file, kind: "reference", isModel: true, tensors: parameters };
 }
 
-/**
- * Opens something to compare by the names that its tensors have in the files, whatever it is.
- *
- * @param path A directory, or a file.
- * @returns It, opened. No tensor was read.
- */
+/** Opens something to compare by the names that its tensors have in the files, whatever it is. */
 export async function openByName(path: string): Promise<Comparable> {
   return isDirectory(path) ? await openDirectory(path) : await openFile(path);
 }
@@ -135,22 +125,18 @@ function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: Checkpoint
 }
 
 async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor>> {
-  const safetensors = await openIfSafetensors(source);
-  if (safetensors !== undefined) return safetensors.tensors;
-  const file = await openTorchFile(source);
   const tensors = new Map<string, Tensor>();
-  for (const { name, value, kind } of pickledTensors(file.root, source.path)) {
-    const tensor = value === undefined ? undefined : file.tensor(value, name);
+  for (const [name, { tensor, kind }] of await fileTensors(source, openTorchFile)) {
     if (tensor === undefined) {
       throw new FormatError(`${source.path}: ${name}: is no plain tensor (${kind}), which can't be compared`);
     }
-    if (isExpanded(tensor) && numel(tensor.shape) * tensor.dtype.itemBytes > MAX_EXPANDED_BYTES) {
+    if (isTooExpanded(tensor)) {
       throw new FormatError(
         `${source.path}: ${name}: repeats the items of its storage (torch's expand) to more than ` +
           `${MAX_EXPANDED_BYTES} bytes; save it with tensor.clone()`,
       );
     }
-    tensors.set(tensors.has(name) ? `${name} (${tensors.size})` : name, tensor);
+    tensors.set(name, tensor);
   }
   return tensors;
 }

@@ -11,15 +11,15 @@ import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.t
 import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import { numel, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
+import { bytesOf } from "./file_tensors.ts";
 import { openByName, openComparable } from "./comparable.ts";
 import {
   COMPARE_BLOCK_BYTES,
   type CompareBuffers,
+  compareTensors,
   createCompareBuffers,
-  haveEqualBits,
-  largestDifference,
 } from "./compare_tensors.ts";
 
 /** How to compare. */
@@ -151,7 +151,7 @@ export async function compareCheckpoints(
   for (const [name, tensor] of right.tensors) {
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
-  const kernel = createKernel({ open: openKernelFile, crc32: noChecksum }, COMPARE_BLOCK_BYTES);
+  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, COMPARE_BLOCK_BYTES);
   const buffers = createCompareBuffers();
   try {
     const progress = new Progress(pairs, options);
@@ -202,14 +202,11 @@ async function comparePair(
 ): Promise<TensorDifference | undefined> {
   if (String(a.shape) !== String(b.shape)) return formDifference(name, "shape", a, b);
   const onBlock = (bytes: number) => progress.add(bytes);
-  if (tolerance === undefined) {
-    if (a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
-    return await haveEqualBits(kernel, buffers, a, b, onBlock)
-      ? undefined
-      : formDifference(name, "bits", a, b);
-  }
-  const { differ, largest } = await largestDifference(kernel, buffers, a, b, onBlock);
+  if (tolerance === undefined && a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
+  const withNumbers = tolerance !== undefined;
+  const { differ, largest } = await compareTensors(kernel, buffers, a, b, withNumbers, onBlock);
   if (!differ) return undefined;
+  if (!withNumbers) return formDifference(name, "bits", a, b);
   return {
     name,
     what: "values",
@@ -277,15 +274,6 @@ class Progress {
   #check(): void {
     if (this.#options.signal?.aborted) throw new CancelledError("Cancelled");
   }
-}
-
-function bytesOf({ shape, dtype }: Tensor): number {
-  return numel(shape) * dtype.itemBytes;
-}
-
-/** The kernel's checksums are of use to nobody here. */
-function noChecksum(): number {
-  return 0;
 }
 
 /** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */

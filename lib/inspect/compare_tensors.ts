@@ -47,59 +47,27 @@ interface ValueDifference {
 }
 
 /**
- * Compares the bytes of two tensors of the same dtype and shape, only as far as they are the same.
- *
- * @param kernel What reads them.
- * @param buffers Memory to work in.
- * @param a A tensor.
- * @param b Another.
- * @param onBlock Told of the bytes compared since the last call, of one tensor; it may wait, or throw to stop.
- * @returns Whether they are the same.
+ * Compares two tensors of the same shape. Without numbers, or where the dtypes have none that can be compared, they are
+ * read only as far as they are the same. `onBlock` is told of the bytes of the first one since its last call; it may
+ * wait, or throw to stop.
  */
-export async function haveEqualBits(
+export async function compareTensors(
   kernel: Kernel,
   buffers: CompareBuffers,
   a: Tensor,
   b: Tensor,
-  onBlock: (bytes: number) => Promise<void>,
-): Promise<boolean> {
-  for (const [x, y] of blocks(kernel, buffers, a, b)) {
-    if (!areEqual(x, y)) return false;
-    await onBlock(x.length);
-  }
-  return true;
-}
-
-/**
- * Finds the largest difference between the numbers of two tensors of the same shape, whose dtypes may differ.
- *
- * @param kernel What reads them.
- * @param buffers Memory to work in.
- * @param a A tensor.
- * @param b Another.
- * @param onBlock Told of the bytes compared since the last call, of the first tensor; it may wait, or throw to stop.
- * @returns How far they differ.
- */
-export async function largestDifference(
-  kernel: Kernel,
-  buffers: CompareBuffers,
-  a: Tensor,
-  b: Tensor,
+  withNumbers: boolean,
   onBlock: (bytes: number) => Promise<void>,
 ): Promise<ValueDifference> {
-  const isComparable = canWiden(a.dtype) && canWiden(b.dtype) &&
+  const isComparable = withNumbers && canWiden(a.dtype) && canWiden(b.dtype) &&
     numbersPerItem(a.dtype) === numbersPerItem(b.dtype);
   const isSameType = a.dtype === b.dtype;
-  if (!isComparable) {
-    return {
-      differ: !isSameType || !await haveEqualBits(kernel, buffers, a, b, onBlock),
-      largest: undefined,
-    };
-  }
   let [largest, differ] = [0, !isSameType];
+  if (!isComparable && differ) return { differ, largest: undefined };
   for (const [x, y] of blocks(kernel, buffers, a, b)) {
-    if (!isSameType || !areEqual(x, y)) {
+    if (!isSameType || Buffer.compare(x, y) !== 0) {
       differ = true;
+      if (!isComparable) break;
       for (let item = 0; item * a.dtype.itemBytes < x.length; item += PIECE_ITEMS) {
         const left = widen(a.dtype, piece(x, item, a.dtype), buffers.numbers[0]);
         const right = widen(b.dtype, piece(y, item, b.dtype), buffers.numbers[1]);
@@ -108,7 +76,7 @@ export async function largestDifference(
     }
     await onBlock(x.length);
   }
-  return { differ, largest };
+  return { differ, largest: isComparable ? largest : undefined };
 }
 
 type Block = readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
@@ -171,10 +139,6 @@ function groupRows(view: View): number {
     default:
       return groupRows(view.of);
   }
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }
 
 function furthestApart(a: Numbers, b: Numbers): number {

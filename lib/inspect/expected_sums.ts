@@ -14,14 +14,7 @@ import type { ExpectedSum } from "./verify_file.ts";
 /** The longest list of sums that is read, in bytes. One of 405B's tensors has some 150 kB. */
 const MAX_SUMS_BYTES = 64 * 1024 * 1024;
 
-/**
- * Reads a file of sums.
- *
- * @param path The file.
- * @returns The sums.
- * @throws {FileError} If it can't be read.
- * @throws {FormatError} If it holds anything else.
- */
+/** Reads a file of sums. */
 export function readSums(path: string): Sums {
   let text: string;
   try {
@@ -44,13 +37,8 @@ export interface ExpectedSums {
 }
 
 /**
- * Finds the sums of files. Names are those below the path, or, if no file is found so, those below the working directory.
- *
- * @param sums The sums.
- * @param list Where they stand, for messages.
- * @param path A directory, or a file.
- * @param files The files that were found in it.
- * @returns Their sums.
+ * The sums of the files found at a path. Names are those below it, or, if no file is found so, those below the working
+ * directory. `list` is where the sums stand, for messages.
  */
 export function expectedSums(
   sums: Sums,

@@ -13,10 +13,9 @@ import { isTarHeader, TAR_HEADER_BYTES } from "../torch/tar_header.ts";
 import { listPickles } from "./listed_pickles.ts";
 
 /**
- * Opens a file if it is one of safetensors: if its whole header can be read, and says where every byte belongs.
+ * Opens a file if it is one of safetensors: if its whole header can be read, and says where every byte belongs. What any
+ * other is, `undefined`, is for torch's readers to say.
  *
- * @param source The file.
- * @returns The opened file, or `undefined` if it is for torch's readers to say what it is.
  * @throws {SafetensorsError} If it can be nothing but a damaged safetensors file.
  * @throws {FormatError} If it is a safetensors file and a pickle at once.
  */
@@ -45,11 +44,7 @@ export async function openIfSafetensors(source: ByteSource): Promise<Safetensors
   return file;
 }
 
-/**
- * Whether a file is one of safetensors, whatever else it may be.
- *
- * @param source The file.
- */
+/** Whether a file is one of safetensors, whatever else it may be. */
 export async function isWholeSafetensors(source: ByteSource): Promise<boolean> {
   try {
     await openSafetensors(source);

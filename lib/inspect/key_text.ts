@@ -9,12 +9,7 @@ import { PickleFloat, type PickleValue, Tuple } from "../pickle/mod.ts";
 /** The longest part of a name, in characters. What is longer is cut. */
 const MAX_CHARACTERS = 500;
 
-/**
- * A key of a dict as a part of a dotted name: text as it is, all else much as Python prints it.
- *
- * @param key The key.
- * @returns The text, on one line.
- */
+/** A key of a dict as a part of a dotted name: text as it is, all else much as Python prints it. */
 export function keyText(key: PickleValue): string {
   const text = textOf(key);
   return text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`;

@@ -38,10 +38,6 @@ export interface ListedPickles {
  * Lists what the pickles at the start of a file name. No more of it is read than they need, but for a little.
  *
  * Limits: the first 24 MiB of the file; {@linkcode MAX_PICKLES} pickles.
- *
- * @param source The file.
- * @param most How many pickles to read; by default as many as there are.
- * @returns What they name.
  */
 export async function listPickles(source: ByteSource, most: number = MAX_PICKLES): Promise<ListedPickles> {
   const { size } = source;
@@ -56,13 +52,8 @@ export async function listPickles(source: ByteSource, most: number = MAX_PICKLES
 }
 
 /**
- * Lists what the pickles in some bytes name.
- *
- * @param bytes The bytes, which begin with a pickle.
- * @param length How many bytes there are in all, of which these are the first.
- * @param fileSize The size of the file that they are of, by which limits go, in bytes.
- * @param most How many pickles to read.
- * @returns What they name.
+ * Lists what the pickles name at the start of some bytes. These are the first ones of `length`, and those of a file by
+ * whose size limits go.
  */
 export function listPicklesIn(
   bytes: Uint8Array,

@@ -5,15 +5,15 @@
  */
 
 import type { ByteSource } from "../bytes/source.ts";
-import { FormatError } from "../error.ts";
 import type { Global, PickleValue } from "../pickle/mod.ts";
 import type { SafetensorsFile } from "../safetensors/safetensors_file.ts";
-import { numel, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
+import type { Archive } from "../torch/archive.ts";
 import { outlineTorchFile, type TensorOutline } from "../torch/torch_outline.ts";
-import { describeWriter } from "./describe_writer.ts";
 import { openIfSafetensors } from "./file_format.ts";
-import { pickledTensors } from "./pickled_tensors.ts";
+import { bytesOf } from "./file_tensors.ts";
+import { rebuiltTensors } from "./pickled_tensors.ts";
 
 /** The formats of files. */
 export type FileFormat = "torch" | "torch-legacy" | "safetensors";
@@ -54,8 +54,6 @@ export interface FileListing {
  * Lists the tensors in a file. Only its table of contents is read, and nothing that it names is run: a file that
  * torch's `weights_only=True` refuses is listed, with a note that says so.
  *
- * @param source The file.
- * @returns What it holds.
  * @throws {FormatError} If it is neither torch's nor a safetensors file, or is damaged.
  */
 export async function listFile(source: ByteSource): Promise<FileListing> {
@@ -84,13 +82,11 @@ async function listTorch(source: ByteSource): Promise<FileListing> {
   const storages = new Map<object, number>();
   const tensors: ListedTensor[] = [];
   const others: string[] = [];
-  for (const { name, value, kind } of pickledTensors(outline.root, path)) {
-    if (value === undefined) {
+  for (const { name, tensor, kind } of rebuiltTensors(outline, path)) {
+    if (tensor === undefined) {
       others.push(`${name} is no plain tensor (${kind})`);
       continue;
     }
-    const tensor = outline.tensor(value, name);
-    if (tensor === undefined) throw new FormatError(`${path}: ${name}: is no tensor after all`);
     if (!storages.has(tensor.storage)) storages.set(tensor.storage, storages.size);
     tensors.push(listTensor(name, tensor, String(storages.get(tensor.storage))));
   }
@@ -117,9 +113,21 @@ export function listTensor(name: string, tensor: TensorOutline | Tensor, storage
     name,
     dtype: dtype.name,
     shape,
-    bytes: numel(shape) * dtype.itemBytes,
+    bytes: bytesOf(tensor),
     identity: `${storage}+${storageOffset}:${dtype.name}[${shape}]/[${stride}]`,
   };
+}
+
+/**
+ * Who wrote a torch file, as far as the names of its records tell: torch 2.1 added `byteorder` and
+ * `.data/serialization_id`, 2.7 `.format_version` and `.storage_alignment`.
+ */
+function describeWriter({ isLegacy, records }: Archive): string {
+  if (isLegacy) return "torch, legacy format (before 1.6)";
+  if (records.has(".format_version") || records.has(".storage_alignment")) {
+    return "torch zip, torch 2.7 or later";
+  }
+  return records.has("byteorder") ? "torch zip, torch 2.1 to 2.6" : "torch zip, torch 1.6 to 2.0";
 }
 
 /** How many names a note has. */

@@ -25,12 +25,7 @@ export interface ArrayHeader {
   readonly end: number | undefined;
 }
 
-/**
- * Reads the header of an array.
- *
- * @param start The first {@linkcode ARRAY_START_BYTES} bytes of the file or record, or all of a shorter one.
- * @returns The header; `undefined` if it is no array of numpy's.
- */
+/** The header of an array, from its first {@linkcode ARRAY_START_BYTES} or fewer; `undefined` of anything else. */
 export function readArrayHeader(start: Uint8Array): ArrayHeader | undefined {
   if (start.length < LEAST_ARRAY_BYTES || !MAGIC.every((byte, i) => start[i] === byte)) return undefined;
   const view = new DataView(start.buffer, start.byteOffset, start.length);

@@ -43,9 +43,6 @@ const OTHER = /^torch\.(?:_utils\._rebuild_|_tensor\._rebuild_)(?<kind>\w+)$/;
  * Limits: {@linkcode MAX_DEPTH} levels, {@linkcode MAX_VALUES} values, {@linkcode MAX_TENSORS} tensors, and
  * {@linkcode MAX_NAME_CHARACTERS} characters of their names.
  *
- * @param root What the pickle describes.
- * @param path The file, for messages.
- * @returns The tensors.
  * @throws {FormatError} If the values are past a limit, or contain themselves.
  */
 export function pickledTensors(root: PickleValue, path: string): PickledTensor[] {
@@ -78,6 +75,25 @@ export function pickledTensors(root: PickleValue, path: string): PickledTensor[]
   };
   walk(root, "", 0);
   return found;
+}
+
+/** A tensor in a file of torch's: as its reader rebuilt it, or what it is where it can't be rebuilt. */
+export interface RebuiltTensor<T> extends Pick<PickledTensor, "name" | "kind"> {
+  readonly tensor: T | undefined;
+}
+
+/** The {@linkcode pickledTensors} of a file, rebuilt by its reader. */
+export function* rebuiltTensors<T>(
+  file: { readonly root: PickleValue; tensor(value: PickleValue, name: string): T | undefined },
+  path: string,
+): Generator<RebuiltTensor<T>> {
+  for (const { name, value, kind } of pickledTensors(file.root, path)) {
+    const tensor = value && file.tensor(value, name);
+    if (value !== undefined && tensor === undefined) {
+      throw new FormatError(`${path}: ${name}: is no tensor after all`);
+    }
+    yield { name, tensor, ...(kind === undefined ? {} : { kind }) };
+  }
 }
 
 /** What a call makes, if that is a tensor. */

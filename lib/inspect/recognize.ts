@@ -33,9 +33,6 @@ const NAMINGS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
 /**
  * Recognizes a model of a known family, or a shard of one: all tensors have names of one layout, and lie in one dict.
- *
- * @param listing The file.
- * @returns The model, or `undefined` where the file holds anything else.
  */
 export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root">): Recognized | undefined {
   const key = dictOf(root)?.get("model_key");
@@ -65,9 +62,6 @@ export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root
 /**
  * The layout of a file of fairseq2's, with the versions that write it (0.4.5 `checkpoint/manager.py`, which 0.3.0's is
  * alike but for the key `fs2`; 0.8.1 writes flat dicts).
- *
- * @param root What the file holds.
- * @returns The layout.
  */
 export function fairseq2Layout(root: PickleValue | undefined): string {
   const dict = dictOf(root);
@@ -86,10 +80,6 @@ export interface Identity {
 /**
  * Identifies a model by the names and the shapes of its parameters. Where these are the same in several families, it is
  * taken to be of the first one.
- *
- * @param parameters A whole model's parameters, by canonical name.
- * @param families The families that it may be of.
- * @returns What it is.
  */
 export function identify(
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,

@@ -6,12 +6,7 @@
 
 import { resolve } from "../deps.ts";
 
-/**
- * A path below a directory, with `/` between its parts, or the path itself where it isn't below it.
- *
- * @param directory The directory.
- * @param path The path.
- */
+/** A path below a directory, with `/` between its parts, or the path itself where it isn't below it. */
 export function relativePath(directory: string, path: string): string {
   const [above, whole] = [resolve(directory), resolve(path)];
   const below = whole.startsWith(above) ? whole.slice(above.length) : "";

@@ -39,14 +39,7 @@ interface Shared {
   readonly cancelled: Int32Array<SharedArrayBuffer>;
 }
 
-/**
- * Computes the SHA-256 of runs of files.
- *
- * @param runs The runs.
- * @param options How to do it.
- * @returns The hash of each in hexadecimal, in their order; or the error where a file can't be read or ends too early.
- * @throws {CancelledError} If `options.signal` was aborted.
- */
+/** The SHA-256 of each run in hexadecimal, or the error where a file can't be read or ends too early. */
 export async function sha256(
   runs: readonly Run[],
   options: ChecksumOptions = {},

@@ -26,13 +26,7 @@ export function tensorSumName(file: string, tensor: string): string {
 const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r" };
 const UNESCAPES = new Map(Object.entries(ESCAPES).map(([plain, escaped]) => [escaped, plain]));
 
-/**
- * The line of a file.
- *
- * @param sum The sum, in hexadecimal.
- * @param name The file's name.
- * @returns The line, without its end.
- */
+/** The line of a file, without its end. */
 export function sumLine(sum: string, name: string): string {
   const escaped = name.replace(/[\\\n\r]/g, (letter) => ESCAPES[letter]!);
   return `${escaped === name ? "" : "\\"}${sum}  ${escaped}`;
@@ -46,12 +40,9 @@ export function tensorSumLine(sum: string, file: string, tensor: string): string
 const LINE = /^(\\?)([0-9a-fA-F]{64}) [ *](.+)$/s;
 
 /**
- * Reads sums.
+ * Reads what {@linkcode sumLine}, {@linkcode tensorSumLine} or `sha256sum` wrote. Other lines that begin with `#` are
+ * comments.
  *
- * @param text What {@linkcode sumLine} and {@linkcode tensorSumLine} wrote, or `sha256sum`. Other lines that begin with
- * `#` are comments.
- * @param path The file that it is in, for messages.
- * @returns The sums.
  * @throws {FormatError} If a line is none, or two are of one name and differ.
  */
 export function parseSums(text: string, path: string): Sums {

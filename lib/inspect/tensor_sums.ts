@@ -10,10 +10,9 @@ import type { FileSource } from "../bytes/source.ts";
 import type { ChecksumOptions } from "../copy/checksums.ts";
 import { createKernel, type Kernel } from "../copy/kernel.ts";
 import { CancelledError, FileError } from "../error.ts";
-import { isExpanded, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { openAnyTorchFile } from "../torch/torch_file.ts";
-import { openIfSafetensors } from "./file_format.ts";
-import { pickledTensors } from "./pickled_tensors.ts";
+import { fileTensors, isTooExpanded } from "./file_tensors.ts";
 import { type Run, sha256 } from "./sha256.ts";
 
 /** The sum of a tensor. */
@@ -27,33 +26,21 @@ export interface TensorSum {
 /** How much of a tensor is in memory at a time, in bytes. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
-const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
-
-/**
- * Computes the sums of a file's tensors.
- *
- * @param source The file.
- * @param options How to do it.
- * @returns The sums, in the file's order.
- * @throws {FormatError} If the file is damaged.
- * @throws {FileError} If it can't be read.
- * @throws {CancelledError} If `options.signal` was aborted.
- */
+/** Computes the sums of a file's tensors, in its order. */
 export async function tensorSums(source: FileSource, options: ChecksumOptions = {}): Promise<TensorSum[]> {
-  const tensors = await readTensors(source);
+  const tensors = await fileTensors(source, openAnyTorchFile);
   const runs: Run[] = [];
   const others: [name: string, tensor: Tensor][] = [];
   const sums = new Map<string, string | undefined>();
   const names: string[] = [];
-  for (const [name, tensor] of tensors) {
+  for (const [name, { tensor }] of tensors) {
     sums.set(name, undefined);
     if (tensor === undefined) continue;
     const view = tensorView(tensor);
     if (view.op === "bytes") {
       names.push(name);
       runs.push({ path: view.path, offset: view.offset, length: view.rows * view.rowBytes });
-    } else if (!isExpanded(tensor) || numel(tensor.shape) * tensor.dtype.itemBytes <= MAX_EXPANDED_BYTES) {
+    } else if (!isTooExpanded(tensor)) {
       others.push([name, tensor]);
     }
   }
@@ -68,19 +55,6 @@ export async function tensorSums(source: FileSource, options: ChecksumOptions = 
     kernel.close();
   }
   return [...sums].map(([name, sha256]) => ({ name, sha256 }));
-}
-
-/** The tensors in a file by name; `undefined` for those that aren't plain. */
-async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor | undefined>> {
-  const safetensors = await openIfSafetensors(source);
-  if (safetensors !== undefined) return safetensors.tensors;
-  const file = await openAnyTorchFile(source);
-  const tensors = new Map<string, Tensor | undefined>();
-  for (const { name, value } of pickledTensors(file.root, source.path)) {
-    const tensor = value === undefined ? undefined : file.tensor(value, name);
-    tensors.set(tensors.has(name) ? `${name} (${tensors.size})` : name, tensor);
-  }
-  return tensors;
 }
 
 /** How long it works before other tasks have a turn, in milliseconds. */

@@ -4,12 +4,7 @@
  * @module
  */
 
-/**
- * The URL that something to inspect is, where it is one of a web server.
- *
- * @param path A path or a URL. A `file:` URL object is a path.
- * @returns The URL, or `undefined` for a path.
- */
+/** The URL of something on a web server; `undefined` of a path, which a `file:` URL is too. */
 export function toUrl(path: string | URL): URL | undefined {
   const url = typeof path === "string"
     ? (/^https?:\/\//i.test(path) ? URL.parse(path) ?? undefined : undefined)

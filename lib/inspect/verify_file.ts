@@ -8,14 +8,14 @@ import { type ChecksumOptions, checksums } from "../copy/checksums.ts";
 import { bytes, type View } from "../bytes/view.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
-import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
+import { CancelledError, CheckpointError, FileError } from "../error.ts";
 import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
 import { outlineTorchFile } from "../torch/torch_outline.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { someOf } from "./listing.ts";
-import { pickledTensors } from "./pickled_tensors.ts";
+import { rebuiltTensors } from "./pickled_tensors.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
 /** What came of checking a file. */
@@ -66,11 +66,7 @@ export interface ExpectedSum {
 /**
  * Checks a file: that its records lie within it and apart from each other, that its local headers and its directory
  * agree, that every byte of a record has the checksum that the file states, and that each tensor lies in its storage.
- *
- * @param path The file.
- * @param options How to read it.
- * @returns What came of it. What is wrong with the file isn't thrown.
- * @throws {CancelledError} If `options.signal` was aborted.
+ * What is wrong with it isn't thrown.
  */
 export async function verifyFile(path: string, options: VerifyFileOptions = {}): Promise<FileVerification> {
   let size = 0;
@@ -88,15 +84,7 @@ export async function verifyFile(path: string, options: VerifyFileOptions = {}):
   }
 }
 
-/**
- * Compares the sum of a file of any kind with the one that it must have.
- *
- * @param path The file.
- * @param bytes Its size in bytes.
- * @param sum Its SHA-256, or why it couldn't be computed.
- * @param expected What it must be.
- * @returns What came of it. What is wrong with the file isn't thrown.
- */
+/** Compares the sum of a file of any kind with the one that it must have. What is wrong with it isn't thrown. */
 export function verifySum(
   path: string,
   bytes: number,
@@ -135,7 +123,7 @@ async function checkSums(
   if (expected === undefined) return found;
   if (expected.sha256 === sum) return { ...found, checked: "sums" };
   if (expected.sha256 === undefined) return { ...found, problem: `${expected.path} has no sum of it` };
-  const known = (await tensorSums(source, { jobs, signal }))
+  const known = (tensors ?? await tensorSums(source, { jobs, signal }))
     .filter(({ name }) => expected.tensor(name) !== undefined);
   const differing = known.filter(({ name, sha256 }) => expected.tensor(name) !== sha256).map(({ name }) =>
     name
@@ -185,10 +173,5 @@ async function checkRecords(archive: Archive, options: ChecksumOptions): Promise
 /** The names of a torch file's tensors, each of which was found to lie in its storage. */
 async function tensorNames(source: FileSource): Promise<string[]> {
   const outline = await outlineTorchFile(source, () => {});
-  return pickledTensors(outline.root, source.path).map(({ name, value }) => {
-    if (value !== undefined && outline.tensor(value, name) === undefined) {
-      throw new FormatError(`${source.path}: ${name}: is no tensor after all`);
-    }
-    return name;
-  });
+  return Array.from(rebuiltTensors(outline, source.path), ({ name }) => name);
 }

@@ -15,52 +15,30 @@ const WEIGHTS = /\.(?:pt|pth|bin|ckpt|safetensors)$/;
 /** The most files that are looked at. */
 const MAX_FILES = 100_000;
 
-/**
- * Finds files with tensors in a directory. Directories that are links aren't followed, and what a conversion is still
- * building is left out.
- *
- * @param directory The directory.
- * @param isDeep Whether to look into the directories in it too.
- * @returns Their paths, sorted.
- * @throws {FileError} If a directory can't be read.
- */
-export function findWeightFiles(directory: string, isDeep: boolean = false): string[] {
-  const found: string[] = [];
-  const left = [directory];
-  for (let path = left.pop(); path !== undefined; path = left.pop()) {
-    try {
-      for (const entry of Deno.readDirSync(path)) {
-        const inside = join(path, entry.name);
-        if (entry.isDirectory && isDeep && !entry.name.endsWith(".partial")) left.push(inside);
-        else if (WEIGHTS.test(entry.name) && isFile(inside)) found.push(inside);
-        if (found.length + left.length > MAX_FILES) {
-          throw new FileError(`${directory}: holds more than ${MAX_FILES} files`);
-        }
-      }
-    } catch (error) {
-      throw error instanceof FileError ? error : describeFailure(path, error);
-    }
-  }
-  return found.sort();
+/** What was found in a directory, sorted. */
+interface Found {
+  /** The files. */
+  readonly files: string[];
+  /** The links to directories, which aren't followed. */
+  readonly links: string[];
 }
 
-/**
- * Finds all files in a directory and those in it, whatever their names are.
- *
- * @param directory The directory.
- * @returns Their paths, sorted, and those of links to directories, which aren't followed.
- * @throws {FileError} If a directory can't be read.
- */
-export function findFiles(directory: string): { readonly files: string[]; readonly links: string[] } {
-  const found = { files: [] as string[], links: [] as string[] };
+/** Finds the files in a directory and those in it, by what is wanted and entered of their names. */
+export function findFiles(
+  directory: string,
+  wants: (name: string) => boolean = () => true,
+  enters: (name: string) => boolean = () => true,
+): Found {
+  const found: Found = { files: [], links: [] };
   const left = [directory];
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
     try {
-      for (const entry of Deno.readDirSync(path)) {
-        const inside = join(path, entry.name);
-        if (entry.isDirectory) left.push(inside);
-        else if (entry.isSymlink && isDirectory(inside)) found.links.push(inside);
-        else if (isFile(inside)) found.files.push(inside);
+      for (const { name, isDirectory: isInside, isSymlink } of Deno.readDirSync(path)) {
+        const inside = join(path, name);
+        if (isInside) {
+          if (enters(name)) left.push(inside);
+        } else if (isSymlink && isDirectory(inside)) found.links.push(inside);
+        else if (wants(name) && isFile(inside)) found.files.push(inside);
         if (found.files.length + left.length > MAX_FILES) {
           throw new FileError(`${directory}: holds more than ${MAX_FILES} files`);
         }
@@ -70,6 +48,13 @@ export function findFiles(directory: string): { readonly files: string[]; readon
     }
   }
   return { files: found.files.sort(), links: found.links.sort() };
+}
+
+/**
+ * Finds files with tensors in a directory, or in those in it too. What a conversion is still building is left out.
+ */
+export function findWeightFiles(directory: string, isDeep: boolean = false): string[] {
+  return findFiles(directory, isWeightFile, (name) => isDeep && !name.endsWith(".partial")).files;
 }
 
 /** Whether a file's name is one of files with tensors. */

@@ -30,9 +30,6 @@ export interface WholeModel {
 /**
  * Opens a checkpoint of a model whose family is known.
  *
- * @param path Its path.
- * @param options Which of several to open.
- * @returns The checkpoint.
  * @throws {CheckpointError} If there is none.
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
@@ -55,8 +52,6 @@ export function isUnknownFamily(error: unknown): boolean {
 /**
  * Joins a checkpoint's shards. What model they are of need not be known, but for its family.
  *
- * @param checkpoint The checkpoint.
- * @returns The whole.
  * @throws {MismatchError} If the shards don't fit together, or what would show how is missing.
  */
 export function wholeModel(checkpoint: Checkpoint): WholeModel {

@@ -13,29 +13,37 @@ type IntegerArray = Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Ar
 
 type Widen = (bytes: Uint8Array<ArrayBuffer>, into: Float32Array<ArrayBuffer>) => Numbers;
 
+/** Numbers that need no more than another view of their bytes. */
+function viewed<T extends Numbers>(
+  type: new (buffer: ArrayBuffer, byteOffset: number, length: number) => T,
+  itemBytes: number,
+): Widen {
+  return ({ buffer, byteOffset, byteLength }) => new type(buffer, byteOffset, byteLength / itemBytes);
+}
+
 const wideners: Readonly<Record<string, Widen>> = {
-  float64: ({ buffer, byteOffset, byteLength }) => new Float64Array(buffer, byteOffset, byteLength / 8),
-  float32: ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
+  float64: viewed(Float64Array, 8),
+  float32: viewed(Float32Array, 4),
   float16: (bytes, into) => lookUp(words(bytes), halves(), into),
   bfloat16: (bytes, into) => widenBfloat16(words(bytes), into),
   // torch/headeronly/util: a sign, so many bits of exponent and of fraction; "fn" has no infinities, "uz" no -0.
-  float8_e4m3fn: (bytes, into) => lookUp(bytes, float8(4, 7, "fn"), into),
-  float8_e5m2: (bytes, into) => lookUp(bytes, float8(5, 15, "ieee"), into),
-  float8_e4m3fnuz: (bytes, into) => lookUp(bytes, float8(4, 8, "fnuz"), into),
-  float8_e5m2fnuz: (bytes, into) => lookUp(bytes, float8(5, 16, "fnuz"), into),
+  float8_e4m3fn: (bytes, into) => lookUp(bytes, floats(8, 4, 7, "fn"), into),
+  float8_e5m2: (bytes, into) => lookUp(bytes, floats(8, 5, 15, "ieee"), into),
+  float8_e4m3fnuz: (bytes, into) => lookUp(bytes, floats(8, 4, 8, "fnuz"), into),
+  float8_e5m2fnuz: (bytes, into) => lookUp(bytes, floats(8, 5, 16, "fnuz"), into),
   float8_e8m0fnu: (bytes, into) => lookUp(bytes, powersOfTwo(), into),
-  int64: ({ buffer, byteOffset, byteLength }) => new BigInt64Array(buffer, byteOffset, byteLength / 8),
-  uint64: ({ buffer, byteOffset, byteLength }) => new BigUint64Array(buffer, byteOffset, byteLength / 8),
-  int32: ({ buffer, byteOffset, byteLength }) => new Int32Array(buffer, byteOffset, byteLength / 4),
-  uint32: ({ buffer, byteOffset, byteLength }) => new Uint32Array(buffer, byteOffset, byteLength / 4),
-  int16: ({ buffer, byteOffset, byteLength }) => new Int16Array(buffer, byteOffset, byteLength / 2),
-  uint16: ({ buffer, byteOffset, byteLength }) => new Uint16Array(buffer, byteOffset, byteLength / 2),
-  int8: ({ buffer, byteOffset, byteLength }) => new Int8Array(buffer, byteOffset, byteLength),
+  int64: viewed(BigInt64Array, 8),
+  uint64: viewed(BigUint64Array, 8),
+  int32: viewed(Int32Array, 4),
+  uint32: viewed(Uint32Array, 4),
+  int16: viewed(Int16Array, 2),
+  uint16: viewed(Uint16Array, 2),
+  int8: viewed(Int8Array, 1),
   uint8: (bytes) => bytes,
   bool: (bytes) => bytes,
   // Real and imaginary parts are numbers of their own.
-  complex128: ({ buffer, byteOffset, byteLength }) => new Float64Array(buffer, byteOffset, byteLength / 8),
-  complex64: ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
+  complex128: viewed(Float64Array, 8),
+  complex64: viewed(Float32Array, 4),
   complex32: (bytes, into) => lookUp(words(bytes), halves(), into),
 };
 
@@ -50,13 +58,11 @@ export function canWiden(dtype: DType): boolean {
 }
 
 /**
- * The numbers in some bytes.
+ * The numbers in some bytes, each exactly what the item is. {@linkcode canWiden} must allow the dtype.
  *
- * @param dtype Their dtype; {@linkcode canWiden} must allow it.
  * @param bytes The bytes, little-endian, at a multiple of an item's bytes from the start of their buffer.
  * @param into Where to put numbers that have to be made: room for one for every byte is enough. What is returned may lie
  * in it, so it is overwritten by the next call.
- * @returns The numbers, each exactly what the item is.
  */
 export function widen(
   dtype: DType,
@@ -82,40 +88,33 @@ function widenBfloat16(words: Uint16Array, into: Float32Array): Float32Array {
   return into.subarray(0, words.length);
 }
 
-let halfTable: Float32Array | undefined;
+const halves = (): Float32Array => floats(16, 5, 15, "ieee");
 
-/** All numbers of float16, by their bits. */
-function halves(): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65536 }, (_, bits) => {
-    const sign = bits >= 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 0x1f;
-    const fraction = bits & 0x3ff;
-    if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
-  return halfTable;
-}
+const tables = new Map<string, Float32Array>();
 
-const float8Tables = new Map<string, Float32Array>();
-
-/** All numbers of a float8 format, by their bits. */
-function float8(exponentBits: number, bias: number, kind: "ieee" | "fn" | "fnuz"): Float32Array {
-  const key = `${exponentBits} ${kind}`;
-  let table = float8Tables.get(key);
+/** All numbers of a format of floats, by their bits. */
+function floats(
+  bits: 8 | 16,
+  exponentBits: number,
+  bias: number,
+  kind: "ieee" | "fn" | "fnuz",
+): Float32Array {
+  const key = `${bits} ${exponentBits} ${kind}`;
+  let table = tables.get(key);
   if (table === undefined) {
-    const fractionBits = 7 - exponentBits;
-    const highest = (1 << exponentBits) - 1;
-    table = Float32Array.from({ length: 256 }, (_, bits) => {
-      const sign = bits >= 0x80 ? -1 : 1;
-      const exponent = (bits >> fractionBits) & highest;
-      const fraction = bits & ((1 << fractionBits) - 1);
-      if (kind === "fnuz" && bits === 0x80) return NaN;
-      if (kind === "fn" && (bits & 0x7f) === 0x7f) return NaN;
+    const fractionBits = bits - 1 - exponentBits;
+    const [highest, signBit] = [(1 << exponentBits) - 1, 1 << (bits - 1)];
+    table = Float32Array.from({ length: 1 << bits }, (_, word) => {
+      const sign = word >= signBit ? -1 : 1;
+      const exponent = (word >> fractionBits) & highest;
+      const fraction = word & ((1 << fractionBits) - 1);
+      if (kind === "fnuz" && word === signBit) return NaN;
+      if (kind === "fn" && (word & (signBit - 1)) === signBit - 1) return NaN;
       if (kind === "ieee" && exponent === highest) return fraction === 0 ? sign * Infinity : NaN;
       const part = fraction / (1 << fractionBits);
       return exponent === 0 ? sign * part * 2 ** (1 - bias) : sign * (1 + part) * 2 ** (exponent - bias);
     });
-    float8Tables.set(key, table);
+    tables.set(key, table);
   }
   return table;
 }

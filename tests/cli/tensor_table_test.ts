@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Style } from "../../lib/cli/style.ts";
+import type { Style } from "../../lib/cli/terminal.ts";
 import { flatRows, treeRows } from "../../lib/cli/tensor_rows.ts";
 import { shareBar, tensorTable } from "../../lib/cli/tensor_table.ts";
 
