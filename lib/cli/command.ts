@@ -12,7 +12,6 @@ export interface Option {
   readonly name: string;
   /** What stands for the value in help texts; a flag has none. */
   readonly value?: string;
-  /** What it does, in a few words. */
   readonly help: string;
   /** Whether the flag is on unless it is given as `--no-<name>`. */
   readonly negated?: boolean;
@@ -22,9 +21,7 @@ export interface Option {
 
 /** A positional argument of a command. */
 interface Positional {
-  /** The name, for help texts. */
   readonly name: string;
-  /** What it is. */
   readonly help: string;
 }
 
@@ -36,17 +33,9 @@ export interface Arguments {
   flag(name: string): boolean;
   /** The value of an option, if it was given. */
   value(name: string): string | undefined;
-  /**
-   * The value of an option that is a whole number, if it was given.
-   *
-   * @throws {UsageError} If it isn't one from `least` to `most`.
-   */
+  /** The value of an option that must be a whole number from `least` to `most`, if it was given. */
   number(name: string, least: number, most: number): number | undefined;
-  /**
-   * The value of an option that is one of a few words, if it was given.
-   *
-   * @throws {UsageError} If it is none of them.
-   */
+  /** The value of an option that must be one of a few words, if it was given. */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
   /** The same of an option that may be given several times: all its values. */
   choices<T extends string>(name: string, choices: readonly T[]): readonly T[];
@@ -68,13 +57,10 @@ export interface Command {
   readonly words: readonly string[];
   /** Other spellings of its last word. */
   readonly aliases?: readonly string[];
-  /** What it does, in one line. */
   readonly summary: string;
   /** More about it, in paragraphs of one line each. */
   readonly details: readonly string[];
-  /** Its positional arguments, all required. */
   readonly positionals: readonly Positional[];
-  /** Its options. */
   readonly options: readonly Option[];
   /** The exit code when it fails, where 1 means something else; 1 by default. */
   readonly failureCode?: number;
@@ -89,7 +75,6 @@ export class UsageError extends Error {
   /** The words of the command whose help would help. */
   readonly words: readonly string[];
 
-  /** Makes an error about a call of the command with these words. */
   constructor(message: string, words: readonly string[]) {
     super(message);
     this.name = "UsageError";

@@ -19,7 +19,6 @@ import { printDryRun, printSummary } from "./summary.ts";
 
 /** What is converted where the options say nothing else. */
 export interface Defaults {
-  /** The layout that is written. */
   readonly to: Target;
   /** The name of the family that all checkpoints have to be of; any by default. */
   readonly family?: string;

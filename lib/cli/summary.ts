@@ -13,9 +13,7 @@ import { oneLine, plainJson } from "./plain_text.ts";
 import { print } from "./print.ts";
 import { type Style, styleFor } from "./terminal.ts";
 
-/** How to print. */
 interface PrintOptions {
-  /** As JSON. */
   readonly json: boolean;
   /** Not at all, unless as JSON. */
   readonly quiet: boolean;

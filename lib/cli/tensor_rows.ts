@@ -8,7 +8,6 @@ import type { InspectedTensor } from "../inspect/inspect.ts";
 
 /** A row of the table. */
 export interface TensorRow {
-  /** How deep in the tree it is. */
   readonly depth: number;
   /** The name, or the part of it that the rows above don't have. */
   readonly label: string;

@@ -23,19 +23,15 @@ import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** One side of a comparison. */
 export interface Comparable {
-  /** The path that was given. */
   readonly path: string;
   /** What it is, for people. */
   readonly kind: string;
   /** Whether it is a model of a known family, with canonical names and rows of q and k in the canonical order. */
   readonly isModel: boolean;
-  /** The tensors by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** The files that they are in. */
   readonly sources: readonly SourceFile[];
   /** What a model's configuration says of it. */
   readonly model?: ModelDescription;
-  /** What a user should be told. */
   readonly notes: readonly string[];
 }
 

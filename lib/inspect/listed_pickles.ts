@@ -23,7 +23,6 @@ export interface ListedPickles {
   readonly count: number;
   /** Where the last of them ends, in bytes. */
   readonly end: number;
-  /** How many bytes were read. */
   readonly bytesRead: number;
   /** Why what comes behind them is no whole pickle, where something does and it was read. */
   readonly error?: PickleError;

@@ -20,13 +20,9 @@ export type FileFormat = "torch" | "torch-legacy" | "safetensors";
 
 /** A tensor in a file. */
 export interface ListedTensor {
-  /** Its name in the file. */
   readonly name: string;
-  /** Its dtype, by torch's name. */
   readonly dtype: string;
-  /** Its shape. */
   readonly shape: readonly number[];
-  /** The size of its items in bytes. */
   readonly bytes: number;
   /** Equal for tensors that are the same one under two names: the same items of the same storage. */
   readonly identity: string;
@@ -34,19 +30,13 @@ export interface ListedTensor {
 
 /** A file that was listed. */
 export interface FileListing {
-  /** The file's path or URL. */
   readonly path: string;
-  /** The size of the file in bytes. */
   readonly size: number;
-  /** The format. */
   readonly format: FileFormat;
-  /** What there is to say of who wrote it, for people. */
   readonly writer: string;
-  /** Its tensors, in its order. */
   readonly tensors: readonly ListedTensor[];
   /** What the file holds, as inert values, if it is torch's. */
   readonly root?: PickleValue;
-  /** What a user should be told. */
   readonly notes: readonly string[];
 }
 

@@ -20,9 +20,7 @@ export interface Recognized {
   readonly names: Naming;
   /** The keys above the state dict, with a dot behind each; empty where the file is the state dict. */
   readonly prefix: string;
-  /** The families that it may be of. */
   readonly families: readonly Family[];
-  /** The parameters by canonical name. */
   readonly parameters: ReadonlyMap<string, ListedTensor>;
 }
 

@@ -11,13 +11,10 @@ import type { ChecksumOptions } from "../copy/checksums.ts";
 import { shareDescriptors } from "../copy/descriptors.ts";
 import { CancelledError, FileError } from "../error.ts";
 
-/** A run of bytes of a file. */
+/** A run of a file, in bytes. */
 export interface Run {
-  /** The file. */
   readonly path: string;
-  /** Where the run starts, in bytes. */
   readonly offset: number;
-  /** The length of the run in bytes. */
   readonly length: number;
 }
 

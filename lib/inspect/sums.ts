@@ -11,7 +11,6 @@ import { FormatError } from "../error.ts";
 
 /** Sums by name. */
 export interface Sums {
-  /** Those of files. */
   readonly files: ReadonlyMap<string, string>;
   /** Those of tensors, by {@linkcode tensorSumName}. */
   readonly tensors: ReadonlyMap<string, string>;

@@ -184,11 +184,15 @@ function checkModel(checkpoint: Checkpoint): ModelVerification {
   for (const name of differingReplicas) {
     notes.push(`${name} differs between the shards, though each should have the same copy`);
   }
-  const found = { kind: checkpoint.kind, parameters: parameters.size };
-  if (resolved !== undefined) return { ...found, architecture: resolved.architecture ?? null, notes };
-  if (!(problem instanceof OptionError)) {
-    return { ...found, architecture: null, problem: problem!.message, notes };
-  }
+  const found = (problem?: string): ModelVerification => ({
+    kind: checkpoint.kind,
+    parameters: parameters.size,
+    architecture: resolved?.architecture ?? null,
+    ...(problem === undefined ? {} : { problem }),
+    notes,
+  });
+  if (resolved !== undefined) return found();
+  if (!(problem instanceof OptionError)) return found(problem!.message);
   // Nothing says what model it is. It can be complete all the same.
   const observed = observeShape(checkpoint.shards, families[0]!);
   const differences = shapeDifferences(checkpoint.shards, likeObserved(parameters, observed), {
@@ -197,10 +201,9 @@ function checkModel(checkpoint: Checkpoint): ModelVerification {
       isPresent === undefined || observed.kinds.has(names.fairseq2)
     ).map(({ isPresent: _, ...spec }) => spec),
   });
-  if (differences.length > 0) {
-    return { ...found, architecture: null, problem: describeDifferences(differences), notes };
-  }
-  return { ...found, architecture: null, notes: [...notes, "no configuration says what model it is"] };
+  if (differences.length > 0) return found(describeDifferences(differences));
+  notes.push("no configuration says what model it is");
+  return found();
 }
 
 /** A model of the shapes that the weights have, which show the size of a head at most where it has a norm. */

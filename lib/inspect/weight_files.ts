@@ -17,7 +17,6 @@ const MAX_FILES = 100_000;
 
 /** What was found in a directory, sorted. */
 interface Found {
-  /** The files. */
   readonly files: string[];
   /** The links to directories, which aren't followed. */
   readonly links: string[];

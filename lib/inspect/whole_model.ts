@@ -17,7 +17,6 @@ import { type ResolvedModel, resolveModel } from "../convert/resolve_model.ts";
 export interface WholeModel {
   /** Its parameters by canonical name, in the order of the first shard. */
   readonly parameters: Parameters;
-  /** The families that it may be of. */
   readonly families: readonly Family[];
   /** What model it is, where that can be told. */
   readonly resolved: ResolvedModel | undefined;
