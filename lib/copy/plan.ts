@@ -5,9 +5,7 @@
  */
 
 import type { SourceFile } from "../bytes/source.ts";
-import { createHash } from "node:crypto";
 import type { View } from "../bytes/view.ts";
-import { completeLiterals } from "./literals.ts";
 
 /** Bytes that the plan itself holds. */
 export interface Literal {
@@ -49,7 +47,7 @@ export interface FileLayout {
   readonly size: number;
   /** What is gathered from source files. */
   readonly copies: readonly Copy[];
-  /** Everything else. What tells of checksums is left zero, until {@linkcode completeLiterals} fills it in. */
+  /** Everything else. What tells of checksums is left zero, until `completeLiterals()` fills it in. */
   readonly literals: readonly Literal[];
   /** What tells of all checksums, where there is such a thing. */
   readonly digest?: ChecksumDigest;
@@ -119,64 +117,4 @@ export interface Plan {
 export function isInPlace(copy: Copy, overlay: Overlay): boolean {
   const { view, crc } = copy;
   return crc !== undefined && view.op === "bytes" && view.path === overlay.base && view.offset === copy.at;
-}
-
-/**
- * Hashes a plan. Two plans with the same fingerprint write the same files, on whatever machine and from whatever
- * directory they are made, as long as the sources' bytes are the same. Of those it knows what the sources say of
- * themselves: their tables of contents, which for torch's archives hold the CRC-32 of every tensor. Where they hold
- * none, {@linkcode stampOf} tells more.
- *
- * @param plan The plan.
- * @returns 64 hexadecimal digits (SHA-256).
- */
-export function fingerprint(plan: Plan): string {
-  const hash = createHash("sha256");
-  const paths = new Map(plan.sources.map(({ path, realPath }) => [path, realPath]));
-  const real = (path: string) => paths.get(path) ?? path;
-  hash.update(JSON.stringify(plan.sources.map(({ realPath, size, contents }) => [realPath, size, contents])));
-  for (const file of plan.files) {
-    hash.update(`\n${JSON.stringify(file.name)}\n`);
-    // What lies over its source follows from that and the names of its tensors.
-    if (file.overlay !== undefined) {
-      hash.update(JSON.stringify([real(file.overlay.base), file.tensors]));
-      continue;
-    }
-    for (const { at, view } of file.copies) {
-      // Most views are plain runs, and there may be tens of thousands.
-      const what = view.op === "bytes"
-        ? `${real(view.path)}\0${view.offset} ${view.rows} ${view.rowBytes}`
-        : JSON.stringify(view, (key, value) => key === "path" ? real(value) : value);
-      hash.update(`${at} ${what}\n`);
-    }
-    for (const { at, bytes } of completeLiterals(file, file.copies.map((copy) => copy.crc ?? 0))) {
-      hash.update(`${at} ${bytes.length}\n`);
-      hash.update(bytes);
-    }
-  }
-  return hash.digest("hex");
-}
-
-/** How long ago a source must have changed last, in milliseconds: Deno tells a ctime to the second, and clocks differ. */
-const SETTLED = 2000;
-
-/**
- * Hashes what the file system tells of the sources whose checksums nobody knows (safetensors, torch's format before
- * 1.6): while this is the same, so are their bytes. It changes without them, too, by `touch` or `chmod`; then only
- * reading them tells. The device is left out, since machines that share a file system number it differently.
- *
- * A source that changed just now may change once more and have the same times: of such a one it is never the same.
- *
- * @param plan The plan.
- * @param now The time, in milliseconds since 1970.
- * @returns 64 hexadecimal digits (SHA-256).
- */
-export function stampOf({ sources, known }: Plan, now = Date.now()): string {
-  const checked = new Set(known.map(({ path }) => path));
-  const unchecked = sources.filter(({ path }) => !checked.has(path));
-  const stamps: unknown[] = unchecked.map(({ mtime, ctime, ino }) => [mtime, ctime, ino]);
-  if (unchecked.some(({ ctime }) => ctime === null || ctime > now - SETTLED)) {
-    stamps.push(crypto.randomUUID());
-  }
-  return createHash("sha256").update(JSON.stringify(stamps)).digest("hex");
 }

@@ -11,7 +11,8 @@ import { bytes, type View, viewBytes } from "../bytes/view.ts";
 import { checksums } from "../copy/checksums.ts";
 import type { CopyOptions, Finished } from "../copy/copy_engine.ts";
 import { completeLiterals } from "../copy/literals.ts";
-import { type FileLayout, fingerprint, type OutputFile, type Plan, stampOf } from "../copy/plan.ts";
+import { fingerprint, stampOf } from "../copy/fingerprint.ts";
+import type { FileLayout, OutputFile, Plan } from "../copy/plan.ts";
 import { FileError } from "../error.ts";
 
 /** What files are made of. */

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { planConversion } from "../../lib/convert/convert_checkpoint.ts";
 import { targets } from "../../lib/convert/target.ts";
-import { fingerprint } from "../../lib/copy/plan.ts";
+import { fingerprint } from "../../lib/copy/fingerprint.ts";
 import { writeOutput } from "../../lib/output/output_directory.ts";
 import { TempDir } from "../_temp.ts";
 import { stepOf } from "./_layouts.ts";

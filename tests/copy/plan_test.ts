@@ -1,6 +1,7 @@
 import type { SourceFile } from "../../lib/bytes/source.ts";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { fingerprint, isInPlace, type Overlay, type Plan, stampOf } from "../../lib/copy/plan.ts";
+import { fingerprint, stampOf } from "../../lib/copy/fingerprint.ts";
+import { isInPlace, type Overlay, type Plan } from "../../lib/copy/plan.ts";
 import { bytes, reorderRows } from "../../lib/bytes/view.ts";
 
 const overlay: Overlay = { base: "base", size: 100, copies: [], literals: [] };
