@@ -5,10 +5,10 @@
  */
 
 /**
- * How much garbage may pile up, in bytes of heap. Left alone, V8 lets the heap grow past 140 MB while it opens the
+ * How much garbage may pile up, in bytes. Left alone, V8 lets the heap grow past 140 MB while it opens the
  * eight shards of a 405B model, of which 20 MB are in use; each collection takes some 15 ms.
  */
-const HEAP_BYTES = 10 * 1024 * 1024;
+const GARBAGE_BYTES = 10 * 1024 * 1024;
 
 let collect: (() => void) | undefined;
 
@@ -26,11 +26,17 @@ export function collectWith(collector: () => void): void {
 }
 
 /**
- * Collects garbage if the heap has grown large, and there is a collector. To be called after each table of contents,
+ * Collects garbage if memory has grown large, and there is a collector. To be called after each table of contents,
  * which leaves much garbage and little else.
  */
 export function trimMemory(): void {
-  if (collect === undefined || Deno.memoryUsage().heapUsed < inUse + HEAP_BYTES) return;
+  if (collect === undefined || memoryInUse() < inUse + GARBAGE_BYTES) return;
   collect();
-  inUse = Deno.memoryUsage().heapUsed;
+  inUse = memoryInUse();
+}
+
+/** V8's heap and the buffers beside it, which go when their objects in the heap do. */
+function memoryInUse(): number {
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }

@@ -23,6 +23,17 @@ Deno.test("trimMemory() collects what is no longer in use, once it is said how",
   assertEquals(heap() - before < 40e6, true, `${heap() - before} of ${full - before}`);
 });
 
+Deno.test("trimMemory() counts buffers, which are in use beside V8's heap", () => {
+  let calls = 0;
+  collectWith(() => calls++);
+  trimMemory();
+  calls = 0;
+  const buffer = new Uint8Array(64 * 1024 * 1024);
+  trimMemory();
+  trimMemory();
+  assertEquals([buffer.length, calls], [64 * 1024 * 1024, 1]);
+});
+
 Deno.test("the library sets no flag of V8's, however large the heap of its host is", async () => {
   const at = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
   const program = `
