@@ -146,8 +146,8 @@ function checkWholeRotation(fields: ConfigFields): void {
 export interface Rope {
   /** The base of the frequencies. */
   readonly ropeTheta: number;
-  /** How they are scaled: the kind, and the fields that say more; `undefined` where they aren't. */
-  readonly scaling?: { readonly kind: string; readonly fields: ConfigFields };
+  /** The fields that say how they are scaled; `undefined` where they aren't. */
+  readonly scaling?: ConfigFields;
 }
 
 /**
@@ -183,7 +183,7 @@ export function readRopeMapping(
     const those = kinds.length === 0 ? "don't scale it" : `have ${kinds.map(show).join(" and ")} alone`;
     throw new ConfigError(rope.file, rope.path, `is of the kind ${show(kind)}, but ${whose} ${those}`);
   }
-  return { ropeTheta, scaling: { kind, fields: rope } };
+  return { ropeTheta, scaling: rope };
 }
 
 /** Writes the fields that all families have, with the class in `architectures` and the `model_type`. */

@@ -103,6 +103,8 @@ export interface ModelYamlTarget {
   readonly isChosen: boolean;
   /** The number of tensor-parallel shards. */
   readonly shards: number;
+  /** The special tokens. */
+  readonly tokens: SpecialTokens;
 }
 
 /** How `model_config` in fairseq2's `model.yaml` says a model. */

@@ -91,7 +91,7 @@ export function fairseq2Files(
   files.push(
     textFile("model.yaml", modelYaml({ ...model, embeddingShardDim }, { form, shards: count, tied, tokens })),
   );
-  const target: ModelYamlTarget = { form, isChosen: options.versions !== undefined, shards: count };
+  const target: ModelYamlTarget = { form, isChosen: options.versions !== undefined, shards: count, tokens };
   const notes = codec.notes?.(model, target) ?? [];
   if (isNative && tied && count > 1 && !codec.isNeverTied) {
     // 0.8.1 `create_final_projection` of each family.

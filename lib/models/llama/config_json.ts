@@ -24,7 +24,7 @@ export function readLlamaJson(fields: ConfigFields): FamilyModel {
   const { ropeTheta, scaling } = readRope(fields, WHOSE, ["llama3"], 10000);
   const rope = {
     ropeTheta,
-    ...(scaling !== undefined && { ropeScaling: readScaling(scaling.fields, model.maxSeqLen) }),
+    ...(scaling !== undefined && { ropeScaling: readScaling(scaling, model.maxSeqLen) }),
   };
   return {
     ...model,

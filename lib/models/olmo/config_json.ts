@@ -65,7 +65,7 @@ export function readOlmoJson(fields: ConfigFields, notes: string[]): FamilyModel
     // Without a window, fairseq2 has no YaRN either; a window that no layer has makes no difference.
     slidingWindow: window ?? model.maxSeqLen,
     layerTypes,
-    ...(scaling !== undefined && { yarn: readYarn(scaling.fields, model.maxSeqLen) }),
+    ...(scaling !== undefined && { yarn: readYarn(scaling, model.maxSeqLen) }),
   };
 }
 
@@ -87,7 +87,7 @@ function readRopeOfLayers(fields: ConfigFields, hasSliding: boolean, notes: stri
     Object.values(LAYER_TYPES).some((type) => parameters.has(type));
   if (!isNested) {
     const rope = readRope(fields, WHOSE, ["yarn"], THETA);
-    if (rope.scaling !== undefined && rope.scaling.fields.path === "rope_scaling" && hasSliding) {
+    if (rope.scaling !== undefined && rope.scaling.path === "rope_scaling" && hasSliding) {
       notes.push(
         "config.json has YaRN in layers without a window alone, fairseq2 has it in all: there the logits will be others, as " +
           "they are where fairseq2 loads the published model itself",
@@ -121,7 +121,7 @@ function readRopeOfLayers(fields: ConfigFields, hasSliding: boolean, notes: stri
 
 function isSameRope(a: Rope, b: Rope): boolean {
   const facts = ({ ropeTheta, scaling }: Rope) =>
-    JSON.stringify([ropeTheta, scaling === undefined ? null : readYarn(scaling.fields, 0)]);
+    JSON.stringify([ropeTheta, scaling === undefined ? null : readYarn(scaling, 0)]);
   return facts(a) === facts(b);
 }
 

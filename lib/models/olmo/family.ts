@@ -3,7 +3,7 @@
 import type { Family } from "../family.ts";
 import { olmoArchitectures, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
-import { readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
+import { olmoNotes, readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
 import { olmoParameters } from "./parameters.ts";
 
 /** OLMo 2 and 3. */
@@ -20,11 +20,7 @@ export const olmo: Family = {
     saysTokens: true,
     read: readOlmoConfig,
     write: writeOlmoConfig,
-    notes: (_, { shards }) =>
-      shards === 1 ? [] : [
-        "fairseq2 0.8.1 can't compute OLMo models in several shards, whose norms of q and k it leaves whole; write one " +
-        "with --shards 1",
-      ],
+    notes: olmoNotes,
   },
   configJson: {
     types: OLMO_TYPES,

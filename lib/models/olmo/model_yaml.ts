@@ -6,6 +6,7 @@ import {
   anyNumber,
   boolean,
   type ConfigFields,
+  listed,
   nullable,
   oneOf,
   positiveInteger,
@@ -13,7 +14,7 @@ import {
   show,
   texts,
 } from "../config_fields.ts";
-import type { FamilyModel, ModelYamlFields } from "../family.ts";
+import type { FamilyModel, ModelYamlFields, ModelYamlTarget } from "../family.ts";
 import { constant, float, integer, number, readTable, type Row } from "../field_table.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription, YarnScaling } from "../model_description.ts";
@@ -85,6 +86,24 @@ export function readOlmoConfig(fields: ConfigFields): FamilyModel {
 /** Writes a configuration. */
 export function writeOlmoConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
   return writeModelYaml(model, fields, table);
+}
+
+/** What fairseq2 can't do of a model, and which tokens it gets that it hasn't got. */
+export function olmoNotes(model: ModelDescription, { shards, tokens }: ModelYamlTarget): string[] {
+  const absent = [
+    ...(tokens.eosIds === undefined ? ["eos_token_id"] : []),
+    ...(tokens.padId === undefined ? ["pad_idx"] : []),
+  ];
+  return [
+    ...(shards === 1 ? [] : [
+      "fairseq2 0.8.1 can't compute OLMo models in several shards, whose norms of q and k it leaves whole; write one " +
+      "with --shards 1",
+    ]),
+    ...(absent.length === 0 ? [] : [
+      `fairseq2's OLMo must have ${listed(absent, "and")}, which the model hasn't got: model.yaml says ` +
+      `${endOf({ ...model, eosIds: tokens.eosIds, padId: tokens.padId })}`,
+    ]),
+  ];
 }
 
 /**

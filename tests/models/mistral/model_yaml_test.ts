@@ -115,7 +115,7 @@ Deno.test("Mistral's configuration notes a window that isn't there, and another 
   const { notes, write } = mistral.modelYaml;
   const config = write(model, { form: "0.5+", tied: false, tokens: {} });
   assertEquals(config.get("attn_window_len"), 8192);
-  const target = { form: "0.5+", isChosen: false, shards: 1 } as const;
+  const target = { form: "0.5+", isChosen: false, shards: 1, tokens: {} } as const;
   assertEquals(notes!(model, target), [
     "fairseq2's Mistral always has a window: attn_window_len is 8192, which is the whole context",
   ]);

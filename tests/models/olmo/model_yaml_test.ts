@@ -2,6 +2,9 @@ import { assertEquals } from "@std/assert";
 import { parseModelYaml } from "../../../lib/layouts/fairseq2/model_yaml.ts";
 import { modelYaml } from "../../../lib/layouts/fairseq2/model_yaml_writer.ts";
 import { ConfigError } from "../../../lib/models/config_error.ts";
+import { findArchitecture } from "../../../lib/models/model_cards.ts";
+import type { SpecialTokens } from "../../../lib/models/model_description.ts";
+import { olmo } from "../../../lib/models/olmo/family.ts";
 import { assertError } from "../../convert/_assert_error.ts";
 
 const FIXTURES = new URL("../../../fixtures/", import.meta.url);
@@ -46,6 +49,19 @@ Deno.test("modelYaml() has a number for each of OLMo's tokens, as fairseq2 deman
   assertEquals(written({ eosIds: [3] }), [undefined, 3, 3]);
   assertEquals(written({ padId: 4 }), [undefined, 4, 4]);
   assertEquals(written({}), [undefined, 49, 49]);
+});
+
+Deno.test("olmo.modelYaml.notes() says which tokens are made up since there is no null for them", () => {
+  const model = { ...findArchitecture("olmo2_1b"), vocabSize: 50 };
+  const notes = (tokens: SpecialTokens) =>
+    olmo.modelYaml.notes!(model, { form: "0.5+", isChosen: true, shards: 1, tokens });
+  assertEquals(notes({ eosIds: [3], padId: 4 }), []);
+  const note = (fields: string, token: number) => [
+    `fairseq2's OLMo must have ${fields}, which the model hasn't got: model.yaml says ${token}`,
+  ];
+  assertEquals(notes({ padId: 4 }), note("eos_token_id", 4));
+  assertEquals(notes({ eosIds: [3] }), note("pad_idx", 3));
+  assertEquals(notes({}), note("eos_token_id and pad_idx", 49));
 });
 
 const refused: readonly (readonly [config: string, message: string])[] = [
