@@ -1,6 +1,5 @@
 import { encodeInteger } from "./_integer.ts";
 import { OPCODES as OP } from "./opcodes.ts";
-import { PickleOutput } from "./_output.ts";
 import { encodeUtf8 } from "./_utf8.ts";
 import type { Global } from "./value.ts";
 
@@ -12,49 +11,52 @@ const NAME = /^[\x00-\x09\x0b-\x2d\x2f-\x7f]+$/;
 
 /** Writes opcodes of protocol 2 with their operands, each in the form that CPython chooses. */
 export class PickleEmitter {
-  readonly #output = new PickleOutput();
+  #bytes = new Uint8Array(4096);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
 
   /** Adds an opcode without operands. */
   opcode(code: number): void {
-    this.#output.uint8(code);
+    const at = this.#add(1);
+    this.#bytes[at] = code;
   }
 
   /** Adds PROTO. */
   protocol(version: number): void {
-    this.#output.uint8(OP.PROTO);
-    this.#output.uint8(version);
+    this.#byte(OP.PROTO, version);
   }
 
   /** Adds BININT1, BININT2, BININT, LONG1 or LONG4: the first that holds the integer (CPython 3.11 save_long). */
   integer(value: number | bigint): void {
-    const output = this.#output;
     const small = Number(value);
     if (small < -0x80000000 || small > 0x7fffffff) {
-      this.#long(encodeInteger(BigInt(value)));
+      const bytes = encodeInteger(BigInt(value));
+      if (bytes.length < 256) this.#byte(OP.LONG1, bytes.length);
+      else this.#word(OP.LONG4, bytes.length);
+      this.#append(bytes);
     } else if (small < 0 || small > 0xffff) {
-      output.uint8(OP.BININT);
-      output.uint32(small);
+      this.#word(OP.BININT, small);
     } else if (small > 0xff) {
-      output.uint8(OP.BININT2);
-      output.uint16(small);
+      this.opcode(OP.BININT2);
+      const at = this.#add(2);
+      this.#view.setUint16(at, small, true);
     } else {
-      output.uint8(OP.BININT1);
-      output.uint8(small);
+      this.#byte(OP.BININT1, small);
     }
   }
 
   /** Adds BINFLOAT. */
   float(value: number): void {
-    this.#output.uint8(OP.BINFLOAT);
-    this.#output.float64(value);
+    this.opcode(OP.BINFLOAT);
+    const at = this.#add(8);
+    this.#view.setFloat64(at, value, false);
   }
 
   /** Adds BINUNICODE. */
   text(text: string): void {
     const bytes = encodeUtf8(text);
-    this.#output.uint8(OP.BINUNICODE);
-    this.#output.uint32(bytes.length);
-    this.#output.bytes(bytes);
+    this.#word(OP.BINUNICODE, bytes.length);
+    this.#append(bytes);
   }
 
   /** Adds GLOBAL. */
@@ -64,43 +66,54 @@ export class PickleEmitter {
       const text = JSON.stringify(`${global}`);
       throw new TypeError(`Cannot write pickle: protocol 2 has no form for the global ${text}`);
     }
-    this.#output.uint8(OP.GLOBAL);
-    this.#output.bytes(encodeUtf8(`${module}\n${name}\n`));
+    this.opcode(OP.GLOBAL);
+    this.#append(encodeUtf8(`${module}\n${name}\n`));
   }
 
   /** Adds BINPUT or LONG_BINPUT. */
   put(index: number): void {
-    this.#memo(OP.BINPUT, OP.LONG_BINPUT, index);
+    if (index < 256) this.#byte(OP.BINPUT, index);
+    else this.#word(OP.LONG_BINPUT, index);
   }
 
   /** Adds BINGET or LONG_BINGET. */
   get(index: number): void {
-    this.#memo(OP.BINGET, OP.LONG_BINGET, index);
+    if (index < 256) this.#byte(OP.BINGET, index);
+    else this.#word(OP.LONG_BINGET, index);
   }
 
-  /** Gives all that was added. */
+  /** Gives a copy of all that was added. */
   finish(): Uint8Array {
-    return this.#output.finish();
+    return this.#bytes.slice(0, this.#length);
   }
 
-  #long(bytes: Uint8Array): void {
-    if (bytes.length < 256) {
-      this.#output.uint8(OP.LONG1);
-      this.#output.uint8(bytes.length);
-    } else {
-      this.#output.uint8(OP.LONG4);
-      this.#output.uint32(bytes.length);
-    }
-    this.#output.bytes(bytes);
+  #byte(code: number, operand: number): void {
+    this.opcode(code);
+    const at = this.#add(1);
+    this.#bytes[at] = operand;
   }
 
-  #memo(short: number, long: number, index: number): void {
-    if (index < 256) {
-      this.#output.uint8(short);
-      this.#output.uint8(index);
-    } else {
-      this.#output.uint8(long);
-      this.#output.uint32(index);
+  #word(code: number, operand: number): void {
+    this.opcode(code);
+    const at = this.#add(4);
+    this.#view.setUint32(at, operand, true);
+  }
+
+  #append(bytes: Uint8Array): void {
+    const at = this.#add(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  /** Makes room for more bytes, and gives the place of the first. It may replace `#bytes` and `#view`. */
+  #add(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, at));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
     }
+    return at;
   }
 }

@@ -1,6 +1,4 @@
-/**
- * The escapes in the texts of protocol 0. Each function gives `undefined` where CPython raises an error.
- */
+/** The escapes in the texts of protocol 0. Each function gives `undefined` where CPython raises an error. */
 
 import { decodeLatin1 } from "./_utf8.ts";
 
@@ -70,7 +68,6 @@ export function unescapeBytes(text: Uint8Array): Uint8Array | undefined {
  * PyUnicode_DecodeRawUnicodeEscape): every byte is the character of that number, but for `\uXXXX` and
  * `\UXXXXXXXX`. Of two backslashes the second doesn't begin an escape, and both stay.
  *
- * @param text The line, without its newline.
  * @returns The string, or `undefined` if an escape lacks digits or is past the last code point.
  */
 export function unescapeUnicode(text: Uint8Array): string | undefined {

@@ -1,12 +1,7 @@
 /** The largest integer whose every smaller neighbour is a JavaScript number too. */
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
-/**
- * Gives an integer the form that integers have among the values of a pickle.
- *
- * @param value Any integer.
- * @returns A number if it is a safe integer, else the bigint.
- */
+/** Gives an integer the form that integers have among the values of a pickle. */
 export function normalInteger(value: bigint): number | bigint {
   return value <= MAX_SAFE && value >= -MAX_SAFE ? Number(value) : value;
 }
@@ -15,7 +10,6 @@ export function normalInteger(value: bigint): number | bigint {
  * Reads a signed two's complement integer, lowest byte first (LONG1, LONG4). No bytes are zero.
  *
  * @param bytes The integer. How long it may be is the caller's to limit: an engine throws past some length.
- * @returns The integer.
  */
 export function decodeInteger(bytes: Uint8Array): number | bigint {
   const length = bytes.length;
@@ -32,12 +26,7 @@ export function decodeInteger(bytes: Uint8Array): number | bigint {
   return normalInteger(BigInt.asIntN(length * 8, BigInt(digits.join(""))));
 }
 
-/**
- * Writes a signed two's complement integer in the fewest bytes, but one at least, lowest first.
- *
- * @param value The integer.
- * @returns The bytes.
- */
+/** Writes a signed two's complement integer in the fewest bytes, but one at least, lowest first. */
 export function encodeInteger(value: bigint): Uint8Array {
   // A number needs one bit more than its magnitude has, for the sign; -(2^n) has its sign in the magnitude.
   const magnitude = value < 0n ? -value - 1n : value;

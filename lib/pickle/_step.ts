@@ -11,10 +11,7 @@ export class Step {
   /**
    * Makes an error about this opcode.
    *
-   * @param reason The state that the opcode met.
-   * @param problem What kind of problem it is.
    * @param needs How many bytes the input would have to have, at least.
-   * @returns The error, to be thrown.
    */
   error(reason: string, problem: PickleProblem = "refused", needs?: number): PickleError {
     return new PickleError(`Cannot read ${opcodeName(this.code)}: ${reason}`, this.offset, problem, needs);

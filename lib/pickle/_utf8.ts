@@ -33,7 +33,6 @@ export function decodeLatin1(bytes: Uint8Array): string {
 /**
  * Decodes UTF-8.
  *
- * @param bytes The text.
  * @param surrogates Whether encoded surrogates are allowed, as in BINUNICODE; in names they aren't.
  * @returns The string, or `undefined` if it isn't UTF-8.
  */

@@ -83,8 +83,6 @@ export const DEFAULT_PICKLE_LIMITS: PickleLimits = Object.freeze({
 /**
  * Completes limits with the defaults.
  *
- * @param limits The limits to change.
- * @returns All limits.
  * @throws {OptionError} If a limit isn't a non-negative integer, or `opcodes` is above {@linkcode MAX_OPCODES}.
  */
 export function completeLimits(limits: Partial<PickleLimits>): PickleLimits {

@@ -39,8 +39,6 @@ interface PythonJsonOptions {
  * assertEquals(pythonJson({ dim: 2048, theta: new PythonFloat(500000) }), '{"dim": 2048, "theta": 500000.0}');
  * ```
  *
- * @param value What to print.
- * @param options How to print it.
  * @returns The text, without a newline at its end.
  * @throws {TypeError} If a number that isn't wrapped is no safe integer, or a value has no form in JSON.
  */

@@ -34,7 +34,6 @@ export class PythonFloat {
  * ```
  *
  * @param value The number, which may be an infinity or NaN.
- * @returns The text.
  */
 export function pythonFloatRepr(value: number): string {
   if (Number.isNaN(value)) return "nan";

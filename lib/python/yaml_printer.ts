@@ -31,7 +31,6 @@ type YamlScalar = null | boolean | number | string | PythonFloat;
  * assertEquals(printYaml(new Map([["eps", new PythonFloat(1e-5)]])), "eps: 1.0e-05\n");
  * ```
  *
- * @param mapping The mapping.
  * @returns The text, with a newline at its end.
  * @throws {TypeError} If there is something in it that this printer doesn't print.
  */

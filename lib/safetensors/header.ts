@@ -43,9 +43,6 @@ interface SafetensorsHeader {
  * Reads the length of a header.
  *
  * @param bytes The first {@linkcode LENGTH_BYTES} bytes of the file, or all of a shorter one.
- * @param size The size of the file in bytes.
- * @param path The file, for messages.
- * @returns The length in bytes.
  * @throws {SafetensorsError} If it can't be the length of a header of such a file.
  */
 export function parseHeaderLength(bytes: Uint8Array, size: number, path: string): number {
@@ -86,10 +83,6 @@ export function parseHeaderLength(bytes: Uint8Array, size: number, path: string)
 /**
  * Reads and checks a header.
  *
- * @param bytes The header.
- * @param dataBytes The number of bytes that follow it in the file.
- * @param path The file, for messages.
- * @returns What it says.
  * @throws {SafetensorsError} If it isn't what it must be.
  */
 export function parseHeader(bytes: Uint8Array, dataBytes: number, path: string): SafetensorsHeader {

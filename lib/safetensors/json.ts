@@ -51,8 +51,6 @@ interface JsonOptions {
  * assertThrows(() => parseStrictJson('{"a": 1, "a": 2}'), JsonError, '"a" is there twice');
  * ```
  *
- * @param text The text.
- * @param options How to read it.
  * @returns `null`, a boolean, a string, what `options.number` gives, an array, or a `Map` by name.
  * @throws {JsonError} If it is no JSON, or past a limit.
  */

@@ -30,10 +30,8 @@ interface Entry {
  * Limits: dtypes that the format has; a header of 100 MB. A scalar has no dimensions. With more than one text of
  * metadata, the library's own order is random; here it is the map's.
  *
- * @param name The name of the file.
  * @param tensors The tensors by name. Each is written on its own, whatever storage it shares.
  * @param metadata Texts about the file; none by default.
- * @returns The file's layout.
  * @throws {RangeError} If a tensor can't be in such a file.
  */
 export function layoutSafetensors(

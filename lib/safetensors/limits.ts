@@ -28,8 +28,6 @@ const BYTES_PER_VALUE = 1024;
 /**
  * The values that a header may have. They grow with the file, and keep what reading it takes below the file's size and
  * 64 MB.
- *
- * @param fileSize The size of the whole file in bytes.
  */
 export function maxHeaderValues(fileSize: number): number {
   return HEADER_VALUES + Math.floor(fileSize / BYTES_PER_VALUE);

@@ -22,8 +22,6 @@ export interface SafetensorsFile {
 /**
  * Opens a safetensors file. Only its header is read.
  *
- * @param source The file.
- * @returns The opened file.
  * @throws {SafetensorsError} If it isn't what the format demands.
  * @throws {FileError} If it can't be read.
  */

@@ -62,11 +62,7 @@ export function spannedItems(
 /**
  * A new contiguous tensor with a storage of its own.
  *
- * @param dtype The type of the items.
- * @param shape The sizes of the dimensions.
  * @param view The bytes, in row-major order.
- * @param crc Their CRC-32, if it is known.
- * @returns The tensor.
  */
 export function tensorOfView(dtype: DType, shape: readonly number[], view: View, crc?: number): Tensor {
   const expected = numel(shape) * dtype.itemBytes;
@@ -87,12 +83,7 @@ export function tensorOfView(dtype: DType, shape: readonly number[], view: View,
   };
 }
 
-/**
- * The bytes of a tensor as rows, in row-major order: the first dimension counts the rows. A scalar is one row.
- *
- * @param tensor The tensor.
- * @returns The view.
- */
+/** The bytes of a tensor as rows, in row-major order: the first dimension counts the rows. A scalar is one row. */
 export function tensorView(tensor: Tensor): View {
   const { dtype, shape, stride, storageOffset, storage } = tensor;
   const { view } = storage;

@@ -40,8 +40,6 @@ const MAX_KEY_STEPS = 2 ** 20;
 /**
  * Opens an archive.
  *
- * @param source The file.
- * @returns Its table of contents.
  * @throws {FormatError} If it is no archive of torch's: not a zip, truncated, ambiguous, compressed, encrypted …
  */
 export async function openArchive(source: ByteSource): Promise<Archive> {
@@ -215,9 +213,6 @@ async function locate(
 /**
  * Reads a small record whole and checks its CRC-32.
  *
- * @param archive The archive.
- * @param name The record's name.
- * @returns Its data, or `undefined` if there is no such record.
  * @throws {FormatError} If it is damaged or too long.
  */
 export async function readRecord(archive: Archive, name: string): Promise<Uint8Array | undefined> {

@@ -127,10 +127,7 @@ export interface RecordSize {
 /**
  * Places records one after the other.
  *
- * @param stem The archive's folder.
- * @param records The records.
  * @param alignment What the data of every record starts at a multiple of, in bytes.
- * @param start Where the first local header starts, in bytes.
  * @param slack Bytes to spread over the extra fields beside the usual padding; a multiple of `alignment`.
  * @returns The records with their places, or `undefined` if the extra fields can't hold the slack.
  */
@@ -218,13 +215,7 @@ export function directoryBytes(records: readonly PlacedRecord[]): number {
   return records.reduce((sum, record) => sum + entryBytes(record), END_BYTES);
 }
 
-/**
- * The central directory and the end records.
- *
- * @param records The records.
- * @param crcs Their CRC-32s.
- * @param at Where the directory starts, in bytes from the start of the file.
- */
+/** The central directory and the end records. */
 export function centralDirectory(
   records: readonly PlacedRecord[],
   crcs: readonly number[],
@@ -379,13 +370,7 @@ export function layoutRecords(
   return { size: directoryEnd, copies, literals, ...(digest === undefined ? {} : { digest }) };
 }
 
-/**
- * Lays out an archive as torch writes it.
- *
- * @param records The records, in the order in which they are to lie.
- * @param options The archive's folder and alignment.
- * @returns The layout of the file.
- */
+/** Lays out an archive as torch writes it. */
 export function layoutArchive(records: readonly NewRecord[], options: ArchiveOptions): FileLayout {
   const { stem, alignment = 64, nameDigits = "" } = options;
   const sizes = records.map((record) => ({ name: record.name, size: newRecordBytes(record) }));

@@ -25,10 +25,8 @@ import {
  * the room that they leave is spread over the padding of local headers, in multiples of the alignment, so that
  * every record stays aligned.
  *
- * @param file The file to lay over.
  * @param records The records, in the file's order: storages under the names that they have in the file.
  * @param alignment What the data of every record starts at a multiple of, in bytes.
- * @param nameDigits The first 20 digits of `.data/serialization_id`.
  * @returns The overlay, or `undefined` where it can't be made: a storage is left out, moved or changed, the
  * records don't lie one after the other as torch lays them, or there is no room.
  */

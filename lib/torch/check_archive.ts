@@ -36,7 +36,6 @@ const IN_ZIP64 = 0xffffffff;
 /**
  * Checks all of an archive but its records' data.
  *
- * @param archive The archive.
  * @throws {FormatError} If a header, a descriptor, the directory or an end record isn't what it must be.
  */
 export async function checkArchive(archive: Archive): Promise<void> {

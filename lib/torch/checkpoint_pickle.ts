@@ -31,8 +31,6 @@ export function refuseGlobals(where: string): GlobalListener {
  * Does something with a pickle, and says of which file it was where the pickle can't be read.
  *
  * @param where The file, and what in it is the pickle, for messages.
- * @param read What to do.
- * @returns What that gave.
  * @throws {FormatError} If the pickle can't be read.
  */
 export function readingPickle<T>(where: string, read: () => T): T {

@@ -21,8 +21,6 @@ const MAX_ALIGNMENT = 16 * 1024;
 /**
  * Finds a file's dialect, so that what is made of it can follow the same version of torch.
  *
- * @param file The file.
- * @returns The dialect.
  * @throws {FormatError} If a record states something impossible.
  */
 export async function dialectOf(file: TorchFile): Promise<TorchDialect> {

@@ -61,8 +61,6 @@ export interface LegacyStorage {
 /**
  * Whether a file is in torch's legacy format, by the magic number that it begins with. A pickle of it can be padded
  * past what is read here; no file that torch wrote is.
- *
- * @param source The file.
  */
 export async function isLegacyFile(source: ByteSource): Promise<boolean> {
   const start = await source.read(0, Math.min(TAR_HEADER_BYTES, source.size));
@@ -81,7 +79,6 @@ export async function isLegacyFile(source: ByteSource): Promise<boolean> {
  *
  * @param source The file; {@linkcode isLegacyFile} must be true of it.
  * @param onGlobal Told of every global that the pickles name, with the offset in its own pickle.
- * @returns What they say.
  * @throws {FormatError} If a pickle is damaged or isn't what it must be, or the storages don't fill the file.
  */
 export async function readLegacyTable(source: ByteSource, onGlobal: GlobalListener): Promise<LegacyTable> {
@@ -178,8 +175,6 @@ function layOut(
 /**
  * Finds the storages of a legacy file, and checks that each has as many items as the pickle says.
  *
- * @param source The file.
- * @param table What its pickles say.
  * @returns The storages by key, in the order in which they lie in the file.
  * @throws {FormatError} If one has another number of items.
  */
@@ -207,12 +202,7 @@ export async function locateLegacyStorages(
   return located;
 }
 
-/**
- * A legacy file as an archive without records.
- *
- * @param source The file.
- * @returns The archive.
- */
+/** A legacy file as an archive without records. */
 export function legacyArchive(source: ByteSource): Archive {
   return {
     source,

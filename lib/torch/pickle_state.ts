@@ -49,11 +49,9 @@ type Fact = string | number | boolean;
 /**
  * Pickles a dict of tensors as `torch.save` does, on the CPU.
  *
- * @param state The tensors by name.
  * @param keyOf The key of a storage, by the number of storages before it.
  * @param wrap What to pickle instead of the dict itself.
  * @param last What was pickled last; this takes its place.
- * @returns The pickle and its storages.
  */
 export function pickleState(
   state: StateDict,

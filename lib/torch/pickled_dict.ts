@@ -15,9 +15,6 @@ export type PickledDict = ReadonlyMap<PickleValue, PickleValue>;
  *
  * Python 3 pickles an `OrderedDict` as an empty one and its items; Python 2 as a call with a list of pairs, which torch's
  * `weights_only=True` reads as well.
- *
- * @param value A value of a pickle.
- * @returns The items, or `undefined` if it is no dict.
  */
 export function dictOf(value: PickleValue | undefined): PickledDict | undefined {
   if (value instanceof Map) return value;

@@ -92,8 +92,6 @@ export interface SaveOptions {
  *
  * @param name The name of the file; without its last extension it names the archive's folder, as in torch.
  * @param state The tensors by name. Those that share a storage still do.
- * @param options How to save it.
- * @returns The file.
  */
 export function layoutState(name: string, state: StateDict, options: SaveOptions): OutputFile {
   const { base, dialect, wrap, last, tensors = [] } = options;

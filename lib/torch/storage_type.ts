@@ -50,12 +50,7 @@ const otherClasses: ReadonlyMap<string, number> = new Map([
   ["torch.storage.UntypedStorage", 1],
 ]);
 
-/**
- * The size in bytes of an item of a storage class, whether or not ckpt knows the dtype.
- *
- * @param type The storage class, as a pickle names it.
- * @returns The size, or `undefined` for what is no storage class of torch's.
- */
+/** The size in bytes of an item of a storage class, whether or not ckpt knows the dtype. */
 export function itemBytesOfStorage(type: Global): number | undefined {
   const { module, name } = type;
   const dtype = module === "torch" || module === "torch.cuda" ? dtypeOfStorageClass(name) : undefined;

@@ -43,12 +43,7 @@ const BYTES_PER_DIRECTORY_BYTE = 32;
 /** The longest directory, in bytes: that of some 300,000 records. */
 const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
 
-/**
- * The longest directory that an archive may have.
- *
- * @param fileSize The size of the whole file in bytes.
- * @returns Its length in bytes.
- */
+/** The longest directory that an archive may have. */
 export function maxDirectoryBytes(fileSize: number): number {
   return Math.min(MAX_DIRECTORY_BYTES, DIRECTORY_BYTES + Math.floor(fileSize / BYTES_PER_DIRECTORY_BYTE));
 }
@@ -56,9 +51,6 @@ export function maxDirectoryBytes(fileSize: number): number {
 /**
  * The limits for the pickle of a file. They grow with the file, and keep what reading it takes below the file's size
  * and 64 MB.
- *
- * @param fileSize The size of the whole file in bytes.
- * @returns The limits.
  */
 export function tableLimits(fileSize: number): Partial<PickleLimits> {
   const { opcodes, objects, memoEntries } = DEFAULT_PICKLE_LIMITS;

@@ -31,7 +31,6 @@ const PLAIN_NAME = /^(?![A-Za-z]:)(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\\x00-\x1f\x7f
 /**
  * Reads the directory of an archive, if it is just as torch writes it.
  *
- * @param source The file.
  * @returns Its records, by their full names, or `undefined` if the file's end is anything but what torch writes.
  */
 export async function readTorchDirectory(source: ByteSource): Promise<ArchiveRecord[] | undefined> {

@@ -66,8 +66,6 @@ export function openTorchFile(source: ByteSource): Promise<TorchFile> {
  * Opens a file that torch saved whatever its pickle names, for nothing of it is run. In all else like
  * {@linkcode openTorchFile}.
  *
- * @param source The file.
- * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, or is damaged.
  */
 export function openAnyTorchFile(source: ByteSource): Promise<TorchFile> {
@@ -138,10 +136,8 @@ export interface TorchTable {
 /**
  * Opens an archive of torch's, and reads its pickle. No storage is looked for.
  *
- * @param source The file.
  * @param onGlobal Told of every global that the pickle names, unless it is the same as the last one.
  * @param last The table that was read last; this file's takes its place.
- * @returns The archive and what was saved.
  * @throws {FormatError} If it is no such archive, or is damaged.
  */
 export async function readTorchTable(

@@ -42,9 +42,6 @@ export interface TorchOutline {
 /**
  * Outlines a file that torch saved, in today's format or in that before 1.6.
  *
- * @param source The file.
- * @param onGlobal Told of every global that its pickle names.
- * @returns The outline.
  * @throws {FormatError} If it isn't such a file, or is damaged.
  */
 export async function outlineTorchFile(source: ByteSource, onGlobal: GlobalListener): Promise<TorchOutline> {

@@ -37,7 +37,6 @@ const UNREAD_ZIP64_END = "trailing central directory data";
 /**
  * Reads the directory of a zip archive.
  *
- * @param source The file.
  * @returns Its entries, by their full names, in the directory's order.
  * @throws {FormatError} If it can't be read, or has what no archive of torch's has.
  */
@@ -95,13 +94,7 @@ function tooMany(path: string, what: string): FormatError {
   return new FormatError(`${path}: the zip archive has more than ${what}, so torch didn't write it`);
 }
 
-/**
- * Checks that the end records agree with each other and with the directory, and that nothing is among them.
- *
- * @param source The file.
- * @param count The number of entries that were read.
- * @param bytes Their length in bytes.
- */
+/** Checks that the end records agree with each other and with the directory, and that nothing is among them. */
 async function checkEnd(source: ByteSource, count: number, bytes: number): Promise<void> {
   const length = Math.min(source.size, END_BYTES + ZIP64_END_BYTES);
   const end = new DataView((await source.read(source.size - length, length)).buffer);
