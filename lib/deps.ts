@@ -8,6 +8,7 @@
  * @module
  */
 
+import { equals as stdEquals } from "npm:deno-std@1.4.0/bytes/equals.js";
 import { parseArgs as stdParseArgs } from "npm:deno-std@1.4.0/cli/parse_args.js";
 import { format as stdFormatSize } from "npm:deno-std@1.4.0/fmt/bytes.js";
 import * as stdColors from "npm:deno-std@1.4.0/fmt/colors.js";
@@ -25,6 +26,9 @@ export const loadZip = (): Promise<typeof import("npm:@zip.js/zip.js@2.24.0")> =
 
 /** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */
 type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };
+
+/** `@std/bytes`: whether two runs of bytes are the same. */
+export const areSameBytes: (a: Uint8Array, b: Uint8Array) => boolean = stdEquals;
 
 /** `@std/cli`: parses command line arguments. */
 export const parseArgs: (args: string[], options: {

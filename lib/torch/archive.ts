@@ -1,6 +1,6 @@
 /**
- * torch's archives as they are read: a zip of stored records, opened with zip.js. Only the directory and the
- * local headers are read, never a record's data.
+ * torch's archives as they are read: a zip of stored records. Only the directory and the local headers are read, never
+ * a record's data.
  *
  * @module
  */

@@ -33,6 +33,8 @@ const ZIP64_FROM = 0xffffffff;
 
 /** A record's local header, without its name and extra field, in bytes. */
 export const LOCAL_HEADER_BYTES = 30;
+/** An entry of the directory, without its name, extra field and comment, in bytes. */
+export const ENTRY_BYTES = 46;
 /** The zip64 end record, its locator, and the plain end record, in bytes. */
 export const END_BYTES: number = 56 + 20 + 22;
 /** Where the CRC-32 is in a descriptor and in an entry of the directory, in bytes. */
@@ -207,7 +209,7 @@ function writeDescriptor(view: DataView, at: number, record: PlacedRecord, crc: 
 
 /** The length of a record's entry in the directory, in bytes. */
 function entryBytes(record: PlacedRecord): number {
-  return 46 + nameBytes(record.path) + zip64Bytes(record);
+  return ENTRY_BYTES + nameBytes(record.path) + zip64Bytes(record);
 }
 
 /** The length of the directory and the end records, in bytes. */
@@ -236,9 +238,9 @@ export function centralDirectory(
     view.setUint16(p + 28, name, true);
     view.setUint16(p + 30, zip64, true);
     view.setUint32(p + 42, Math.min(record.headerAt, ZIP64_FROM), true);
-    writeName(view, p + 46, record.path);
-    writeZip64(view, p + 46 + name, record, record.size);
-    p += 46 + name + zip64;
+    writeName(view, p + ENTRY_BYTES, record.path);
+    writeZip64(view, p + ENTRY_BYTES + name, record, record.size);
+    p += ENTRY_BYTES + name + zip64;
   });
   const length = p;
   const count = records.length;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { areSameBytes } from "../deps.ts";
 import { FormatError } from "../error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchiveRecord } from "./torch_directory.ts";
@@ -14,6 +15,8 @@ import {
   centralDirectory,
   dataDescriptor,
   descriptorBytes,
+  ENTRY_BYTES,
+  LOCAL_HEADER_BYTES,
   localHeader,
   type PlacedRecord,
   recordEnd,
@@ -27,8 +30,6 @@ interface Headed {
   readonly header: Uint8Array<ArrayBuffer>;
 }
 
-const LOCAL_HEADER_BYTES = 30;
-const ENTRY_BYTES = 46;
 const HAS_DESCRIPTOR = 0x0008;
 /** A size that stands in a zip64 field instead. */
 const IN_ZIP64 = 0xffffffff;
@@ -55,7 +56,7 @@ export async function checkArchive(archive: Archive): Promise<void> {
   );
   const isTorchs = headed.map(({ placed, header }) => hasTorchsForm(placed, header));
   const isTorchsDirectory = source.size - end === directory.length &&
-    areEqual(await source.read(end, directory.length), directory);
+    areSameBytes(await source.read(end, directory.length), directory);
   // Damage leaves most of it as it was.
   if (!isTorchsDirectory && !isTorchs.includes(true)) return await checkOther(archive, headed);
   if (!isTorchsDirectory) {
@@ -65,7 +66,7 @@ export async function checkArchive(archive: Archive): Promise<void> {
     const where = `${record.name}: `;
     if (!isTorchs[i]) throw damaged(archive, `${where}the local header isn't the one that torch writes`);
     const found = await source.read(placed.dataAt + placed.size, descriptorBytes(placed));
-    if (!areEqual(found, dataDescriptor(placed, record.crc))) {
+    if (!areSameBytes(found, dataDescriptor(placed, record.crc))) {
       throw damaged(archive, `${where}the descriptor behind it contradicts the directory`);
     }
     const next = headed[i + 1]?.placed.headerAt ?? end;
@@ -78,7 +79,7 @@ export async function checkArchive(archive: Archive): Promise<void> {
 function hasTorchsForm(placed: PlacedRecord, header: Uint8Array): boolean {
   const nameBytes = new TextEncoder().encode(placed.path).length;
   const least = LOCAL_HEADER_BYTES + nameBytes + zip64Bytes(placed) + 4;
-  return header.length >= least && areEqual(header, localHeader(placed));
+  return header.length >= least && areSameBytes(header, localHeader(placed));
 }
 
 /** Compares what another writer's local headers and descriptors say with the directory. */
@@ -105,7 +106,7 @@ async function checkOther(archive: Archive, headed: readonly Headed[]): Promise<
     if (hasDescriptor) {
       const at = placed.dataAt + record.size;
       const found = await source.read(at, Math.min(24, source.size - at));
-      if (!descriptors(record).some((bytes) => areEqual(found.subarray(0, bytes.length), bytes))) {
+      if (!descriptors(record).some((bytes) => areSameBytes(found.subarray(0, bytes.length), bytes))) {
         throw damaged(archive, `${where}the descriptor behind it contradicts the directory`);
       }
     }
@@ -139,10 +140,6 @@ function descriptors({ crc, size }: ArchiveRecord): Uint8Array[] {
     }
     return [bytes, bytes.subarray(4)];
   });
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function damaged({ source }: Archive, what: string): FormatError {

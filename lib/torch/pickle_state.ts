@@ -37,14 +37,12 @@ export interface LastPickle {
   /** The pickle. */
   pickle?: Uint8Array;
   /** What it says; see {@linkcode factsOf}. */
-  facts?: readonly Fact[];
+  facts?: string;
   /** What was around the dict. */
   wrap?: Wrapper | undefined;
   /** Likewise of files that are laid over their sources, where the storages have other keys there. */
   overlay?: LastPickle;
 }
-
-type Fact = string | number | boolean;
 
 /**
  * Pickles a dict of tensors as `torch.save` does, on the CPU.
@@ -64,7 +62,7 @@ export function pickleState(
     if (!keys.has(storage)) keys.set(storage, keyOf(storage, keys.size));
   }
   const facts = factsOf(state, keys);
-  if (last.pickle === undefined || last.wrap !== wrap || !areSame(last.facts!, facts)) {
+  if (last.pickle === undefined || last.wrap !== wrap || last.facts !== facts) {
     const dict = dictOf(state, keys);
     last.pickle = writePickle(wrap === undefined ? dict : wrap(dict));
     last.facts = facts;
@@ -128,34 +126,17 @@ function orderedDict(): Reduction {
   return new Reduction(ORDERED_DICT, new Tuple());
 }
 
-/**
- * All that the pickle of a dict says, in a row: two dicts have the same facts just if they have the same pickle. Names
- * are followed by a tensor's facts, which start with a text, or the number of the tensor before that is the same one.
- */
-function factsOf(state: StateDict, keys: ReadonlyMap<Storage, string>): Fact[] {
-  const facts: Fact[] = [];
+/** All that the pickle of a dict says: two dicts have the same facts just if they have the same pickle. */
+function factsOf(state: StateDict, keys: ReadonlyMap<Storage, string>): string {
   const numbers = new Map<Tensor, number>();
-  for (const [name, tensor] of state) {
-    facts.push(name);
-    const number = numbers.get(tensor);
-    if (number !== undefined) {
-      facts.push(number);
-      continue;
-    }
-    numbers.set(tensor, numbers.size);
-    const { dtype, shape, stride, storageOffset, storage, requiresGrad, isParameter } = tensor;
-    facts.push(keys.get(storage)!, viewBytes(storage.view), dtype.name, storageOffset);
-    facts.push(requiresGrad, isParameter, shape.length);
-    for (const size of shape) facts.push(size);
-    for (const step of stride) facts.push(step);
-  }
-  return facts;
-}
-
-function areSame(a: readonly Fact[], b: readonly Fact[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false;
-  }
-  return true;
+  return JSON.stringify(
+    Array.from(state, ([name, tensor]) => {
+      const number = numbers.get(tensor);
+      if (number !== undefined) return [name, number];
+      numbers.set(tensor, numbers.size);
+      const { dtype, shape, stride, storageOffset, storage, requiresGrad, isParameter } = tensor;
+      const facts = [dtype.name, storageOffset, requiresGrad, isParameter, shape, stride];
+      return [name, keys.get(storage), viewBytes(storage.view), ...facts];
+    }),
+  );
 }

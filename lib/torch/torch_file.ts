@@ -8,6 +8,7 @@
 import { trimMemory } from "../copy/memory.ts";
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
+import { areSameBytes } from "../deps.ts";
 import { FormatError } from "../error.ts";
 import { type PickleValue, readPickle } from "../pickle/mod.ts";
 import type { Storage, Tensor } from "../tensor/tensor.ts";
@@ -47,7 +48,7 @@ export interface TorchFile extends StoredTensors {
 
 /** The pickle that was read last, and what it says. */
 interface LastTable {
-  pickle?: Uint8Array | undefined;
+  pickle?: Uint8Array;
   root?: PickleValue;
 }
 
@@ -160,19 +161,11 @@ export async function readTorchTable(
         "machine and torch.save it again",
     );
   }
-  const pickle = await readRecord(archive, "data.pkl");
-  if (last.root !== undefined && isSame(last.pickle, pickle)) return { archive, root: last.root };
+  const pickle = (await readRecord(archive, "data.pkl"))!;
+  if (last.root !== undefined && areSameBytes(last.pickle!, pickle)) return { archive, root: last.root };
   const limits = tableLimits(source.size);
-  const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle!, { onGlobal, limits }));
+  const root = readingPickle(`${path}: data.pkl`, () => readPickle(pickle, { onGlobal, limits }));
   last.pickle = pickle;
   last.root = root;
   return { archive, root };
-}
-
-function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || a.length !== b?.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false;
-  }
-  return true;
 }

@@ -9,8 +9,9 @@
 import { trimMemory } from "../copy/memory.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import type { ByteSource } from "../bytes/source.ts";
-import { loadZip, type ZipEntry } from "../deps.ts";
+import { areSameBytes, loadZip, type ZipEntry } from "../deps.ts";
 import { CheckpointError, FormatError } from "../error.ts";
+import { ENTRY_BYTES } from "./archive_layout.ts";
 import type { ArchiveRecord } from "./torch_directory.ts";
 
 /**
@@ -24,9 +25,6 @@ const MAX_DIRECTORY_BYTES = 2 ** 23;
 
 /** After how many records memory is looked at: zip.js leaves some 9 kB of garbage for each. */
 const TRIM_RECORDS = 512;
-
-/** The length of an entry of the directory without its name, extra field and comment, in bytes. */
-const ENTRY_BYTES = 46;
 
 /**
  * zip.js reads the zip64 end records only where the plain one can't do without them. torch always writes them, so
@@ -189,7 +187,9 @@ const KNOWN_FLAGS = 0x0808;
 function oddityOf(entry: ZipEntry): string | undefined {
   const { filename, rawFilename, rawBitFlag = -1, diskNumberStart, rawComment, rawExtraField } = entry;
   // zip.js takes names from an extra field as well, and has code pages for those that aren't UTF-8; torch has neither.
-  if (!sameName(filename, rawFilename)) return "the record has another name in its directory's bytes";
+  if (!areSameBytes(new TextEncoder().encode(filename), rawFilename)) {
+    return "the record has another name in its directory's bytes";
+  }
   if ((rawBitFlag & ~KNOWN_FLAGS) !== 0) return `the record has the flags 0x${rawBitFlag.toString(16)}`;
   if (diskNumberStart !== 0) return "the record lies on another disk";
   if (rawComment.length > 0) return "the record has a comment";
@@ -202,11 +202,6 @@ function oddityOf(entry: ZipEntry): string | undefined {
     kinds.add(kind);
   }
   return undefined;
-}
-
-function sameName(name: string, raw: Uint8Array): boolean {
-  const bytes = new TextEncoder().encode(name);
-  return bytes.length === raw.length && bytes.every((byte, i) => byte === raw[i]);
 }
 
 function decapitalize(text: string): string {
