@@ -46,24 +46,18 @@ export type PickleValue =
 
 /** A Python `float`. */
 export class PickleFloat {
-  /** The number, bit for bit; but of a NaN an engine may drop the sign and turn a signalling one quiet. */
-  readonly value: number;
-
-  /** Wraps a number as a Python `float`. */
-  constructor(value: number) {
-    this.value = value;
-  }
+  /**
+   * Wraps a number as a Python `float`.
+   *
+   * @param value The number, bit for bit; but of a NaN an engine may drop the sign and turn a signalling one quiet.
+   */
+  constructor(readonly value: number) {}
 }
 
 /** A Python `bytearray`. */
 export class ByteArray {
-  /** The bytes. */
-  readonly bytes: Uint8Array;
-
   /** Wraps bytes as a Python `bytearray`. */
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
+  constructor(readonly bytes: Uint8Array) {}
 }
 
 /** A Python `tuple`. */
@@ -103,16 +97,13 @@ export class FrozenSet {
 
 /** The name of a Python class or function. It is never imported. */
 export class Global {
-  /** The module, such as `"torch._utils"`. */
-  readonly module: string;
-  /** The name in the module, with dots where it is nested. */
-  readonly name: string;
-
-  /** Names a global. */
-  constructor(module: string, name: string) {
-    this.module = module;
-    this.name = name;
-  }
+  /**
+   * Names a global.
+   *
+   * @param module The module, such as `"torch._utils"`.
+   * @param name The name in the module, with dots where it is nested.
+   */
+  constructor(readonly module: string, readonly name: string) {}
 
   /** The full name, `module.name`. */
   toString(): string {
@@ -131,14 +122,6 @@ export type ReductionKind =
 
 /** An object that a pickle asks to be made by a call. The call is never made. */
 export class Reduction {
-  /** What would be called. */
-  readonly callable: PickleValue;
-  /** The positional arguments. */
-  readonly args: Tuple;
-  /** How it would be called. */
-  readonly kind: ReductionKind;
-  /** The keyword arguments (NEWOBJ_EX only). */
-  readonly kwargs: Map<PickleValue, PickleValue> | undefined;
   /** What BUILD would set on the object; `undefined` where there was no BUILD. */
   state: PickleValue | undefined;
   /** What APPEND and APPENDS would add to the object. */
@@ -148,27 +131,24 @@ export class Reduction {
   /** What ADDITEMS would add to the object, which CPython's own pickler never asks for; else `undefined`. */
   setItems: Set<PickleValue> | undefined;
 
-  /** Describes a call. */
+  /**
+   * Describes a call.
+   *
+   * @param callable What would be called.
+   * @param args The positional arguments.
+   * @param kind How it would be called.
+   * @param kwargs The keyword arguments (NEWOBJ_EX only).
+   */
   constructor(
-    callable: PickleValue,
-    args: Tuple,
-    kind: ReductionKind = "call",
-    kwargs?: Map<PickleValue, PickleValue>,
-  ) {
-    this.callable = callable;
-    this.args = args;
-    this.kind = kind;
-    this.kwargs = kwargs;
-  }
+    readonly callable: PickleValue,
+    readonly args: Tuple,
+    readonly kind: ReductionKind = "call",
+    readonly kwargs?: Map<PickleValue, PickleValue>,
+  ) {}
 }
 
 /** A reference to an object outside the pickle (PERSID, BINPERSID). */
 export class PersistentId {
-  /** The id, as the pickle gives it. */
-  readonly id: PickleValue;
-
-  /** Names an outside object. */
-  constructor(id: PickleValue) {
-    this.id = id;
-  }
+  /** Names an outside object by its id, as the pickle gives it. */
+  constructor(readonly id: PickleValue) {}
 }

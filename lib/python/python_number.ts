@@ -7,13 +7,8 @@
 
 /** A number that Python has as a `float`, even where it is whole. */
 export class PythonFloat {
-  /** The number, bit for bit. */
-  readonly value: number;
-
-  /** Wraps a number as a Python `float`. */
-  constructor(value: number) {
-    this.value = value;
-  }
+  /** Wraps a number as a Python `float`, bit for bit. */
+  constructor(readonly value: number) {}
 }
 
 /**

@@ -53,9 +53,9 @@ export class SafetensorsError extends FormatError {
   /** Which of the demands it breaks. */
   readonly problem: SafetensorsProblem;
 
-  /** Makes an error about the file at a path. */
-  constructor(path: string, problem: SafetensorsProblem, message: string) {
-    super(`${path}: ${message}`);
+  /** Makes an error about the file at a path, or a part of it. */
+  constructor(where: string, problem: SafetensorsProblem, message: string) {
+    super(`${where}: ${message}`);
     this.problem = problem;
   }
 }

@@ -39,6 +39,13 @@ interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 
+/** Makes an error about a part of a file. */
+type Complain = (problem: SafetensorsProblem, message: string) => SafetensorsError;
+
+function complaintsAbout(where: string): Complain {
+  return (problem, message) => new SafetensorsError(where, problem, message);
+}
+
 /**
  * Reads the length of a header.
  *
@@ -46,33 +53,27 @@ interface SafetensorsHeader {
  * @throws {SafetensorsError} If it can't be the length of a header of such a file.
  */
 export function parseHeaderLength(bytes: Uint8Array, size: number, path: string): number {
+  const complain = complaintsAbout(path);
   if (size < LENGTH_BYTES || bytes.length < LENGTH_BYTES) {
-    throw new SafetensorsError(
-      path,
-      "no header",
-      `has ${size} bytes, too few for a safetensors file; copy the file again`,
-    );
+    throw complain("no header", `has ${size} bytes, too few for a safetensors file; copy the file again`);
   }
   const length = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "header too large",
       `states a header of ${length} bytes, more than the ${MAX_HEADER_BYTES} that safetensors allows; ` +
         "it is no safetensors file, or damaged",
     );
   }
   if (length > BigInt(size - LENGTH_BYTES)) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "header past the end",
       `states a header of ${length} bytes, but has only ${size - LENGTH_BYTES} after its length; ` +
         "copy the file again",
     );
   }
   if (length > BigInt(MAX_READ_HEADER_BYTES)) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "header too large",
       `has a header of ${length} bytes, more than the ${MAX_READ_HEADER_BYTES} that ckpt reads`,
     );
@@ -86,34 +87,31 @@ export function parseHeaderLength(bytes: Uint8Array, size: number, path: string)
  * @throws {SafetensorsError} If it isn't what it must be.
  */
 export function parseHeader(bytes: Uint8Array, dataBytes: number, path: string): SafetensorsHeader {
-  const top = parseTop(bytes, path, maxHeaderValues(bytes.length + dataBytes));
-  const metadata = readMetadata(top.get(METADATA_NAME), path);
+  const complain = complaintsAbout(`${path}: header`);
+  const top = parseTop(bytes, maxHeaderValues(bytes.length + dataBytes), complain);
+  const metadata = readMetadata(top.get(METADATA_NAME), complain);
   top.delete(METADATA_NAME);
-  const entries = [...top].map(([name, value]): [string, TensorEntry] => [
+  const entries = Array.from(top, ([name, value]): [string, TensorEntry] => [
     name,
-    readEntry(
-      value,
-      (problem, message) => new SafetensorsError(path, problem, `header: ${shown(name)}: ${message}`),
-    ),
+    readEntry(value, (problem, message) => complain(problem, `${shown(name)}: ${message}`)),
   ]);
   entries.sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   checkCover(entries, dataBytes, path);
   return { metadata, tensors: new Map(entries) };
 }
 
-function parseTop(bytes: Uint8Array, path: string, maxValues: number): Map<string, unknown> {
+function parseTop(bytes: Uint8Array, maxValues: number, complain: Complain): Map<string, unknown> {
   let text: string;
   try {
     // Without a byte order mark being dropped, which the format doesn't allow.
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new SafetensorsError(path, "no UTF-8", "header: is no UTF-8 text; it is no safetensors file");
+    throw complain("no UTF-8", "is no UTF-8 text; it is no safetensors file");
   }
   if (!text.startsWith("{")) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "no object",
-      `header: begins with ${shown(text.slice(0, 1))}, not with a brace; it is no safetensors file`,
+      `begins with ${shown(text.slice(0, 1))}, not with a brace; it is no safetensors file`,
     );
   }
   try {
@@ -121,10 +119,8 @@ function parseTop(bytes: Uint8Array, path: string, maxValues: number): Map<strin
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const { duplicate } = error;
-    if (duplicate === undefined) {
-      throw new SafetensorsError(path, "no JSON", `header: is no JSON: ${error.message}`);
-    }
-    throw new SafetensorsError(path, "duplicate name", `header: ${shown(duplicate)} is there twice`);
+    if (duplicate === undefined) throw complain("no JSON", `is no JSON: ${error.message}`);
+    throw complain("duplicate name", `${shown(duplicate)} is there twice`);
   }
 }
 
@@ -134,13 +130,11 @@ function wholeNumber(text: string): number {
   return Number.isSafeInteger(value) ? value : NaN;
 }
 
-function readMetadata(value: unknown, path: string): ReadonlyMap<string, string> {
+function readMetadata(value: unknown, complain: Complain): ReadonlyMap<string, string> {
   if (value === undefined) return new Map();
   if (value instanceof Map && [...value.values()].every((text) => typeof text === "string")) return value;
-  throw new SafetensorsError(path, "bad metadata", `header: ${METADATA_NAME} isn't a mapping of texts`);
+  throw complain("bad metadata", `${METADATA_NAME} isn't a mapping of texts`);
 }
-
-type Complain = (problem: SafetensorsProblem, message: string) => SafetensorsError;
 
 const FIELDS = ["dtype", "shape", "data_offsets"];
 
@@ -203,37 +197,31 @@ function checkCover(
   dataBytes: number,
   path: string,
 ): void {
+  const complain = complaintsAbout(path);
   let at = 0;
   let before: string | undefined;
   for (const [name, { start, end }] of entries) {
     if (start < at) {
-      throw new SafetensorsError(
-        path,
+      throw complain(
         "overlap",
         `header: ${shown(name)} starts at ${start}, before the end of ${shown(before!)} at ${at}`,
       );
     }
     if (start > at) {
       const after = before === undefined ? "the header" : shown(before);
-      throw new SafetensorsError(
-        path,
-        "gap",
-        `header: ${shown(name)} starts at ${start}, ${start - at} bytes after ${after}`,
-      );
+      throw complain("gap", `header: ${shown(name)} starts at ${start}, ${start - at} bytes after ${after}`);
     }
     at = end;
     before = name;
   }
   if (at > dataBytes) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "missing bytes",
       `holds ${dataBytes} bytes of tensors, but its header speaks of ${at}; copy the file again`,
     );
   }
   if (at < dataBytes) {
-    throw new SafetensorsError(
-      path,
+    throw complain(
       "trailing bytes",
       `has ${dataBytes - at} bytes after its last tensor; it is damaged, or something was appended to it`,
     );
