@@ -38,6 +38,15 @@ export function isDirectory(path: string): boolean {
   }
 }
 
+/** Whether a path is a file, links followed. */
+export function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // Not there, or not to be seen.
+  }
+}
+
 /** Whether another file system begins at a directory. */
 export function isMountPoint(path: string): boolean {
   try {

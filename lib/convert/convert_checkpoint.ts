@@ -1,5 +1,6 @@
 /** Converting a checkpoint: open, plan, copy. */
 
+import { realPathOfNearest } from "../bytes/file_system.ts";
 import { checkOutput, outputPaths, type Task, writeOutput } from "../output/output_directory.ts";
 import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
@@ -21,6 +22,7 @@ import {
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { families } from "../models/families.ts";
+import { dtypesOf } from "../layouts/planned_output.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
@@ -183,23 +185,14 @@ export async function planConversion(
 
 /** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */
 function checkInputIsSafe(output: string, path: string, { sources }: Plan): void {
-  const partial = realPath(outputPaths(output).partial);
-  if (partial === undefined) return;
+  const partial = realPathOfNearest(outputPaths(output).partial);
   for (const input of [path, ...sources.map((source) => source.path)]) {
-    const real = realPath(input);
-    if (real === partial || real?.startsWith(partial + "/") || real?.startsWith(partial + "\\")) {
+    const real = realPathOfNearest(input);
+    if (real === partial || real.startsWith(partial + "/") || real.startsWith(partial + "\\")) {
       throw new OptionError(
         `${output}: would be built in ${output}.partial, where the input is; name another directory`,
       );
     }
-  }
-}
-
-function realPath(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    return undefined;
   }
 }
 
@@ -302,7 +295,7 @@ export function describeConversion(
     output,
     architecture: resolved.architecture ?? null,
     parameters: countParameters(checkpoint, resolved),
-    dtypes: dtypesOf(plan),
+    dtypes: dtypesOf(plan.files),
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     notes,
@@ -324,13 +317,4 @@ function countParameters({ shards }: Checkpoint, { model }: ResolvedModel): numb
     }
   });
   return total;
-}
-
-/** The dtypes of what is written, the one with the most items first. */
-function dtypesOf({ files }: Plan): string[] {
-  const counts = new Map<string, number>();
-  for (const { dtype, shape } of files.flatMap(({ tensors }) => tensors)) {
-    counts.set(dtype, (counts.get(dtype) ?? 0) + numel(shape));
-  }
-  return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
 }

@@ -1,5 +1,6 @@
 /** Opening a checkpoint of any kind. */
 
+import { isFile } from "../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
 import { checkOptions, oneOf, type Rules, wholeNumber } from "../options.ts";
@@ -45,8 +46,9 @@ export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf
 /**
  * Opens a checkpoint: reads its tables of contents, never its tensors.
  *
- * @param path A directory in the reference layout, Meta's, or Hugging Face's; or what fairseq2 wrote: a step directory (0.2 to 0.4: with `model.pt` or `model.N.pt`; 0.5 to 0.8: with
- * `model/pp_XX/tp_YY/sdp_ZZ.pt`), its `model` directory, a directory of steps, or a model's only file.
+ * @param path A directory in the reference layout, Meta's, or Hugging Face's; or what fairseq2 wrote: a step directory
+ * (0.2 to 0.4: with `model.pt` or `model.N.pt`; 0.5 to 0.8: with `model/pp_XX/tp_YY/sdp_ZZ.pt`), its `model` directory, a
+ * directory of steps, or a model's only file.
  * @param options Which step or layout to open.
  * @returns The checkpoint.
  * @throws {FileError} If there is none, or a part of it is missing.
@@ -68,7 +70,7 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
  */
 export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): Opener {
   if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
-  if (isModelFile(path)) {
+  if (path.endsWith(".pt") && isFile(path)) {
     if (step !== undefined) throw singleCheckpoint(path);
     if (from !== undefined && from !== "fairseq2") {
       throw new OptionError(
@@ -112,55 +114,37 @@ function findStep(root: Listing, wanted: number | undefined, isBeside: boolean):
   }
 }
 
-/** How the checkpoints of each layout show in a directory. What else lies there of a layout, without weights, is none. */
-const finders:
-  readonly (Pick<Found, "layout"> & { find(listing: Listing): Omit<Found, "layout"> | undefined })[] = [
-    {
-      layout: "fairseq2",
-      find(listing) {
-        const names = findModelFiles(listing);
-        const [sign] = names;
-        return sign === undefined ? undefined : { sign, open: () => openFairseq2(listing, names) };
-      },
-    },
-    {
-      layout: "fairseq2",
-      find(listing) {
-        const { path, directories } = listing;
-        if (directories.has("pp_00")) return { sign: "pp_00", open: () => openNative(path, listing) };
-        if (!directories.has("model")) return undefined;
-        const model = listDirectory(join(path, "model"));
-        return model.directories.has("pp_00")
-          ? { sign: "model/pp_00", open: () => openNative(path, model) }
-          : undefined;
-      },
-    },
-    {
-      layout: "reference",
-      find(listing) {
-        const names = findConsolidated(listing);
-        const [sign] = names;
-        return sign === undefined ? undefined : { sign, open: () => openReference(listing, names) };
-      },
-    },
-    {
-      layout: "huggingface",
-      find(listing) {
-        const sign = findHuggingFace(listing);
-        return sign === undefined ? undefined : { sign, open: () => openHuggingFace(listing) };
-      },
-    },
+/**
+ * How the checkpoints of each layout show in a directory: by a sign, or not at all. What else lies there of a layout,
+ * without weights, is none.
+ */
+const finders: readonly (readonly [Target, (listing: Listing) => readonly [sign?: string, open?: Opener]])[] =
+  [
+    ["fairseq2", (listing) => {
+      const names = findModelFiles(listing);
+      return [names[0], () => openFairseq2(listing, names)];
+    }],
+    ["fairseq2", (listing) => {
+      const { path, directories } = listing;
+      if (directories.has("pp_00")) return ["pp_00", () => openNative(path, listing)];
+      const model = directories.has("model") ? listDirectory(join(path, "model")) : undefined;
+      return model?.directories.has("pp_00") ? ["model/pp_00", () => openNative(path, model)] : [];
+    }],
+    ["reference", (listing) => {
+      const names = findConsolidated(listing);
+      return [names[0], () => openReference(listing, names)];
+    }],
+    ["huggingface", (listing) => [findHuggingFace(listing), () => openHuggingFace(listing)]],
   ];
 
 /** The checkpoints that lie in a directory: all, or those of a layout. */
 function checkpointsIn(listing: Listing, from?: Target): Found[] {
   const wanted = from === "meta" ? "reference" : from;
-  return finders.filter(({ layout }) => wanted === undefined || layout === wanted).flatMap(
-    ({ layout, find }) => {
-      const found = find(listing);
-      return found === undefined ? [] : [{ layout, ...found }];
-    },
-  );
+  return finders.flatMap(([layout, find]) => {
+    if (wanted !== undefined && layout !== wanted) return [];
+    const [sign, open] = find(listing);
+    return sign === undefined || open === undefined ? [] : [{ layout, sign, open }];
+  });
 }
 
 function onlyOne(listing: Listing, found: readonly Found[], from: Target | undefined): Opener {
@@ -188,15 +172,6 @@ function listed(found: readonly Omit<Found, "open">[]): string {
 
 function singleCheckpoint(path: string): OptionError {
   return new OptionError(`${path}: is a single checkpoint, so --step has no meaning here`);
-}
-
-/** Whether a path is a file that may be a whole model. */
-function isModelFile(path: string): boolean {
-  try {
-    return /\.pt$/.test(path) && Deno.statSync(path).isFile;
-  } catch {
-    return false; // What is wrong with it is said where it is opened as a directory.
-  }
 }
 
 /** Opens a file that is a whole model: one of several parts is none. */

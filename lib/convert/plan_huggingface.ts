@@ -3,6 +3,7 @@
  * `config.json` and `generation_config.json`, and the tokenizer.
  */
 
+import { isDirectory, isFile } from "../bytes/file_system.ts";
 import { join } from "../deps.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory } from "../layouts/directory.ts";
@@ -99,14 +100,6 @@ async function planTokenizer(
     : { ...carried, notes: [...carried.notes, `the tokenizer has no chat template: ${wanted} has none`] };
 }
 
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // What is wrong with it is said where it is opened as a file.
-  }
-}
-
 /**
  * The tokens on which the files are to agree: the tokenizer's, since it makes the tokens of texts and texts of tokens. A
  * Hugging Face input keeps what it says.
@@ -118,10 +111,10 @@ function agreed(
   const { tokens, isKept } = found;
   const notes = differences(found, tokenizer);
   if (isKept) return { tokens, notes };
-  const { bosId } = tokenizer;
+  const { bosId = tokens.bosId } = tokenizer;
   const eosIds = endsOf(tokens, tokenizer);
   return {
-    tokens: { ...tokens, ...(bosId !== undefined && { bosId }), ...(eosIds !== undefined && { eosIds }) },
+    tokens: { ...tokens, bosId, eosIds },
     notes,
   };
 }
@@ -180,14 +173,6 @@ function tokenizerOf(resolved: ResolvedModel): string {
   return familyOf(resolved.model).tokens.tokenizerOf?.(resolved) === undefined
     ? "a directory with the model's tokenizer.json"
     : "the model's tokenizer.model, or a directory with its tokenizer.json";
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false; // Not there, or not to be seen.
-  }
 }
 
 /** What of a Hugging Face input doesn't go along. */

@@ -26,3 +26,12 @@ export function plannedTensor(from: string, to: string, tensor: Tensor): Planned
 export function tensorBytes({ dtype, shape }: Tensor): number {
   return numel(shape) * dtype.itemBytes;
 }
+
+/** The dtypes in files, the one with the most items first. */
+export function dtypesOf(files: readonly OutputFile[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { dtype, shape } of files.flatMap(({ tensors }) => tensors)) {
+    counts.set(dtype, (counts.get(dtype) ?? 0) + numel(shape));
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+}

@@ -1,5 +1,6 @@
 /** Where the model.yaml of a checkpoint lies. */
 
+import { isFile } from "../../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../../deps.ts";
 
 /** Directories inside a step of fairseq2 0.5 to 0.8; model.yaml lies above the step. */
@@ -43,12 +44,6 @@ export function findModelYaml(path: string): string | undefined {
   } catch {
     // Where the path leads may not be seen.
   }
-  for (const candidate of candidates) {
-    try {
-      if (Deno.statSync(candidate).isFile) return candidate;
-    } catch {
-      // Not there, or not readable: a model can be named on the command line instead.
-    }
-  }
-  return undefined;
+  // Where there is none, or none that may be read, a model can be named on the command line instead.
+  return candidates.find(isFile);
 }

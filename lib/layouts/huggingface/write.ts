@@ -3,7 +3,7 @@
 import type { CastType } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import { layoutSafetensors, TORCH_METADATA } from "../../safetensors/layout.ts";
-import { numel, type Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, PROJECTION } from "../../models/family.ts";
 import { castTensor } from "../cast.ts";
@@ -15,7 +15,7 @@ import { tokensWithin } from "../../models/special_tokens.ts";
 import { expectedParameters, formatName, type Parameter } from "../../models/parameter.ts";
 import { reshard } from "../reshard.ts";
 import { reorderHeads, rowsForHuggingFace } from "../../models/rotary_order.ts";
-import { type PlannedOutput, plannedTensor, textFile } from "../planned_output.ts";
+import { dtypesOf, type PlannedOutput, plannedTensor, textFile } from "../planned_output.ts";
 import { DEFAULT_MAX_SHARD_SIZE, splitWeights, weightIndexJson } from "./weight_shards.ts";
 
 /** How to write a Hugging Face directory. */
@@ -85,11 +85,12 @@ export function huggingFaceFiles(
     ...layoutSafetensors(name, tensors, TORCH_METADATA),
     tensors: [...tensors].map(([name, tensor]) => plannedTensor(sources.get(name)!, name, tensor)),
   }));
+  const dtypes = dtypesOf(files);
   if (shards.length > 1) files.push(textFile("model.safetensors.index.json", weightIndexJson(shards)));
 
   const { tokens = tokensWithin(model, model.vocabSize) } = options;
   files.push(
-    textFile("config.json", configJson(model, { dtype: mainDType(tensors), tied, tokens })),
+    textFile("config.json", configJson(model, { dtype: dtypes[0]!, tied, tokens })),
     textFile(GENERATION_CONFIG, options.generation ?? generationConfigJson(model, tokens)),
   );
   const unknown = [["begins", tokens.bosId], ["ends", tokens.eosIds]]
@@ -101,13 +102,4 @@ export function huggingFaceFiles(
     );
   }
   return { files, notes };
-}
-
-/** The dtype of most of the weights. */
-function mainDType(tensors: ReadonlyMap<string, Tensor>): string {
-  const counts = new Map<string, number>();
-  for (const { dtype, shape } of tensors.values()) {
-    counts.set(dtype.name, (counts.get(dtype.name) ?? 0) + numel(shape));
-  }
-  return [...counts].sort(([, a], [, b]) => b - a)[0]![0];
 }
