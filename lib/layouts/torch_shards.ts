@@ -11,7 +11,7 @@ import { isExpanded, type Tensor } from "../tensor/tensor.ts";
 import { dialectOf } from "../torch/dialect.ts";
 import type { PickledDict } from "../torch/pickled_dict.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
-import { type TorchFile, torchFileOpener } from "../torch/torch_file.ts";
+import { type StoredTensors, type TorchFile, torchFileOpener } from "../torch/torch_file.ts";
 import { type Checkpoint, knownCrcs, type Parameters, type TensorParallelShard } from "./checkpoint.ts";
 
 /**
@@ -44,30 +44,41 @@ export function namesOfRanks(
 }
 
 /** What was read of a checkpoint's files. */
-interface TorchShards extends Pick<Checkpoint, "sources" | "known" | "dialect"> {
-  /** What each file holds. */
-  readonly shards: readonly Required<TensorParallelShard>[];
-}
+type TorchShards = Pick<Checkpoint, "shards" | "sources" | "known" | "dialect">;
 
-/** Opens the files of a checkpoint. */
+/**
+ * Opens the files of a checkpoint.
+ *
+ * @param paths The files, by shard.
+ * @param read Reads the parameters in a file.
+ * @param join Makes one shard of what its files hold; by default each has one file.
+ */
 export async function openTorchShards(
-  paths: readonly string[],
+  paths: readonly (readonly string[])[],
   read: (file: TorchFile) => Parameters,
+  join: (pieces: readonly TensorParallelShard[]) => TensorParallelShard = ([only]) => only!,
 ): Promise<TorchShards> {
   const sources: SourceFile[] = [];
-  const shards: Required<TensorParallelShard>[] = [];
+  const files: StoredTensors[] = [];
+  const shards: TensorParallelShard[] = [];
   const openTorchFile = torchFileOpener();
   let dialect: TorchDialect | undefined;
-  for (const path of paths) {
-    using source = FileSource.open(path);
-    const file = await openTorchFile(source);
-    dialect ??= await dialectOf(file);
-    const { archive, storages } = file;
-    shards.push({ parameters: read(file), path, file: { archive, storages } });
-    sources.push(source.identity);
-    trimMemory();
+  for (const ofShard of paths) {
+    const pieces: TensorParallelShard[] = [];
+    for (const path of ofShard) {
+      using source = FileSource.open(path);
+      const opened = await openTorchFile(source);
+      dialect ??= await dialectOf(opened);
+      const { archive, storages } = opened;
+      const file = { archive, storages };
+      pieces.push({ parameters: read(opened), path, file });
+      files.push(file);
+      sources.push(source.identity);
+      trimMemory();
+    }
+    shards.push(join(pieces));
   }
-  return { shards, sources, known: knownCrcs(shards.map(({ file }) => file)), dialect };
+  return { shards, sources, known: knownCrcs(files), dialect };
 }
 
 /**

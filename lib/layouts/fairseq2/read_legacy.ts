@@ -33,7 +33,7 @@ export function findModelFiles({ path, files }: Listing): string[] {
  */
 export async function openFairseq2({ path }: Listing, names: readonly string[]): Promise<Checkpoint> {
   let generations: readonly Generation[] | undefined;
-  const opened = await openTorchShards(names.map((name) => join(path, name)), (file) => {
+  const opened = await openTorchShards(names.map((name) => [join(path, name)]), (file) => {
     generations ??= generationsOf(file);
     return readModelState(file);
   });

@@ -42,11 +42,14 @@ export function countNativeFiles(model: Listing): number {
 }
 
 async function openGrid(path: string, grid: Grid, directory: string): Promise<Checkpoint> {
-  const pieces = grid[0]![0]!.length;
-  const opened = await openTorchShards(grid.flat(2), (file) => readModelState(file, pieces > 1));
+  const [ranks, isSplit] = [grid[0]!.length, grid[0]![0]!.length > 1];
   const joiner = new TensorJoiner();
-  const files = [...opened.shards];
-  const stages = grid.map((ranks) => ranks.map(() => joinFsdpShards(files.splice(0, pieces), joiner)));
+  const opened = await openTorchShards(
+    grid.flat(),
+    (file) => readModelState(file, isSplit),
+    (pieces) => joinFsdpShards(pieces, joiner),
+  );
+  const stages = grid.map((_, stage) => opened.shards.slice(stage * ranks, (stage + 1) * ranks));
   const shards = stages[0]!.map((_, rank) =>
     mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
   );

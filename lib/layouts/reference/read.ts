@@ -42,7 +42,7 @@ export function findConsolidated({ path, files }: Listing): string[] {
  */
 export async function openReference(listing: Listing, names: readonly string[]): Promise<Checkpoint> {
   const { path, files } = listing;
-  const opened = await openTorchShards(names.map((name) => join(path, name)), readReferenceState);
+  const opened = await openTorchShards(names.map((name) => [join(path, name)]), readReferenceState);
   const { shards } = opened;
   const params = join(path, PARAMS);
   const described: DescribedModel = files.has(PARAMS)
