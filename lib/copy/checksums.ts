@@ -4,37 +4,16 @@
  * @module
  */
 
-import { CancelledError } from "../error.ts";
 import { dealBatches, type DealtChunk } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";
-import { shareDescriptors } from "./descriptors.ts";
+import { type ReadOptions, withPool } from "./pool.ts";
 import { type View, viewBytes } from "../bytes/view.ts";
-import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
-
-/** How to compute checksums. */
-export interface ChecksumOptions {
-  /** How many workers read; by default one for each core, and at most four. */
-  readonly jobs?: number;
-  /** Cancels the work. */
-  readonly signal?: AbortSignal;
-  /** Told of the bytes read so far. */
-  readonly onProgress?: (bytes: number) => void;
-}
 
 /** How much is read at a time, in bytes. */
 const BLOCK_BYTES = 1024 * 1024;
 
 /** About how much is dealt to a worker at a time, in bytes. */
 const BATCH_BYTES = 32 * 1024 * 1024;
-
-/** Below this many bytes, starting workers costs more than they save. */
-const WORKERS_PAY_BYTES = 96 * 1024 * 1024;
-
-/** The most workers started by default. */
-const DEFAULT_JOBS = 4;
-
-/** How often progress is reported, in milliseconds. */
-const PROGRESS_MS = 100;
 
 /**
  * Computes the CRC-32 of the bytes of views.
@@ -45,48 +24,29 @@ const PROGRESS_MS = 100;
  * @throws {FileError} If a file can't be read, or ends too early.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
-export async function checksums(views: readonly View[], options: ChecksumOptions = {}): Promise<number[]> {
-  const { signal, onProgress } = options;
-  if (signal?.aborted) throw new CancelledError("Cancelled");
-  const crcs = views.map(() => 0);
-  const pending = deal(views);
+export async function checksums(views: readonly View[], options: ReadOptions = {}): Promise<number[]> {
+  const copies = views.map((view) => ({ label: "", at: 0, view }));
+  const batches = dealBatches(
+    [{ file: { copies }, path: undefined, overlay: undefined }],
+    BATCH_BYTES,
+    Infinity,
+  );
+  const totalBytes = views.reduce((sum, view) => sum + viewBytes(view), 0);
   const parts: { readonly chunk: DealtChunk; readonly crc: number }[] = [];
-  const total = views.reduce((sum, view) => sum + viewBytes(view), 0);
-  const jobs = total < WORKERS_PAY_BYTES
-    ? 1
-    : Math.min(options.jobs ?? Math.min(DEFAULT_JOBS, navigator.hardwareConcurrency), pending.length);
-  const { workers, filesEach } = shareDescriptors(jobs);
-  const shared = createShared(filesEach);
-  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
-  const runners: Runner[] = workers === 1
-    ? [createLocalRunner(BLOCK_BYTES, shared)]
-    : Array.from({ length: workers }, () => startWorker(BLOCK_BYTES, shared));
-  const timer = onProgress === undefined
-    ? undefined
-    : setInterval(() => onProgress(Number(Atomics.load(shared.bytes, 0))), PROGRESS_MS);
-  signal?.addEventListener("abort", cancel);
-  try {
-    await Promise.all(runners.map(async (runner) => {
-      for (let batch = pending.shift(); batch !== undefined; batch = pending.shift()) {
+  await withPool(
+    { totalBytes, pieces: batches.length, blockBytes: BLOCK_BYTES },
+    options,
+    (pool) =>
+      pool.each(batches, async (runner, batch) => {
         const results = await runner.run(batch);
-        results.forEach(({ crc }, i) => parts.push({ chunk: batch![i]!, crc }));
-      }
-    }));
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener("abort", cancel);
-    for (const runner of runners) runner.close();
-  }
-  onProgress?.(total);
+        results.forEach(({ crc }, i) => parts.push({ chunk: batch[i]!, crc }));
+      }),
+  );
+  options.onProgress?.(totalBytes);
   parts.sort((a, b) => a.chunk.firstRow - b.chunk.firstRow);
+  const crcs = views.map(() => 0);
   for (const { chunk: { copy, rows, view }, crc } of parts) {
     crcs[copy] = combineCrc32(crcs[copy]!, crc, rows * view.rowBytes);
   }
   return crcs;
-}
-
-/** The views in pieces, in batches of about the same size. */
-function deal(views: readonly View[]): DealtChunk[][] {
-  const copies = views.map((view) => ({ label: "", at: 0, view }));
-  return dealBatches([{ file: { copies }, path: undefined, overlay: undefined }], BATCH_BYTES, Infinity);
 }

@@ -7,7 +7,6 @@
 import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";
 import { combineCrc32, crc32 } from "./crc32.ts";
-import { shareDescriptors } from "./descriptors.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { completeLiterals } from "./literals.ts";
@@ -18,7 +17,7 @@ import { FileSource, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
 import { type BytesView, viewBytes, viewPaths } from "../bytes/view.ts";
-import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
+import { type Pool, withPool } from "./pool.ts";
 
 /** How much is read at a time, in bytes. Measured: see docs/speed.md. */
 const BLOCK_BYTES = 512 * 1024;
@@ -28,15 +27,6 @@ const CHUNK_BYTES = 16 * 1024 * 1024;
 
 /** The most chunks in a batch, so that thousands of small tensors are still dealt to all workers. */
 const BATCH_CHUNKS = 64;
-
-/** Below this many bytes to move, starting workers costs more than they save. Measured: see docs/speed.md. */
-const WORKERS_PAY_BYTES = 96 * 1024 * 1024;
-
-/** The most workers started by default. More than a few don't copy faster, even where there are more cores. */
-const DEFAULT_JOBS = 4;
-
-/** How often progress is reported, in milliseconds. */
-const PROGRESS_MS = 100;
 
 /** How far a copy has come. */
 export interface CopyProgress {
@@ -125,10 +115,7 @@ export async function copyFiles(
   begin: (started: readonly StartedFile[]) => Promise<void> = () => Promise.resolve(),
 ): Promise<CopyResult> {
   const { clone = true, verify = false, sync = false, onProgress, signal } = options;
-  const throwIfCancelled = () => {
-    if (signal?.aborted) throw new CancelledError("Cancelled");
-  };
-  throwIfCancelled();
+  if (signal?.aborted) throw new CancelledError("Cancelled");
   const sourceCheck = new SourceCheck(plan.known);
   const sources = new Map(plan.sources.map((source) => [source.path, source]));
   for (const source of plan.sources) checkUnchanged(source);
@@ -149,29 +136,19 @@ export async function copyFiles(
   const verifyBytes = verify ? progressing.reduce((sum, { layout }) => sum + layoutBytes(layout), 0) : 0;
   const totalBytes = stridedBytes + copyBytes + verifyBytes;
 
-  const jobs = options.jobs ?? Math.min(navigator.hardwareConcurrency, DEFAULT_JOBS);
-  const useful = Math.max(1, batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
-  const { workers, filesEach } = shareDescriptors(
-    totalBytes < WORKERS_PAY_BYTES ? 1 : Math.min(jobs, useful),
-  );
-  const shared = createShared(filesEach);
-  const cancel = () => Atomics.store(shared.cancelled, 0, 1);
-
-  let files = 0;
+  const pieces = Math.max(batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
   const losses = new Map<string, CastLoss>();
-  const report = (finished?: string) =>
+  let files = 0;
+  const report = (bytes: number, finished?: string) =>
     onProgress?.({
-      bytes: Number(Atomics.load(shared.bytes, 0)),
+      bytes,
       totalBytes,
       files,
       totalFiles: destinations.length,
       ...(finished === undefined ? {} : { finished }),
     });
-  const timer = onProgress === undefined ? undefined : setInterval(report, PROGRESS_MS);
-  signal?.addEventListener("abort", cancel);
 
-  const runners: Runner[] = [];
-  try {
+  const copyWith = async (pool: Pool) => {
     const complete = async (file: Progressing) => {
       const crcs = copyCrcs(file);
       const { target, layout } = file;
@@ -183,11 +160,11 @@ export async function copyFiles(
       }
       const literals = completeLiterals(layout, crcs);
       writeLiterals(target.path, literals, sync);
-      if (verify) await verifyFile(file, crcs, literals, runners);
+      if (verify) await verifyFile(file, crcs, literals, pool);
       const crc = wholeCrc(target.path, layout, crcs);
       finish({ file: target.file, path: target.path }, { size: layout.size, crc });
       files++;
-      report(target.file.name);
+      report(pool.bytes(), target.file.name);
     };
     const settle = async (batch: readonly DealtChunk[], results: readonly ChunkResult[]) => {
       for (const [index, result] of results.entries()) {
@@ -208,44 +185,21 @@ export async function copyFiles(
         if (--file.left === 0) await complete(file);
       }
     };
-
-    if (workers === 1) runners.push(createLocalRunner(BLOCK_BYTES, shared));
-    else for (let n = 0; n < workers; n++) runners.push(startWorker(BLOCK_BYTES, shared));
     for (const { path, offset, length, label, crc } of strided) {
       const view: BytesView = { op: "bytes", path, offset, rows: length, rowBytes: 1 };
-      const found = await readRun(view, runners);
+      const found = await readRun(view, pool);
       if (found !== crc) throw badCrc(path, label, crc, found);
     }
     for (const file of progressing) {
       if (file.left === 0) await complete(file);
     }
-    // Two batches under way for each worker, so that none waits for this thread.
-    const lanes = runners.flatMap((runner) => workers === 1 ? [runner] : [runner, runner]);
-    let next = 0;
-    let failure: FileError | undefined;
-    await Promise.all(lanes.map(async (runner) => {
-      while (next < batches.length && failure === undefined) {
-        throwIfCancelled();
-        const mine = batches[next++]!;
-        try {
-          await settle(mine, await runner.run(mine));
-        } catch (error) {
-          if (!(error instanceof FileError)) throw error;
-          failure ??= error; // The others finish what they are at: the disk may be full, and files are kept.
-        }
-      }
-    }));
-    throwIfCancelled();
-    if (failure !== undefined) throw failure;
-    return { cloned, losses: [...losses.values()].sort((a, b) => a.tensor < b.tensor ? -1 : 1) };
-  } catch (error) {
-    cancel();
-    throw error;
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener("abort", cancel);
-    for (const runner of runners) runner.close();
-  }
+    await pool.each(batches, async (runner, batch) => await settle(batch, await runner.run(batch)), 2);
+  };
+  await withPool({ totalBytes, pieces, blockBytes: BLOCK_BYTES }, {
+    ...options,
+    onProgress: onProgress && report,
+  }, copyWith);
+  return { cloned, losses: [...losses.values()].sort((a, b) => a.tensor < b.tensor ? -1 : 1) };
 }
 
 /** The CRC-32 of every copy of a file; those that need no moving have the CRC-32 that the plan states. */
@@ -285,14 +239,14 @@ async function verifyFile(
   { target, layout }: Progressing,
   crcs: readonly number[],
   literals: readonly Literal[],
-  runners: readonly Runner[],
+  pool: Pool,
 ): Promise<void> {
   const { path, overlay } = target;
   const otherBytes = (what: string) =>
     new FileError(`${path}: ${what}: reading it back gives other bytes; the device may be failing`);
   for (const [index, copy] of layout.copies.entries()) {
     const length = viewBytes(copy.view);
-    const crc = await readRun({ op: "bytes", path, offset: copy.at, rows: length, rowBytes: 1 }, runners);
+    const crc = await readRun({ op: "bytes", path, offset: copy.at, rows: length, rowBytes: 1 }, pool);
     if (crc === crcs[index]) continue;
     const isInSource = overlay !== undefined && isInPlace(copy, overlay);
     throw isInSource ? badCrc(overlay.base, copy.label, crcs[index]!, crc) : otherBytes(copy.label);
@@ -304,30 +258,17 @@ async function verifyFile(
   }
 }
 
-/** The CRC-32 of a run of a file, read by all runners. */
-async function readRun(view: BytesView, runners: readonly Runner[]): Promise<number> {
+/** The CRC-32 of a run of a file, read by all workers. */
+async function readRun(view: BytesView, pool: Pool): Promise<number> {
   const { rows } = view;
-  const results: ChunkResult[] = [];
-  let next = 0;
-  await Promise.all(runners.map(async (runner) => {
-    while (next * CHUNK_BYTES < rows) {
-      const mine = next++;
-      const firstRow = mine * CHUNK_BYTES;
-      const chunk = {
-        view,
-        path: undefined,
-        at: 0,
-        firstRow,
-        rows: Math.min(CHUNK_BYTES, rows - firstRow),
-        group: 1,
-      };
-      results[mine] = (await runner.run([chunk]))[0]!;
-    }
-  }));
-  return results.reduce(
-    (crc, result, i) => combineCrc32(crc, result.crc, Math.min(CHUNK_BYTES, rows - i * CHUNK_BYTES)),
-    0,
-  );
+  const starts = Array.from({ length: Math.ceil(rows / CHUNK_BYTES) }, (_, i) => i * CHUNK_BYTES);
+  const crcs: number[] = [];
+  const lengthAt = (firstRow: number) => Math.min(CHUNK_BYTES, rows - firstRow);
+  await pool.each(starts, async (runner, firstRow) => {
+    const chunk = { view, path: undefined, at: 0, firstRow, rows: lengthAt(firstRow), group: 1 };
+    crcs[firstRow / CHUNK_BYTES] = (await runner.run([chunk]))[0]!.crc;
+  });
+  return starts.reduce((crc, firstRow, i) => combineCrc32(crc, crcs[i]!, lengthAt(firstRow)), 0);
 }
 
 /**

@@ -4,11 +4,9 @@
  * @module
  */
 
-import { createKernel, type Kernel } from "../copy/kernel.ts";
-import { messageOf } from "../bytes/file_system.ts";
-import { openKernelFile } from "../bytes/kernel_file.ts";
+import { openReader, type Reader } from "../copy/worker_pool.ts";
 import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
-import { CancelledError, CheckpointError, FileError, OptionError } from "../error.ts";
+import { CancelledError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -151,20 +149,13 @@ export async function compareCheckpoints(
   for (const [name, tensor] of right.tensors) {
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
-  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, COMPARE_BLOCK_BYTES);
+  using reader = openReader(COMPARE_BLOCK_BYTES);
   const buffers = createCompareBuffers();
-  try {
-    const progress = new Progress(pairs, options);
-    for (const [name, x, y] of pairs) {
-      const difference = await comparePair(kernel, buffers, name, x, y, tolerance, progress);
-      if (difference !== undefined) differences.push(difference);
-      await progress.finish(x);
-    }
-  } catch (error) {
-    if (error instanceof CheckpointError) throw error;
-    throw new FileError(messageOf(error));
-  } finally {
-    kernel.close();
+  const progress = new Progress(pairs, options);
+  for (const [name, x, y] of pairs) {
+    const difference = await comparePair(reader, buffers, name, x, y, tolerance, progress);
+    if (difference !== undefined) differences.push(difference);
+    await progress.finish(x);
   }
   checkUnchanged([...left.sources, ...right.sources]);
   differences.sort((p, q) => Number(p.tolerated) - Number(q.tolerated) || distance(q) - distance(p));
@@ -192,7 +183,7 @@ function configurationNotes(a: ModelDescription | undefined, b: ModelDescription
 }
 
 async function comparePair(
-  kernel: Kernel,
+  reader: Reader,
   buffers: CompareBuffers,
   name: string,
   a: Tensor,
@@ -204,7 +195,7 @@ async function comparePair(
   const onBlock = (bytes: number) => progress.add(bytes);
   if (tolerance === undefined && a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
   const withNumbers = tolerance !== undefined;
-  const { differ, largest } = await compareTensors(kernel, buffers, a, b, withNumbers, onBlock);
+  const { differ, largest } = await compareTensors(reader, buffers, a, b, withNumbers, onBlock);
   if (!differ) return undefined;
   if (!withNumbers) return formDifference(name, "bits", a, b);
   return {

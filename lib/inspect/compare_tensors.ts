@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Kernel } from "../copy/kernel.ts";
+import type { Reader } from "../copy/worker_pool.ts";
 import { bytes, concatRows, type View } from "../bytes/view.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { type Tensor, tensorView } from "../tensor/tensor.ts";
@@ -52,7 +52,7 @@ interface ValueDifference {
  * wait, or throw to stop.
  */
 export async function compareTensors(
-  kernel: Kernel,
+  reader: Reader,
   buffers: CompareBuffers,
   a: Tensor,
   b: Tensor,
@@ -64,7 +64,7 @@ export async function compareTensors(
   const isSameType = a.dtype === b.dtype;
   let [largest, differ] = [0, !isSameType];
   if (!isComparable && differ) return { differ, largest: undefined };
-  for (const [x, y] of blocks(kernel, buffers, a, b)) {
+  for (const [x, y] of blocks(reader, buffers, a, b)) {
     if (!isSameType || Buffer.compare(x, y) !== 0) {
       differ = true;
       if (!isComparable) break;
@@ -82,7 +82,7 @@ export async function compareTensors(
 type Block = readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
 
 /** The same rows of both tensors, block by block. */
-function* blocks(kernel: Kernel, buffers: CompareBuffers, a: Tensor, b: Tensor): Generator<Block> {
+function* blocks(reader: Reader, buffers: CompareBuffers, a: Tensor, b: Tensor): Generator<Block> {
   const { itemBytes: aItem } = a.dtype;
   const { itemBytes: bItem } = b.dtype;
   let [left, right] = [tensorView(a), tensorView(b)];
@@ -101,8 +101,8 @@ function* blocks(kernel: Kernel, buffers: CompareBuffers, a: Tensor, b: Tensor):
   for (let row = 0; row < left.rows; row += step) {
     const rows = Math.min(step, left.rows - row);
     const block = [x.subarray(0, rows * left.rowBytes), y.subarray(0, rows * right.rowBytes)] as const;
-    kernel.fill(left, row, rows, block[0]);
-    kernel.fill(right, row, rows, block[1]);
+    reader.fill(left, row, rows, block[0]);
+    reader.fill(right, row, rows, block[1]);
     yield block;
   }
 }

@@ -5,15 +5,15 @@
  */
 
 import { createHash } from "node:crypto";
-import { openKernelFile } from "../bytes/kernel_file.ts";
 import type { FileSource } from "../bytes/source.ts";
-import type { ChecksumOptions } from "../copy/checksums.ts";
-import { createKernel, type Kernel } from "../copy/kernel.ts";
+import type { ReadOptions } from "../copy/pool.ts";
+import type { Run } from "../copy/hash_run.ts";
+import { openReader, type Reader } from "../copy/worker_pool.ts";
+import { sha256 } from "../copy/sha256.ts";
 import { CancelledError, FileError } from "../error.ts";
 import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { openAnyTorchFile } from "../torch/torch_file.ts";
 import { fileTensors, isTooExpanded } from "./file_tensors.ts";
-import { type Run, sha256 } from "./sha256.ts";
 
 /** The sum of a tensor. */
 export interface TensorSum {
@@ -27,7 +27,7 @@ export interface TensorSum {
 const BLOCK_BYTES = 1024 * 1024;
 
 /** Computes the sums of a file's tensors, in its order. */
-export async function tensorSums(source: FileSource, options: ChecksumOptions = {}): Promise<TensorSum[]> {
+export async function tensorSums(source: FileSource, options: ReadOptions = {}): Promise<TensorSum[]> {
   const tensors = await fileTensors(source, openAnyTorchFile);
   const runs: Run[] = [];
   const others: [name: string, tensor: Tensor][] = [];
@@ -48,12 +48,8 @@ export async function tensorSums(source: FileSource, options: ChecksumOptions = 
     if (sum instanceof FileError) throw sum;
     sums.set(names[i]!, sum);
   });
-  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
-  try {
-    for (const [name, tensor] of others) sums.set(name, await hashPieces(kernel, tensor, options.signal));
-  } finally {
-    kernel.close();
-  }
+  using reader = openReader(BLOCK_BYTES);
+  for (const [name, tensor] of others) sums.set(name, await hashPieces(reader, tensor, options.signal));
   return [...sums].map(([name, sha256]) => ({ name, sha256 }));
 }
 
@@ -61,7 +57,7 @@ export async function tensorSums(source: FileSource, options: ChecksumOptions = 
 const TURN_MS = 20;
 
 /** Hashes a tensor whose items lie apart. */
-async function hashPieces(kernel: Kernel, tensor: Tensor, signal?: AbortSignal): Promise<string> {
+async function hashPieces(reader: Reader, tensor: Tensor, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   const block = new Uint8Array(BLOCK_BYTES);
   let turnEnds = performance.now() + TURN_MS;
@@ -71,7 +67,7 @@ async function hashPieces(kernel: Kernel, tensor: Tensor, signal?: AbortSignal):
     for (let row = 0; row < view.rows; row += step) {
       const rows = Math.min(step, view.rows - row);
       const filled = block.subarray(0, rows * view.rowBytes);
-      kernel.fill(view, row, rows, filled);
+      reader.fill(view, row, rows, filled);
       hash.update(filled);
       if (performance.now() < turnEnds) continue;
       await new Promise((resolve) => setTimeout(resolve, 0));

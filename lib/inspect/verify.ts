@@ -17,7 +17,8 @@ import { describeDifferences, observeShape, shapeDifferences } from "../layouts/
 import { findParameter } from "../models/families.ts";
 import { stripWrappers } from "../models/parameter.ts";
 import { type FileVerification, verifyFile, verifySum } from "./verify_file.ts";
-import { type Run, sha256 } from "./sha256.ts";
+import type { Run } from "../copy/hash_run.ts";
+import { sha256 } from "../copy/sha256.ts";
 import { expectedSums, readSums } from "./expected_sums.ts";
 import { findWeightFiles } from "./weight_files.ts";
 import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";

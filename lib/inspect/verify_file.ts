@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ChecksumOptions, checksums } from "../copy/checksums.ts";
+import { checksums } from "../copy/checksums.ts";
+import type { ReadOptions } from "../copy/pool.ts";
 import { bytes, type View } from "../bytes/view.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
@@ -44,7 +45,7 @@ export interface FileVerification {
 }
 
 /** How to verify a file. */
-export interface VerifyFileOptions extends ChecksumOptions {
+export interface VerifyFileOptions extends ReadOptions {
   /** The SHA-256 of the file, if it was computed, or why it couldn't be. */
   readonly sum?: string | FileError;
   /** Whether to compute those of its tensors. */
@@ -138,7 +139,7 @@ async function checkSums(
 
 async function check(
   source: FileSource,
-  options: ChecksumOptions,
+  options: ReadOptions,
 ): Promise<Pick<FileVerification, "records" | "checksums" | "checked" | "tensors">> {
   const safetensors = await openIfSafetensors(source);
   if (safetensors !== undefined) {
@@ -157,7 +158,7 @@ async function check(
 }
 
 /** Compares the checksums of all records. */
-async function checkRecords(archive: Archive, options: ChecksumOptions): Promise<number> {
+async function checkRecords(archive: Archive, options: ReadOptions): Promise<number> {
   const { path } = archive.source;
   const records = [...archive.records.values()];
   const runs: View[] = [];

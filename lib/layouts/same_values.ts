@@ -3,9 +3,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createKernel } from "../copy/kernel.ts";
-import { openKernelFile } from "../bytes/kernel_file.ts";
-import { FileError } from "../error.ts";
+import { openReader } from "../copy/worker_pool.ts";
 import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { isWholeStorage, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { isSamePlace } from "./cast.ts";
@@ -41,24 +39,17 @@ export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): 
   const [left, right] = [tensorView(a), tensorView(b)];
   const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes)));
   const limit = depth === "quick" ? Math.ceil(QUICK_BYTES / Math.max(1, left.rowBytes)) : Infinity;
-  // Nobody asks for checksums here, and they would take longer than reading and comparing do.
-  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, BLOCK_BYTES);
+  using reader = openReader(BLOCK_BYTES);
   const buffers = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * left.rowBytes)] as const;
-  try {
-    for (let row = 0; row < Math.min(left.rows, limit); row += step) {
-      const rows = Math.min(step, left.rows - row);
-      const [x, y] = [
-        buffers[0].subarray(0, rows * left.rowBytes),
-        buffers[1].subarray(0, rows * left.rowBytes),
-      ];
-      kernel.fill(left, row, rows, x);
-      kernel.fill(right, row, rows, y);
-      if (Buffer.compare(x, y) !== 0) return false;
-    }
-  } catch (error) {
-    throw new FileError(error instanceof Error ? error.message : String(error));
-  } finally {
-    kernel.close();
+  for (let row = 0; row < Math.min(left.rows, limit); row += step) {
+    const rows = Math.min(step, left.rows - row);
+    const [x, y] = [
+      buffers[0].subarray(0, rows * left.rowBytes),
+      buffers[1].subarray(0, rows * left.rowBytes),
+    ];
+    reader.fill(left, row, rows, x);
+    reader.fill(right, row, rows, y);
+    if (Buffer.compare(x, y) !== 0) return false;
   }
   return true;
 }

@@ -4,12 +4,8 @@
  * @module
  */
 
-import { crc32 } from "../copy/crc32.ts";
-import { createKernel } from "../copy/kernel.ts";
-import { messageOf } from "../bytes/file_system.ts";
-import { openKernelFile } from "../bytes/kernel_file.ts";
+import { openReader } from "../copy/worker_pool.ts";
 import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";
-import { FileError } from "../error.ts";
 import { type Tensor, tensorView } from "./tensor.ts";
 
 /** The items of a tensor as a typed array. */
@@ -92,17 +88,11 @@ function readView(view: View): Uint8Array<ArrayBuffer> {
     throw new RangeError(`Cannot read a tensor of ${length} bytes: more than ${MAX_BYTES}`);
   }
   const into = new Uint8Array(length);
-  const kernel = createKernel({ open: openKernelFile, crc32 }, BLOCK_BYTES);
-  try {
-    const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, view.rowBytes)));
-    for (let row = 0; row < view.rows; row += step) {
-      const rows = Math.min(step, view.rows - row);
-      kernel.fill(view, row, rows, into.subarray(row * view.rowBytes, (row + rows) * view.rowBytes));
-    }
-  } catch (error) {
-    throw new FileError(messageOf(error));
-  } finally {
-    kernel.close();
+  using reader = openReader(BLOCK_BYTES);
+  const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, view.rowBytes)));
+  for (let row = 0; row < view.rows; row += step) {
+    const rows = Math.min(step, view.rows - row);
+    reader.fill(view, row, rows, into.subarray(row * view.rowBytes, (row + rows) * view.rowBytes));
   }
   return into;
 }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { CancelledError, FileError } from "../../lib/error.ts";
-import { sha256 } from "../../lib/inspect/sha256.ts";
+import { sha256 } from "../../lib/copy/sha256.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
 import { TempDir } from "../_temp.ts";
 
