@@ -18,7 +18,7 @@ import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
 
 /** What is converted where the options say nothing else. */
-export interface Defaults {
+interface Defaults {
   readonly to: Target;
   /** The name of the family that all checkpoints have to be of; any by default. */
   readonly family?: string;

@@ -32,22 +32,20 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   const options = { onHost: requestNet, signal };
   if (globals) {
     const found = await inspectGlobals(path, options);
-    printGlobals(found, json);
+    if (json) printJson({ globals: found.globals }, found.notes);
+    else printGlobals(found);
     return found.complete ? 0 : 1;
   }
   const inspection = await inspect(path, { ...options, from });
-  printInspection(path, inspection, json, all);
+  const { writer: _, notes, ...facts } = inspection;
+  if (json) printJson(facts, notes);
+  else printInspection(path, inspection, all);
   return 0;
 }
 
-function printInspection(path: string, inspection: Inspection, json: boolean, all: boolean): void {
+function printInspection(path: string, inspection: Inspection, all: boolean): void {
   const { format, family, layout, architecture, parameters, bytes, files, tensors, writer, notes } =
     inspection;
-  if (json) {
-    print(compactJson({ format, family, layout, architecture, parameters, bytes, files, tensors }));
-    printNotes(notes);
-    return;
-  }
   const style = styleFor(Deno.stdout);
   const dtypes = dtypesOf(inspection);
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -103,12 +101,7 @@ function dtypesOf({ tensors }: Inspection): string[] {
   return [...sizes].sort(([, a], [, b]) => b - a).map(([name]) => name);
 }
 
-function printGlobals({ globals, notes }: GlobalsInspection, json: boolean): void {
-  if (json) {
-    print(compactJson({ globals }));
-    printNotes(notes);
-    return;
-  }
+function printGlobals({ globals, notes }: GlobalsInspection): void {
   const style = styleFor(Deno.stdout);
   const refused = globals.filter(({ allowed }) => !allowed).length;
   const lines = globals.map(({ name, allowed }) => `  ${mark(allowed, style)}  ${oneLine(name)}`);
@@ -124,8 +117,9 @@ function mark(allowed: boolean, style: Style): string {
   return allowed ? style.green("allowed") : style.red("refused");
 }
 
-/** Notes beside what is read by programs. */
-function printNotes(notes: readonly string[]): void {
+/** Prints what programs read, and notes beside it. */
+function printJson(value: unknown, notes: readonly string[]): void {
+  print(compactJson(value));
   const style = styleFor(Deno.stderr);
   for (const note of notes) say(`${style.yellow("note:")} ${oneLine(note)}`);
 }

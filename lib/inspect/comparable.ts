@@ -22,7 +22,7 @@ import { findNearWeightFiles } from "./weight_files.ts";
 import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** One side of a comparison. */
-export interface Comparable {
+interface Comparable {
   readonly path: string;
   /** What it is, for people. */
   readonly kind: string;

@@ -29,7 +29,7 @@ export function readSums(path: string): Sums {
 }
 
 /** The sums that files must have. */
-export interface ExpectedSums {
+interface ExpectedSums {
   /** Files that are listed and below the path, but none of those that were found there: of other kinds, or missing. */
   readonly others: readonly string[];
   /** The sum of a file. */

@@ -9,6 +9,7 @@ import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
+import { basename } from "../deps.ts";
 import { CheckpointError, OptionError } from "../error.ts";
 import { checkOptions, oneOf, type Rules } from "../options.ts";
 import { type Target, targets } from "../convert/target.ts";
@@ -113,7 +114,7 @@ export async function inspect(path: string | URL, options: InspectOptions = {}):
   if (from !== undefined) throw new OptionError(`${path}: is no directory, so --from has no meaning here`);
   if (url === undefined) return await inspectFile(local);
   const listing = await listFile(await openHttpSource(url, options));
-  return describeFile(listing, fileName(url.pathname), undefined);
+  return describeFile(listing, basename(url.pathname), undefined);
 }
 
 async function inspectFile(path: string): Promise<Inspection> {
@@ -125,7 +126,7 @@ async function inspectFile(path: string): Promise<Inspection> {
     // A file of several, or of another model: what it holds has been seen all the same.
     if (!(error instanceof CheckpointError)) throw error;
   }
-  return describeFile(listing, fileName(path), checkpoint);
+  return describeFile(listing, basename(path), checkpoint);
 }
 
 /** A file by itself. */
@@ -305,9 +306,4 @@ async function listPath(path: string): Promise<FileListing> {
   const listing = await listFile(source);
   trimMemory();
   return listing;
-}
-
-function fileName(path: string): string {
-  const parts = path.split(/[/\\]/).filter((part) => part !== "");
-  return parts.at(-1) ?? path;
 }

@@ -13,7 +13,7 @@ import { MAX_TABLE_BYTES, tableLimits } from "../torch/table_limits.ts";
 const FIRST_READ_BYTES = 4 * 1024;
 
 /** The most pickles that are read, of those that follow each other. torch's legacy format has five. */
-export const MAX_PICKLES = 1000;
+const MAX_PICKLES = 1000;
 
 /** What pickles that follow each other name. */
 export interface ListedPickles {

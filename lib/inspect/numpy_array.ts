@@ -18,7 +18,7 @@ const PLAIN_HEADER =
   /^\{'descr': '[<>|=][biufcSUVmM](\d+)(?:\[\w+\])?', 'fortran_order': (?:True|False), 'shape': \(((?:\d+, ?)*(?:\d+)?)\), \} *\n$/;
 
 /** An array's header. */
-export interface ArrayHeader {
+interface ArrayHeader {
   /** Where the items start, or the pickle of them, in bytes. */
   readonly dataAt: number;
   /** Where plain items end; `undefined` if they may be objects. */

@@ -45,7 +45,7 @@ export interface FileVerification {
 }
 
 /** How to verify a file. */
-export interface VerifyFileOptions extends ReadOptions {
+interface VerifyFileOptions extends ReadOptions {
   /** The SHA-256 of the file, if it was computed, or why it couldn't be. */
   readonly sum?: string | FileError;
   /** Whether to compute those of its tensors. */
