@@ -9,20 +9,21 @@ export type PickleProblem = "malformed" | "ends" | "refused";
 
 /** A pickle that can't be read: malformed, past a limit, or with an opcode that has no meaning here. */
 export class PickleError extends SyntaxError {
-  /** Where in the pickle, in bytes from its start: the offset of the opcode at fault. */
-  readonly offset: number;
-  /** What kind of problem it is. */
-  readonly problem: PickleProblem;
-
-  /** How many bytes the input would have to have, at least, where it is known that it has too few. */
-  readonly needs: number | undefined;
-
-  /** Makes an error about the opcode at `offset`. */
-  constructor(message: string, offset: number, problem: PickleProblem, needs?: number) {
+  /**
+   * Makes an error about the opcode at `offset`.
+   *
+   * @param message What is wrong.
+   * @param offset Where in the pickle, in bytes from its start: the offset of the opcode at fault.
+   * @param problem What kind of problem it is.
+   * @param needs How many bytes the input would have to have, at least, where it is known that it has too few.
+   */
+  constructor(
+    message: string,
+    readonly offset: number,
+    readonly problem: PickleProblem,
+    readonly needs?: number,
+  ) {
     super(`${message} (at byte ${offset} of the pickle)`);
     this.name = "PickleError";
-    this.offset = offset;
-    this.problem = problem;
-    this.needs = needs;
   }
 }

@@ -50,12 +50,8 @@ export type SafetensorsProblem =
 
 /** A file that isn't what safetensors demands. */
 export class SafetensorsError extends FormatError {
-  /** Which of the demands it breaks. */
-  readonly problem: SafetensorsProblem;
-
   /** Makes an error about the file at a path, or a part of it. */
-  constructor(where: string, problem: SafetensorsProblem, message: string) {
+  constructor(where: string, readonly problem: SafetensorsProblem, message: string) {
     super(`${where}: ${message}`);
-    this.problem = problem;
   }
 }

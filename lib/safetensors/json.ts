@@ -17,14 +17,10 @@ const MAX_VALUES = 2 ** 17;
 
 /** A text that is no JSON, or JSON that says a thing twice. */
 export class JsonError extends SyntaxError {
-  /** The name that an object has twice, where that is what is wrong. */
-  readonly duplicate: string | undefined;
-
-  /** Makes an error. */
-  constructor(message: string, duplicate?: string) {
+  /** Makes an error; `duplicate` is the name that an object has twice, where that is what is wrong. */
+  constructor(message: string, readonly duplicate?: string) {
     super(message);
     this.name = new.target.name;
-    this.duplicate = duplicate;
   }
 }
 

@@ -126,14 +126,6 @@ export function isTorchScript({ records }: Archive): boolean {
   return records.has("constants.pkl");
 }
 
-/** A torch file's archive, and what its pickle says. */
-export interface TorchTable {
-  /** The archive. */
-  readonly archive: Archive;
-  /** What was saved, as inert values. */
-  readonly root: PickleValue;
-}
-
 /**
  * Opens an archive of torch's, and reads its pickle. No storage is looked for.
  *
@@ -145,7 +137,7 @@ export async function readTorchTable(
   source: ByteSource,
   onGlobal: GlobalListener,
   last: LastTable = {},
-): Promise<TorchTable> {
+): Promise<Pick<TorchFile, "archive" | "root">> {
   const archive = await openArchive(source);
   const { path } = source;
   if (isTorchScript(archive)) {

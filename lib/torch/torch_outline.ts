@@ -14,7 +14,7 @@ import type { GlobalListener } from "./checkpoint_pickle.ts";
 import { isLegacyFile, legacyArchive, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
 import type { StoredStorage } from "./stored_storage.ts";
-import { readTorchTable, STORAGE_FOLDER, storageRecords } from "./torch_file.ts";
+import { readTorchTable, STORAGE_FOLDER, storageRecords, type TorchFile } from "./torch_file.ts";
 
 /** A tensor, without the place of its bytes. */
 export interface TensorOutline extends Pick<Tensor, "dtype" | "shape" | "stride" | "storageOffset"> {
@@ -23,19 +23,8 @@ export interface TensorOutline extends Pick<Tensor, "dtype" | "shape" | "stride"
 }
 
 /** A torch file, without the places of its storages. */
-export interface TorchOutline {
-  /** The archive. */
-  readonly archive: Archive;
-  /** What was saved, as inert values. */
-  readonly root: PickleValue;
-  /**
-   * The tensor that a value describes.
-   *
-   * @param value A value of the pickle.
-   * @param name What it is called there, for messages.
-   * @returns The tensor, or `undefined` if the value isn't one.
-   * @throws {FormatError} If it is a tensor that can't be, or of a kind that ckpt doesn't know.
-   */
+interface TorchOutline extends Pick<TorchFile, "archive" | "root"> {
+  /** The tensor that a value describes, like {@linkcode TorchFile.tensor}. */
   tensor(value: PickleValue, name: string): TensorOutline | undefined;
 }
 
