@@ -87,7 +87,12 @@ for (const [what, options] of Object.entries(conversions)) {
     // Two directories have to be made for the output.
     const work = { ...prepare(temp, options), output: temp.at("beside", "not", "yet", "out"), sync: true };
     let renamed = 0;
+    const files = `${work.output}.partial/files/`;
     using disk = new Disk(0, (to) => {
+      if (to.startsWith(files)) {
+        const record = `${work.output}.partial/sums/${encodeURIComponent(to.slice(files.length))}.json`;
+        assertEquals(disk.isUnflushed(record), false, record);
+      }
       if (to !== work.output) return;
       renamed++;
       assertFlushed(disk, `${work.output}.partial/files`);

@@ -25,7 +25,9 @@ export interface KernelFile {
 export function openKernelFile(path: string, write: boolean): KernelFile {
   function fail(verb: string, error: unknown): never {
     const { message = String(error), code } = error as { message?: string; code?: string };
-    throw Object.assign(new Error(`${path}: cannot ${verb} the file: ${message}`), { code });
+    throw Object.assign(new Error(`${path}: cannot ${verb} the file: ${message}`, { cause: error }), {
+      code,
+    });
   }
   let file: Deno.FsFile;
   try {

@@ -12,6 +12,7 @@ import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { styleFor } from "./terminal.ts";
+import { isSystemError } from "../bytes/system_error.ts";
 
 /** Exit codes beside 0. */
 const FAILED = 1;
@@ -126,13 +127,4 @@ function commandsAt(commands: readonly Command[], words: readonly string[]): Com
       (i === command.words.length - 1 && command.aliases?.includes(word))
     )
   );
-}
-
-/** Whether the operating system or Deno refused something, which is no mistake of the program's. */
-function isSystemError(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  // Not all have a class of their own: a full disk is an Error with the code ENOSPC. Node's own begin with ERR_.
-  const { code } = error as { code?: unknown };
-  return Object.values(Deno.errors).some((each) => error instanceof each) ||
-    (typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code));
 }

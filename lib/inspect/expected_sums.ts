@@ -18,7 +18,12 @@ const MAX_SUMS_BYTES = 64 * 1024 * 1024;
 export function readSums(path: string): Sums {
   let text: string;
   try {
-    if (Deno.statSync(path).size > MAX_SUMS_BYTES) {
+    const { isFile, size } = Deno.statSync(path);
+    // Of a pipe or a device the size says nothing.
+    if (!isFile) {
+      throw new FileError(`${path}: is not a file; name the one that sha256sum or ckpt verify --sums wrote`);
+    }
+    if (size > MAX_SUMS_BYTES) {
       throw new FileError(`${path}: has more than ${MAX_SUMS_BYTES} bytes, too many for a list of sums`);
     }
     text = Deno.readTextFileSync(path);

@@ -46,7 +46,7 @@ const LINE = /^(\\?)([0-9a-fA-F]{64}) [ *](.+)$/s;
  */
 export function parseSums(text: string, path: string): Sums {
   const sums = { files: new Map<string, string>(), tensors: new Map<string, string>() };
-  text.split("\n").forEach((line, i) => {
+  text.split(/\r?\n/).forEach((line, i) => {
     const isComment = line.startsWith("#");
     const match = LINE.exec(isComment ? line.replace(/^# ?/, "") : line);
     if (match === null) {

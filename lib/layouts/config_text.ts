@@ -13,7 +13,9 @@ import { FormatError } from "../error.ts";
 export function readConfigText(path: string, maxBytes = 1 << 20): string {
   let bytes: Uint8Array;
   try {
-    const { size } = Deno.statSync(path);
+    const { isFile, isDirectory, size } = Deno.statSync(path);
+    // Of a pipe or a device the size says nothing; a directory is said below.
+    if (!isFile && !isDirectory) throw new FormatError(`${path}: is not a file; name the file`);
     if (size > maxBytes) {
       throw new FormatError(
         `${path}: has ${size} bytes, more than the ${maxBytes} that such a file may have`,

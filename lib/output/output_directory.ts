@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CancelledError, CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
+import { CancelledError, FileError, FormatError, OptionError } from "../error.ts";
 import { dirname, join, resolve } from "../deps.ts";
 import { checkUnchanged, copyFiles, type CopyOptions, type CopyResult } from "../copy/copy_engine.ts";
 import type { Destination } from "../copy/start_files.ts";
@@ -22,6 +22,7 @@ import {
   syncDirectory,
   syncFile,
 } from "../bytes/file_system.ts";
+import { isSystemError } from "../bytes/system_error.ts";
 import { bytes } from "../bytes/view.ts";
 import {
   findDifferent,
@@ -214,9 +215,9 @@ export async function writeOutput(
   try {
     return isMade(paths.output) ? await findMade(work) : await make(work);
   } catch (error) {
-    const failure = error instanceof CheckpointError
-      ? error
-      : new FileError(`${output}: can't write the output: ${messageOf(error)}`);
+    const failure = isSystemError(error)
+      ? new FileError(`${output}: can't write the output: ${messageOf(error)}`)
+      : error;
     // Another run that found all files finished may have moved them to their place, from under this one.
     if (failure instanceof FileError && isMade(paths.output)) {
       if (task !== undefined) return await findMade(work);

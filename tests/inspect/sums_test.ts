@@ -85,6 +85,11 @@ Deno.test("parseSums() reads tensors' sums, and passes over comments and empty l
   });
 });
 
+Deno.test("parseSums() takes lines that end as in DOS", () => {
+  const sum = "0".repeat(64);
+  assertEquals(parseSums(`${sum}  x\r\n${sum} *y\r\n`, "SUMS").files, new Map([["x", sum], ["y", sum]]));
+});
+
 Deno.test("parseSums() refuses what is no line of sha256sum's, and two sums of one file", () => {
   const refuses = (text: string, message: string) =>
     assertEquals(assertThrows(() => parseSums(text, "SUMS"), FormatError).message, `SUMS: ${message}`);

@@ -169,6 +169,16 @@ Deno.test("verifyCheckpoint() refuses what is no list of sums", async () => {
   );
 });
 
+Deno.test("verifyCheckpoint() reads sums from no device or pipe, whose size says nothing", async () => {
+  using temp = new TempDir();
+  const root = makeCheckpoint(temp);
+  await assertFailsAsync(
+    () => verifyCheckpoint(root, { against: "/dev/null" }),
+    FileError,
+    "/dev/null: is not a file; name the one that sha256sum or ckpt verify --sums wrote",
+  );
+});
+
 Deno.test("verifyCheckpoint() gives tensors the same sums in every format and layout of their items", async () => {
   const sumsOf = async (path: string) =>
     new Map(

@@ -297,6 +297,30 @@ Deno.test("writeOutput() keeps what was finished where a file can't be written",
   assertEquals(temp.list("out"), ["first", "second"]);
 });
 
+Deno.test("writeOutput() takes no bug for a file that can't be written", async () => {
+  using temp = setUp();
+  const plan = planToCancel(temp.source);
+  const failing = {
+    ...plan.files[0]!,
+    get copies(): never {
+      throw new TypeError("undefined is not a function");
+    },
+  };
+  const work = { ...plan, files: [failing, plan.files[1]!] };
+  await assertRejects(() => writeOutput(work, temp.output), TypeError, "undefined is not a function");
+  await assertRejects(
+    () =>
+      writeOutput(plan, temp.output, {
+        onProgress: () => {
+          throw new RangeError("mine");
+        },
+      }),
+    RangeError,
+    "mine",
+  );
+  assertEquals(temp.list().includes("out/"), false);
+});
+
 const otherWork = "holds the unfinished output of another conversion (other input, options or version); " +
   "finish that one, or use --restart to begin anew";
 
