@@ -18,9 +18,7 @@ export interface KernelFile {
  * Opens a file for the kernel. Closed like {@linkcode createKernel}: it may refer to nothing but its arguments
  * and globals, since its source text is sent to workers.
  *
- * @param path The file.
  * @param write Whether to write an existing file, instead of reading.
- * @returns The open file.
  */
 export function openKernelFile(path: string, write: boolean): KernelFile {
   function fail(verb: string, error: unknown): never {

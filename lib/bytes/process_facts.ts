@@ -7,7 +7,6 @@
 /**
  * The text of a file under `/proc/self`.
  *
- * @param name Its name.
  * @returns The text; `undefined` where there is none, or it may not be read: Deno wants all permissions for it, and is
  * not asked for them here.
  */

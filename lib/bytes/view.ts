@@ -158,11 +158,8 @@ export function castTypeBytes(type: CastType): number {
 /**
  * A run of bytes of a file.
  *
- * @param path The file.
  * @param offset Where the run starts, in bytes.
- * @param rows The number of rows.
  * @param rowBytes The length of a row in bytes; 1 by default, so that `rows` counts bytes.
- * @returns The view.
  */
 export function bytes(path: string, offset: number, rows: number, rowBytes = 1): BytesView {
   checkCount(offset, "offset");
@@ -173,7 +170,6 @@ export function bytes(path: string, offset: number, rows: number, rowBytes = 1):
 /**
  * Items that lie apart in a file, or a plain run where they turn out to lie together.
  *
- * @param path The file.
  * @param offset Where the first item starts, in bytes.
  * @param itemBytes The length of an item in bytes.
  * @param shape The sizes of the dimensions; the first one counts the rows. No dimensions mean one item.
@@ -226,7 +222,6 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
  * Stacks views. Empty ones are left out, and runs that follow one another in a file become one.
  *
  * @param parts At least one view; all rows must have the same length.
- * @returns The view.
  * @throws {RangeError} If the rows differ in length.
  */
 export function concatRows(parts: readonly View[]): View {
@@ -259,7 +254,6 @@ export function concatRows(parts: readonly View[]): View {
  * Joins views side by side.
  *
  * @param parts At least one view; all must have the same number of rows.
- * @returns The view.
  * @throws {RangeError} If the numbers of rows differ, or a row is longer than {@linkcode MAX_ROW_BYTES}.
  */
 export function concatColumns(parts: readonly View[]): View {
@@ -282,10 +276,6 @@ export function concatColumns(parts: readonly View[]): View {
 /**
  * Takes consecutive rows of a view.
  *
- * @param of The view to take from.
- * @param start The first row.
- * @param rows The number of rows.
- * @returns The view.
  * @throws {RangeError} If `of` doesn't have these rows.
  */
 export function sliceRows(of: View, start: number, rows: number): View {
@@ -311,10 +301,8 @@ export function sliceRows(of: View, start: number, rows: number): View {
 /**
  * Takes consecutive bytes of every row of a view.
  *
- * @param of The view to take from.
  * @param start The first byte of each row.
  * @param rowBytes The number of bytes of each row.
- * @returns The view.
  * @throws {RangeError} If the rows of `of` don't have these bytes, or are longer than
  * {@linkcode MAX_ROW_BYTES}.
  */
@@ -343,7 +331,6 @@ export function sliceColumns(of: View, start: number, rowBytes: number): View {
  *
  * @param of The view; its rows must be a multiple of the group.
  * @param order Row `k` of a group becomes row `order[k]` of the same group of `of`.
- * @returns The view.
  * @throws {RangeError} If `order` is no permutation, the rows aren't whole groups, or a row is longer than
  * {@linkcode MAX_ROW_BYTES}.
  */
@@ -369,10 +356,6 @@ export function reorderRows(of: View, order: readonly number[]): View {
 /**
  * Converts the numbers of a view to another format, rounding to nearest even.
  *
- * @param of The view.
- * @param from The format of its numbers.
- * @param to The format wanted.
- * @returns The view.
  * @throws {RangeError} If the rows don't hold whole numbers, or are longer than {@linkcode MAX_ROW_BYTES}.
  */
 export function cast(of: View, from: CastType, to: CastType): View {

@@ -18,8 +18,6 @@ const BATCH_BYTES = 32 * 1024 * 1024;
 /**
  * Computes the CRC-32 of the bytes of views.
  *
- * @param views The views.
- * @param options How to do it.
  * @returns The CRC-32 of each, in their order.
  * @throws {FileError} If a file can't be read, or ends too early.
  * @throws {CancelledError} If `options.signal` was aborted.

@@ -44,7 +44,6 @@ const TRANSPOSED_BYTES = 8 * 1024 * 1024;
 /**
  * The number of rows that must stay together for the kernel to read groups whole.
  *
- * @param view The view.
  * @param chunkBytes About how long a chunk is to be, in bytes.
  * @param widest The longest row of the views that are made of this one, in bytes.
  */
@@ -73,7 +72,6 @@ function groupRows(view: View, chunkBytes: number, widest = 1): number {
 /**
  * Cuts the copies of some files into chunks.
  *
- * @param started The files.
  * @param chunkBytes About how long a chunk is to be, in bytes.
  * @returns The chunks, in the order in which they are to be dealt.
  */
@@ -98,7 +96,6 @@ const SLICED_BYTES = 4 * 1024 * 1024;
  * Copies that take columns of the same table (a matrix split into tensor-parallel shards along its rows) are dealt
  * together, a few rows at a time, so that the kernel reads those rows once for all of them.
  *
- * @param started The files.
  * @param chunkBytes About how long a chunk or a batch is to be, in bytes.
  * @param batchChunks The most chunks in a batch.
  * @returns The batches, in the order in which they are to be dealt.

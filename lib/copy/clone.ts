@@ -16,8 +16,6 @@ const PROBE_BYTES = 1024 * 1024;
  * to write in the directory, where both files are removed again. A file system that stores zeros without
  * blocks may be taken for one that clones: the result is still right then, only not faster.
  *
- * @param source The file to be cloned.
- * @param directory The directory of the clone.
  * @returns Whether a clone is cheap; `false` on any doubt.
  */
 export function canClone(source: string, directory: string): boolean {
@@ -49,7 +47,6 @@ export function canClone(source: string, directory: string): boolean {
 /**
  * Makes a file as a clone of another, writable and with the mode of a new file.
  *
- * @param source The file to clone.
  * @param path The clone; replaced if it exists.
  */
 export async function cloneFile(source: string, path: string): Promise<void> {

@@ -97,12 +97,9 @@ interface Progressing {
 /**
  * Makes files of a plan.
  *
- * @param plan The plan.
  * @param destinations The files to make, which may be some of the plan's, and where.
  * @param finish Called with each file once all its bytes are at their place, flushed where that was asked for.
- * @param options How to do it.
  * @param begin Called with the files once they are there, empty or as clones, and before anything is written into them.
- * @returns What was done.
  * @throws {FormatError} If a source's bytes don't have the checksum that the source itself states.
  * @throws {FileError} If a file can't be read or written, or a source changed.
  * @throws {CancelledError} If `options.signal` was aborted.

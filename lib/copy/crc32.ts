@@ -9,7 +9,6 @@ import { crc32 as zlibCrc32 } from "node:zlib";
 /**
  * CRC-32 of bytes.
  *
- * @param bytes The bytes.
  * @param seed The CRC-32 of what comes before them, 0 at the start.
  * @returns The CRC-32 as an unsigned integer.
  */
@@ -34,14 +33,7 @@ const powers: number[] = (() => {
   return list;
 })();
 
-/**
- * The CRC-32 of two runs of bytes put together.
- *
- * @param first The CRC-32 of the first run.
- * @param second The CRC-32 of the second run.
- * @param secondBytes The length of the second run in bytes.
- * @returns The CRC-32 of the first run followed by the second.
- */
+/** The CRC-32 of two runs of bytes put together. */
 export function combineCrc32(first: number, second: number, secondBytes: number): number {
   // Appending n bytes multiplies by x^(8n): square and multiply over the bits of n.
   let shifted = first;

@@ -28,13 +28,7 @@ export interface DescriptorShares {
   readonly filesEach: number;
 }
 
-/**
- * Shares out the files that this process may have open.
- *
- * @param jobs How many workers there are to be.
- * @param limit How many files may be open.
- * @returns The shares.
- */
+/** Shares out the files that this process may have open. */
 export function shareDescriptors(jobs: number, limit: number = openFilesLimit()): DescriptorShares {
   const free = limit - RESERVED;
   const possible = Math.floor(free / (WORKER_DESCRIPTORS + FEWEST_FILES));

@@ -14,7 +14,6 @@ import type { Plan } from "./plan.ts";
  * themselves: their tables of contents, which for torch's archives hold the CRC-32 of every tensor. Where they hold
  * none, {@linkcode stampOf} tells more.
  *
- * @param plan The plan.
  * @returns 64 hexadecimal digits (SHA-256).
  */
 export function fingerprint(plan: Plan): string {
@@ -54,7 +53,6 @@ const SETTLED = 2000;
  *
  * A source that changed just now may change once more and have the same times: of such a one it is never the same.
  *
- * @param plan The plan.
  * @param now The time, in milliseconds since 1970.
  * @returns 64 hexadecimal digits (SHA-256).
  */

@@ -20,9 +20,6 @@ export interface Run {
  * Hashes a run: one block is read while the one before is hashed. Closed like the kernel: it may refer to nothing but its
  * arguments.
  *
- * @param run The run.
- * @param create Makes a hash.
- * @param blockBytes How much is read at a time, in bytes.
  * @param onBlock Called with the bytes hashed since the last call; throws to stop.
  * @returns The hash in hexadecimal.
  */

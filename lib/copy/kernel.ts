@@ -72,7 +72,6 @@ export interface Kernel {
   /**
    * Copies one chunk.
    *
-   * @param chunk The chunk.
    * @param onBlock Called before each block with the bytes written since the last call; throws to stop.
    */
   run(chunk: Chunk, onBlock: (bytes: number) => void): ChunkResult;
@@ -86,10 +85,8 @@ export interface Kernel {
  * Makes a kernel.
  *
  * @param io How to open files and compute checksums.
- * @param blockBytes How much is read and written at a time, in bytes.
  * @param maxOpenFiles How many files it may hold open: a checkpoint may have more pieces than a process can. Kernels that
  * share it lower it where one of them can open no more.
- * @returns The kernel.
  */
 export function createKernel(
   io: KernelIo,

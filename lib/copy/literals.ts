@@ -11,7 +11,6 @@ import type { FileLayout, Literal } from "./plan.ts";
 /**
  * The literals of a file, with the checksums filled in.
  *
- * @param layout The file.
  * @param crcs The CRC-32 of each copy, in the order of `copies`.
  */
 export function completeLiterals(

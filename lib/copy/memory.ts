@@ -18,8 +18,6 @@ let inUse = 0;
 /**
  * Says how garbage is collected. That is a program's to say: in another's process nothing is collected but by the
  * engine's own choice.
- *
- * @param collector Collects all garbage.
  */
 export function collectWith(collector: () => void): void {
   collect = collector;

@@ -37,8 +37,6 @@ export interface Pool {
    * Gives items to workers as these become free. Where a file can't be read or written, no more are given out, and those
    * under way are finished.
    *
-   * @param items The items.
-   * @param work What is done with an item.
    * @param ahead How many items each worker has at a time, so that none waits for this thread.
    */
   each<T>(
@@ -60,9 +58,6 @@ const PROGRESS_MS = 100;
 /**
  * Does work with a pool, which is gone when it is done.
  *
- * @param size How much work there is.
- * @param options How to do it.
- * @param work The work.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function withPool<T>(

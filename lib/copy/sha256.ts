@@ -15,8 +15,6 @@ const BLOCK_BYTES = 1024 * 1024;
 /**
  * Computes the SHA-256 of runs of files.
  *
- * @param runs The runs.
- * @param options How to do it.
  * @returns The hash of each in hexadecimal, in their order; or the error where a file can't be read or ends too early.
  * @throws {CancelledError} If `options.signal` was aborted.
  */

@@ -11,9 +11,6 @@ import type { BytesView, StridedView, View } from "../bytes/view.ts";
 /**
  * The records with a known CRC-32 that several files of a plan read. Whoever makes one of these files alone doesn't read
  * all of such a record, and so can't check it.
- *
- * @param plan The plan.
- * @returns The records.
  */
 export function sharedRecords({ files, known }: Plan): KnownCrc[] {
   const byPath = recordsByPath(known);
@@ -35,10 +32,6 @@ export function sharedRecords({ files, known }: Plan): KnownCrc[] {
 /**
  * The records with a known CRC-32 that copies read through strides. What is read of them are no runs whose checksums
  * could be combined.
- *
- * @param copies The copies.
- * @param known The records.
- * @returns The records.
  */
 export function stridedRecords(copies: Iterable<Copy>, known: readonly KnownCrc[]): KnownCrc[] {
   let byPath: Map<string, KnownCrc[]> | undefined; // Most plans have nothing to look up.

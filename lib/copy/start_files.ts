@@ -24,8 +24,6 @@ const CLONES_AT_ONCE = 2;
 /**
  * Makes files with their final sizes.
  *
- * @param destinations The files, and where.
- * @param clone Whether to clone sources.
  * @param signal Stops between two files.
  * @returns The files in the same order, each with its overlay if it is a clone.
  * @throws {FileError} If a file can't be made. No file is under way any more then.

@@ -32,11 +32,7 @@ export interface Shared {
   readonly maxOpenFiles: Int32Array<SharedArrayBuffer>;
 }
 
-/**
- * Makes the memory that runners share.
- *
- * @param filesEach How many files each runner may hold open.
- */
+/** Makes the memory that runners share. */
 export function createShared(filesEach = 64): Shared {
   return {
     bytes: new BigUint64Array(new SharedArrayBuffer(8)),
@@ -107,10 +103,6 @@ function workerMain(
 /**
  * Starts a worker. Its program is the source text of closed functions, so it loads no module of ckpt's and
  * needs no permission but to read and write the files that it copies.
- *
- * @param blockBytes How much is read and written at a time, in bytes.
- * @param shared The shared memory.
- * @returns The runner.
  */
 export function startWorker(blockBytes: number, shared: Shared): Runner {
   const program = `import { crc32 } from "node:zlib";\n` +
@@ -147,13 +139,7 @@ export function startWorker(blockBytes: number, shared: Shared): Runner {
 /** The time that a runner on the calling thread works before it lets other tasks have a turn. */
 const TURN_MS = 20;
 
-/**
- * Makes a runner on the calling thread.
- *
- * @param blockBytes How much is read and written at a time, in bytes.
- * @param shared The shared memory.
- * @returns The runner.
- */
+/** Makes a runner on the calling thread. */
 export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
   const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes, shared.maxOpenFiles);
   let turnEnds = performance.now() + TURN_MS;
@@ -188,11 +174,7 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
 /** Reads rows of views on the calling thread, for those who look at them there. */
 export type Reader = Pick<Kernel, "fill"> & Disposable;
 
-/**
- * Opens a reader. It makes no checksums, which would take longer than reading does.
- *
- * @param blockBytes How much is read at a time, in bytes.
- */
+/** Opens a reader. It makes no checksums, which would take longer than reading does. */
 export function openReader(blockBytes: number): Reader {
   const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, blockBytes);
   return {

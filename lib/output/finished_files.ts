@@ -60,36 +60,25 @@ function readRecord(sums: string, name: string, { plan, sources }: Origin): Fini
 /** How files are read. */
 export type ReadOptions = Pick<CopyOptions, "jobs" | "signal" | "onProgress">;
 
-/**
- * The CRC-32 of views, with progress.
- *
- * @param views The views.
- * @param totalFiles How many files they are said to be.
- * @param options How to read them.
- */
+/** The CRC-32 of views, with progress. */
 export async function readChecksums(
   views: readonly View[],
   totalFiles: number,
-  { jobs, signal, onProgress }: ReadOptions,
+  options: ReadOptions,
 ): Promise<number[]> {
   if (views.length === 0) return [];
   const totalBytes = views.reduce((sum, view) => sum + viewBytes(view), 0);
-  return await checksums(views, {
-    ...(jobs === undefined ? {} : { jobs }),
-    ...(signal === undefined ? {} : { signal }),
-    onProgress: (bytes) => onProgress?.({ bytes, totalBytes, files: 0, totalFiles, isComparing: true }),
-  });
+  const onProgress = (bytes: number) =>
+    options.onProgress?.({ bytes, totalBytes, files: 0, totalFiles, isComparing: true });
+  return await checksums(views, { ...options, onProgress });
 }
 
 /**
  * Reads files of a plan, and finds those that aren't what they should be: by the checksums that were recorded of them.
  * Where there is no record, or the sources may have changed since, they are compared with what the sources give now.
  *
- * @param directory The directory that they are in.
- * @param files The files.
  * @param sums The directory of the records, where there is one.
  * @param origin What the files should be made of.
- * @param options How to read them.
  * @returns By name, in what they differ.
  * @throws {FileError} If a file or a source can't be read.
  * @throws {CancelledError} If `options.signal` was aborted.

@@ -18,7 +18,6 @@ const ASKING_PAYS_BYTES = 16 * 1024 * 1024;
  * Checks that files have room where they are made. What others write there meanwhile, and quotas, can't be known.
  *
  * @param started The files: without their contents yet, or clones.
- * @param directory The directory that they are in.
  * @param freeIn How many bytes are free in a directory; `undefined` where that can't be known.
  * @throws {FileError} If they haven't.
  */
@@ -55,7 +54,6 @@ function bytesToAdd({ file, path, overlay }: StartedFile): number {
 /**
  * How many bytes are free for this user where a directory is.
  *
- * @param directory The directory.
  * @returns The bytes; `undefined` where the file system doesn't say, or Deno has no permission to ask
  * (`--allow-sys=statfs`), which isn't requested: all works without.
  */

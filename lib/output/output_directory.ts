@@ -90,7 +90,6 @@ export interface OutputPaths {
 /**
  * Where an output directory is built.
  *
- * @param output The output directory.
  * @returns Its absolute path and that of the directory in which it is built, a sibling of it.
  * @throws {OptionError} If the path has no name that a sibling could be named after.
  */
@@ -182,10 +181,7 @@ interface Done {
 /**
  * Makes the files of a plan in an output directory.
  *
- * @param plan The plan.
  * @param output The output directory: absent, or an empty directory.
- * @param options How to do it.
- * @returns What was written.
  * @throws {FileError} If something can't be read or written, the output exists, or another run is writing it.
  * @throws {OptionError} If another plan's unfinished work is in the way, or a task is to begin anew.
  * @throws {CancelledError} If `options.signal` was aborted; what was finished stays for the next run.

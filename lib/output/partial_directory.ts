@@ -106,9 +106,7 @@ function isTorn({ record }: PartialPaths): boolean {
  * Opens the partial directory for a plan, and makes it if it isn't there. Until it is disposed of, nobody else works in
  * it; but several tasks may.
  *
- * @param paths Where it is.
  * @param text The text of the plan's record.
- * @param options How to open it.
  * @throws {FileError} If another run is at work, or it can't be made.
  * @throws {OptionError} If it is another plan's, or nobody's.
  */
@@ -211,7 +209,6 @@ interface PartialLock extends Disposable {
 /**
  * Locks a partial directory.
  *
- * @param paths The directory.
  * @param isShared Whether others may have such a lock at the same time.
  * @throws {FileError} If another run has locked it.
  */
