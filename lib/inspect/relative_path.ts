@@ -12,5 +12,6 @@ export function relativePath(directory: string, path: string): string {
   const below = whole.startsWith(above) ? whole.slice(above.length) : "";
   // The root ends with a separator itself.
   if (!/^[/\\]/.test(below) && !/[/\\]$/.test(above) || below === "") return path;
-  return below.replace(/^[/\\]+/, "").replaceAll("\\", "/");
+  const name = below.replace(/^[/\\]+/, "");
+  return Deno.build.os === "windows" ? name.replaceAll("\\", "/") : name;
 }

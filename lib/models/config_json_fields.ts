@@ -102,6 +102,9 @@ export function readDecoder(fields: ConfigFields, whose: string, defaults: Decod
   const unfit = headsProblem(read);
   if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
   checkWholeRotation(fields);
+  if (fields.optional("is_causal", boolean) === false) {
+    throw fields.error("is_causal", `says that tokens see those behind them, which those of ${whose} don't`);
+  }
   return { ...read, headDim: read.headDim ?? read.dim / read.heads };
 }
 
@@ -164,8 +167,13 @@ export function readRope(
 ): Rope {
   const base = fields.optional("rope_theta", positiveNumber) ?? theta;
   // The order of transformers 5.x `convert_rope_params_to_dict`.
-  const name = ["rope_scaling", "rope_parameters"].find((name) => (fields.values.get(name) ?? null) !== null);
+  const name = ["rope_scaling", "rope_parameters"].find((name) => says(fields.values.get(name)));
   return name === undefined ? { ropeTheta: base } : readRopeMapping(fields.nested(name), whose, kinds, base);
+}
+
+/** Whether a mapping says something: to Python's `or`, an empty one is none. */
+function says(value: unknown): boolean {
+  return (value ?? null) !== null && !(value instanceof Map && value.size === 0);
 }
 
 /** Reads one mapping that says how RoPE turns; `theta` is the base where it says none. */

@@ -126,7 +126,8 @@ export class PickleMachine {
         throw this.#step.error("there are no out-of-band buffers", "malformed");
       case OP.READONLY_BUFFER: {
         const top = stack.isEmpty ? null : stack.top();
-        const isObject = typeof top === "object" && top !== null;
+        // A str of Python 2 is bytes where the reader is told so (encoding="bytes").
+        const isObject = (typeof top === "object" && top !== null) || typeof top === "string";
         throw this.#step.error("there are no out-of-band buffers", isObject ? "refused" : "malformed");
       }
 

@@ -130,8 +130,9 @@ export class PickleObjects {
 
   /** INST. */
   inst(module: string, name: string): void {
-    const args = this.#stack.popMark();
-    this.make(new Reduction(this.#named(module, name), Tuple.from(args)));
+    // pickle.py imports it before it looks for the mark.
+    const callable = this.#named(module, name);
+    this.make(new Reduction(callable, Tuple.from(this.#stack.popMark())));
   }
 
   /** OBJ. */

@@ -23,7 +23,8 @@ export function dictOf(value: PickleValue | undefined): PickledDict | undefined 
   if (!isOrdered) return undefined;
   const [pairs] = value.args.items;
   if (pairs === undefined) return value.dictItems;
-  if (!Array.isArray(pairs)) return undefined;
+  // `OrderedDict.__new__` takes no items from its arguments.
+  if (!Array.isArray(pairs) || value.kind !== "call") return undefined;
   const items = new Map<PickleValue, PickleValue>();
   const guard = new KeyGuard();
   for (const pair of pairs) {

@@ -19,6 +19,8 @@ Deno.test("toUrl() knows addresses of web servers from paths", () => {
 Deno.test("relativePath() is the path below a directory, where it is below it", () => {
   assertEquals(relativePath("/a/b", "/a/b/c/d.pt"), "c/d.pt");
   assertEquals(relativePath("/a/b/", "/a/b/c.pt"), "c.pt");
+  // A backslash is a letter like any other, but on Windows.
+  assertEquals(relativePath("/a/b", "/a/b/c\\d.pt"), Deno.build.os === "windows" ? "c/d.pt" : "c\\d.pt");
   assertEquals(relativePath("a", "a/x.pt"), "x.pt");
   assertEquals(relativePath("a/b", "a/bc/x.pt"), "a/bc/x.pt");
   assertEquals(relativePath("/a", "/b/x.pt"), "/b/x.pt");

@@ -91,6 +91,12 @@ Deno.test("PickleError.problem says whether other readers could go on", () => {
     assertProblem("refused", ascii(`${line}\n`), "STOP");
   }
   for (const line of ["p\0\0{", "I\x02\0\0", "I\0", "Lx\0L"]) assertProblem("malformed", ascii(line), "STOP");
+  // Bytes to a reader that takes Python 2's str for bytes.
+  assertProblem("refused", "SHORT_BINSTRING", 1, 0x61, "READONLY_BUFFER", "STOP");
+  // What pickle.py imports before it fails.
+  assertEquals(listGlobals(ascii("ios\nsystem\n.")).globals.map(({ global }) => `${global}`), [
+    "os.system",
+  ]);
   assertProblem("malformed", "READONLY_BUFFER", "STOP");
   assertProblem("refused", "SHORT_BINBYTES", 0, "READONLY_BUFFER", "STOP");
   assertProblem("malformed", "PERSID", 0xe9, 0x0a, "STOP");

@@ -112,6 +112,14 @@ Deno.test("readPickle() refuses to set a key behind others that collide again an
   assertRefused(pickle(dictWith(wide).slice(0, -1), again(20_000), "STOP"));
 });
 
+Deno.test("dictOf() takes no items from what OrderedDict.__new__ gets, which takes none", () => {
+  const ordered = new Global("collections", "OrderedDict");
+  const pairs = new Tuple([["a", 1]]);
+  assertEquals(dictOf(new Reduction(ordered, pairs))!.size, 1);
+  assertEquals(dictOf(new Reduction(ordered, pairs, "new")), undefined);
+  assertEquals(dictOf(new Reduction(ordered, new Tuple(), "new"))!.size, 0);
+});
+
 Deno.test("dictOf() gives up on pairs whose keys collide", () => {
   const of = (keys: string[]) =>
     dictOf(new Reduction(new Global("collections", "OrderedDict"), new Tuple(keys.map((key) => [key, 1]))));

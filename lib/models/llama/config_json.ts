@@ -24,7 +24,7 @@ export function readLlamaJson(fields: ConfigFields): FamilyModel {
   const { ropeTheta, scaling } = readRope(fields, WHOSE, ["llama3"], 10000);
   const rope = {
     ropeTheta,
-    ...(scaling !== undefined && { ropeScaling: readScaling(scaling, model.maxSeqLen) }),
+    ...(scaling !== undefined && { ropeScaling: readScaling(scaling, fields, model.maxSeqLen) }),
   };
   return {
     ...model,
@@ -34,13 +34,15 @@ export function readLlamaJson(fields: ConfigFields): FamilyModel {
   };
 }
 
-function readScaling(rope: ConfigFields, maxSeqLen: number): RopeScaling {
+/** What stands beside the mapping goes before what is in it, as in transformers 5.x `standardize_rope_params`. */
+function readScaling(rope: ConfigFields, fields: ConfigFields, maxSeqLen: number): RopeScaling {
+  const original = "original_max_position_embeddings";
   const scaling: RopeScaling = {
     factor: rope.get("factor", positiveNumber),
     lowFreqFactor: rope.get("low_freq_factor", positiveNumber),
     highFreqFactor: rope.get("high_freq_factor", positiveNumber),
-    originalContextLength:
-      rope.optional("original_max_position_embeddings", positiveInteger(MAX_SEQUENCE_LENGTH)) ?? maxSeqLen,
+    originalContextLength: fields.optional(original, positiveInteger(MAX_SEQUENCE_LENGTH)) ??
+      rope.optional(original, positiveInteger(MAX_SEQUENCE_LENGTH)) ?? maxSeqLen,
   };
   if (scaling.lowFreqFactor >= scaling.highFreqFactor) {
     throw rope.error(

@@ -1,7 +1,7 @@
 /** Mistral's `config.json` (transformers' `MistralConfig`, 4.57 and 5.x). */
 
 import type { PythonJsonValue } from "../../python/python_json.ts";
-import { type ConfigFields, positiveInteger } from "../config_fields.ts";
+import { type ConfigFields, positiveInteger, show } from "../config_fields.ts";
 import { checkHeadDim, readDecoder, readRope, writeDecoder } from "../config_json_fields.ts";
 import type { ConfigJsonOptions, FamilyModel } from "../family.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
@@ -25,6 +25,7 @@ export function readMistralJson(fields: ConfigFields): FamilyModel {
   const slidingWindow = fields.values.has("sliding_window")
     ? fields.optional("sliding_window", positiveInteger(MAX_SEQUENCE_LENGTH))
     : DEFAULT_WINDOW;
+  checkLayerTypes(fields, slidingWindow === undefined ? "full_attention" : "sliding_attention");
   return {
     ...model,
     ropeTheta,
@@ -32,6 +33,16 @@ export function readMistralJson(fields: ConfigFields): FamilyModel {
     multipleOf: 1,
     embeddingShardDim: 0,
   };
+}
+
+/** Refuses layers that differ in their attention, as transformers' `AutoModel` takes them: it makes a Ministral of them. */
+function checkLayerTypes(fields: ConfigFields, expected: string): void {
+  const types = fields.values.get("layer_types") ?? null;
+  if (types === null || Array.isArray(types) && types.every((type) => type === expected)) return;
+  throw fields.error(
+    "layer_types",
+    `expected ${show(expected)} for each layer: all layers of ${WHOSE} have the same window`,
+  );
 }
 
 /** Writes the fields of a Mistral model. */

@@ -145,6 +145,19 @@ Deno.test("parseConfigJson() reads RoPE wherever a version of transformers has i
   );
   // transformers 5.x prefers the old name where there are both.
   const other = { rope_type: "llama3", ...llama3, high_freq_factor: 3 };
+  // To transformers 5.23 an empty mapping is none, and what stands beside the mapping goes first.
+  assertEquals(
+    rope({ rope_scaling: {}, rope_parameters: { rope_theta: 7, rope_type: "llama3", ...llama3 } }),
+    [7, 5, 8192],
+  );
+  assertEquals(
+    rope({
+      rope_theta: 7,
+      rope_scaling: { rope_type: "llama3", ...llama3 },
+      original_max_position_embeddings: 1024,
+    }),
+    [7, 5, 1024],
+  );
   assertEquals(rope({ rope_scaling: { rope_type: "llama3", ...llama3 }, rope_parameters: other }), [
     10000,
     5,

@@ -124,6 +124,9 @@ Deno.test("parseConfigJson() takes what transformers' MistralConfig does where n
   // null says as many as heads.
   assertEquals(parse({ num_key_value_heads: null }).model.kvHeads, 32);
   assertEquals(parse({ tie_word_embeddings: true }).model.tied, true);
+  assertEquals(parse({ layer_types: Array(32).fill("sliding_attention"), is_causal: true }).model, model);
+  const none = { sliding_window: null, layer_types: Array(32).fill("full_attention") };
+  assertEquals("slidingWindow" in parse(none).model, false);
 });
 
 const refused: readonly (readonly [changes: Readonly<Record<string, unknown>>, message: string])[] = [
@@ -134,6 +137,17 @@ const refused: readonly (readonly [changes: Readonly<Record<string, unknown>>, m
   ],
   [{ num_attention_heads: 48 }, "num_attention_heads: 48 heads don't divide a dimension of 4096"],
   [{ num_key_value_heads: 5 }, "num_key_value_heads: 5 key and value heads don't divide 32 heads"],
+  ...[["full_attention", "sliding_attention"], ["full_attention"], "full_attention"].map((layer_types) =>
+    [
+      { layer_types },
+      'layer_types: expected "sliding_attention" for each layer: all layers of fairseq2\'s Mistral models have the same ' +
+      "window",
+    ] as const
+  ),
+  [
+    { is_causal: false },
+    "is_causal: says that tokens see those behind them, which those of fairseq2's Mistral models don't",
+  ],
   [{ sliding_window: 0 }, "sliding_window: expected a positive integer or null, got 0"],
   [{ sliding_window: "4096" }, 'sliding_window: expected a positive integer or null, got "4096"'],
   [{ hidden_act: "gelu" }, 'hidden_act: is "gelu", but fairseq2\'s Mistral models have "silu"'],
