@@ -169,7 +169,10 @@ export async function planConversion(
   const resolved = resolveModel(checkpoint, options.model, options.family);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
   const facts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);
-  const { files, sources = [], notes } = await planOutput(checkpoint, resolved, options, facts);
+  // Laying files over their sources is only for making them.
+  const bare = checkpoint.shards.map(({ file: _, ...shard }) => shard);
+  const planned = depth === "quick" ? { ...checkpoint, shards: bare } : checkpoint;
+  const { files, sources = [], notes } = await planOutput(planned, resolved, options, facts);
   const plan: Plan = { files, sources: [...checkpoint.sources, ...sources], known: checkpoint.known };
   checkInputIsSafe(options.output, checkpoint.path, plan);
   // A task that comes late finds the output that the others have finished; writeOutput compares it.
