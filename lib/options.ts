@@ -52,6 +52,9 @@ export const text: Rule = {
   allows: (value) => typeof value === "string" && value !== "",
 };
 
+/** A path or a name that a function can't do without. */
+export const required: Rule = { ...text, isRequired: true };
+
 /** Several names. */
 export const texts: Rule = {
   what: "a list of texts that aren't empty",
@@ -64,8 +67,15 @@ export const callback: Rule = { what: "a function", allows: (value) => typeof va
 /** What cancels the work. */
 export const signal: Rule = { what: "an AbortSignal", allows: (value) => value instanceof AbortSignal };
 
+/** Where something lies: a path, or an address. */
+export const place: Rule = {
+  what: "a text that isn't empty, or a URL",
+  isRequired: true,
+  allows: (value) => text.allows(value) || value instanceof URL,
+};
+
 /**
- * Checks options. One that is `undefined` isn't given.
+ * Checks options, or arguments by their names. One that is `undefined` isn't given.
  *
  * @throws {OptionError} If one of them isn't what its rule allows.
  */

@@ -9,6 +9,8 @@ import {
   type CompareOptions,
   convertCheckpoint,
   type ConvertOptions,
+  findArchitecture,
+  findModelCard,
   type HttpOptions,
   inspect,
   inspectGlobals,
@@ -22,6 +24,7 @@ import {
   readPickle,
   readPickleFrom,
   type ReadPickleOptions,
+  resolveModel,
   runConversion,
   verifyCheckpoint,
   type VerifyOptions,
@@ -186,4 +189,38 @@ Deno.test("the library's functions take an option that is undefined for one that
   const options = Object.fromEntries(Object.keys(converting).map((name) => [name, undefined]));
   const { complete } = await convertCheckpoint({ ...options, input: INPUT, output: temp.at("out") });
   assertEquals(complete, true);
+});
+
+Deno.test("the library's functions say what an argument must be", async () => {
+  const checkpoint = await openCheckpoint(INPUT);
+  const some = { a: INPUT, b: INPUT };
+  for (const value of [...noTexts, undefined] as never[]) {
+    const calls: Readonly<Record<string, (() => unknown)[]>> = {
+      path: [
+        () => openCheckpoint(value),
+        () => verifyCheckpoint(value),
+        () => inspect(value),
+        () => inspectGlobals(value),
+      ],
+      a: [() => compareCheckpoints(value, some.b)],
+      b: [() => compareCheckpoints(some.a, value)],
+      // No model has the empty name, and the message has those that there are.
+      name: value === "" ? [] : [() => findModelCard(value), () => findArchitecture(value)],
+      ...(value !== undefined && {
+        named: [() => resolveModel(checkpoint, value)],
+        family: [
+          () => resolveModel(checkpoint, undefined, value),
+          () => findModelCard("llama3_1_8b", value),
+        ],
+        depth: [() => planConversion({ input: INPUT, output: "/out" }, value)],
+      }),
+    };
+    for (const [name, functions] of Object.entries(calls)) {
+      for (const call of functions) {
+        const error = await outcome(call);
+        const what = `${call} of ${Deno.inspect(value)} gives ${error}`;
+        assert(error instanceof OptionError && error.message.startsWith(`Option ${name} is `), what);
+      }
+    }
+  }
 });

@@ -12,6 +12,7 @@ import {
   flag,
   jobs,
   oneOf,
+  required,
   type Rule,
   type Rules,
   signal,
@@ -90,8 +91,8 @@ const share: Rule = {
 const rules: Rules<ConvertOptions> = {
   ...openRules,
   ...outputRules,
-  input: { ...text, isRequired: true },
-  output: { ...text, isRequired: true },
+  input: required,
+  output: required,
   model: text,
   family: oneOf(families.map(({ name }) => name)),
   ignoreConfig: texts,
@@ -164,6 +165,7 @@ export async function planConversion(
   depth: "whole" | "quick" = "whole",
 ): Promise<Conversion> {
   checkOptions<ConvertOptions>(options, rules);
+  checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
   checkOutputOptions(options);
   const checkpoint = await openCheckpoint(options.input, options);
   const resolved = resolveModel(checkpoint, options.model, options.family);

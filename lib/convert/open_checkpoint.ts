@@ -3,7 +3,7 @@
 import { isFile } from "../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
-import { checkOptions, oneOf, type Rules, wholeNumber } from "../options.ts";
+import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
@@ -57,6 +57,7 @@ export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf
  * @throws {OptionError} If the step or the layout isn't there, or nothing says which of several checkpoints is meant.
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  checkOptions({ path }, { path: required });
   checkOptions(options, openRules);
   return await findCheckpoint(path, options)();
 }

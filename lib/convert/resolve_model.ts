@@ -18,6 +18,7 @@ import type { ModelDescription } from "../models/model_description.ts";
 import { asComputed, asTrained } from "./as_trained.ts";
 import { asBuilt, type CheckedModel, checkFields, checkModel, checkShardCount } from "./check_model.ts";
 import { describeUnknownFields } from "./unknown_fields.ts";
+import { checkOptions, oneOf, text } from "../options.ts";
 
 /** A checkpoint's model. */
 export interface ResolvedModel {
@@ -54,6 +55,7 @@ const MAX_MODEL_YAML_BYTES = 1024 * 1024;
  * @throws {ConfigError} If the model.yaml is none.
  */
 export function resolveModel(checkpoint: Checkpoint, named?: string, family?: string): ResolvedModel {
+  checkOptions({ named, family }, { named: text, family: oneOf(families.map(({ name }) => name)) });
   checkShardsAgree(checkpoint.shards);
   const resolved = resolve(checkpoint, named, family);
   const { title, name } = familyOf(resolved.model);

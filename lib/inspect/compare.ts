@@ -7,7 +7,7 @@
 import { openReader, type Reader } from "../copy/worker_pool.ts";
 import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { CancelledError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, oneOf, type Rules, signal } from "../options.ts";
+import { callback, checkOptions, oneOf, required, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
@@ -129,6 +129,7 @@ export async function compareCheckpoints(
   b: string,
   options: CompareOptions = {},
 ): Promise<Comparison> {
+  checkOptions({ a, b }, { a: required, b: required });
   checkOptions(options, rules);
   const { tolerance } = options;
   if (tolerance !== undefined && !(tolerance >= 0)) {

@@ -10,7 +10,7 @@ import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions, place } from "../options.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import { openArchive } from "../torch/archive.ts";
 import { isLegacyFile, LEGACY_PICKLES, readLegacyTable } from "../torch/legacy_file.ts";
@@ -72,6 +72,7 @@ export async function inspectGlobals(
   path: string | URL,
   options: HttpOptions = {},
 ): Promise<GlobalsInspection> {
+  checkOptions({ path }, { path: place });
   checkOptions(options, httpRules);
   const found = new Found();
   const url = toUrl(path);

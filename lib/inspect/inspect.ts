@@ -11,7 +11,7 @@ import { trimMemory } from "../copy/memory.ts";
 import { FileSource } from "../bytes/source.ts";
 import { basename } from "../deps.ts";
 import { CheckpointError, OptionError } from "../error.ts";
-import { checkOptions, oneOf, type Rules } from "../options.ts";
+import { checkOptions, oneOf, place, type Rules } from "../options.ts";
 import { type Target, targets } from "../convert/target.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { Naming } from "../models/family.ts";
@@ -106,6 +106,7 @@ const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
  * @throws {OptionError} If a directory holds several checkpoints, or none of the layout; or a layout is given for a file.
  */
 export async function inspect(path: string | URL, options: InspectOptions = {}): Promise<Inspection> {
+  checkOptions({ path }, { path: place });
   checkOptions(options, rules);
   const { from } = options;
   const url = toUrl(path);

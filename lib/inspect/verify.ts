@@ -6,7 +6,7 @@
 
 import { isDirectory } from "../bytes/file_system.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, jobs, oneOf, type Rules, signal, text } from "../options.ts";
+import { callback, checkOptions, jobs, oneOf, required, type Rules, signal, text } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import type { ObservedShape } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
@@ -97,6 +97,7 @@ export interface Verification {
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
+  checkOptions({ path }, { path: required });
   checkOptions(options, rules);
   const { onFile, onProgress, against, sums, from, ...rest } = options;
   const paths = isDirectory(path) ? findWeightFiles(path, true) : [path];

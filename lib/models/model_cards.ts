@@ -7,6 +7,7 @@ import { OptionError } from "../error.ts";
 import { listed } from "./config_fields.ts";
 import { families, familyOf } from "./families.ts";
 import type { Architecture, Family } from "./family.ts";
+import { checkOptions, type Rule, text } from "../options.ts";
 
 /** A model card: a name that stands for an architecture. */
 export interface ModelCard {
@@ -56,6 +57,7 @@ function modelCard(name: string, architecture: Architecture, { tokens }: Family)
  * @throws {OptionError} If there is none of this name, and the message has the nearest names; or several families have it.
  */
 export function findModelCard(name: string, family?: string): ModelCard {
+  checkOptions({ name, family }, { name: anyName, family: text });
   const found = cards.get(name) ?? [];
   const card = found.find(({ architecture }) => architecture.family === family) ?? found[0];
   if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
@@ -68,6 +70,9 @@ export function findModelCard(name: string, family?: string): ModelCard {
   }
   return card;
 }
+
+/** Also the empty name is one, if no model's: the message has those that there are. */
+const anyName: Rule = { what: "a text", isRequired: true, allows: (value) => typeof value === "string" };
 
 /**
  * The architecture of a name.
