@@ -199,6 +199,26 @@ for (const { what, act, said } of faults) {
   });
 }
 
+Deno.test("writeOutput() reads back what it makes where something that it found was damaged", async () => {
+  for (const isDamaged of [false, true]) {
+    using temp = setUp();
+    // Literals that overlap: what is read back isn't what was planned.
+    const odd = {
+      ...textFile("odd", "0123456789"),
+      literals: [{ at: 0, bytes: new Uint8Array(10) }, { at: 5, bytes: Uint8Array.of(4) }],
+    };
+    const plan = planOf([outputFile("first", [{ label: "x", view: bytes(temp.source, 0, 64_000) }]), odd]);
+    await writeOutput(plan, temp.output, { task: { index: 1, count: 2 } });
+    assertEquals(temp.list("out.partial/files"), ["first"]);
+    if (isDamaged) replace(temp.join(`out.partial/${FILE}`), flipped(first, 7));
+    const again = () => writeOutput(plan, temp.output);
+    if (isDamaged) {
+      const { message } = await assertRejects(again, FileError);
+      assertMatch(message, /odd.*: byte 0: reading it back gives other bytes; the device may be failing$/);
+    } else assertEquals((await again()).complete, true);
+  }
+});
+
 const records: Readonly<Record<string, (record: string) => void>> = {
   "is gone": (record) => Deno.removeSync(record),
   "is there by half": (record) => Deno.truncateSync(record, 20),
