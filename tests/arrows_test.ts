@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["inspect", "convert"],
   ["layouts", "tokenizers"],
   ["models"],
-  ["torch", "safetensors"],
+  ["torch", "safetensors", "gguf"],
   ["pickle", "tensor", "output"],
   ["copy"],
   ["bytes"],
