@@ -15,6 +15,23 @@ export type CastType = "float32" | "float16" | "bfloat16";
 /** All of them. */
 export const castTypes: readonly CastType[] = ["float32", "float16", "bfloat16"];
 
+/** A number format with ggml's quantizations, by its names: blocks of numbers that share a scale. */
+export type NumberFormat = CastType | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1";
+
+/** How many numbers each format holds together, and in how many bytes. */
+export const formatBlocks: Readonly<
+  Record<NumberFormat, { readonly items: number; readonly bytes: number }>
+> = {
+  float32: { items: 1, bytes: 4 },
+  float16: { items: 1, bytes: 2 },
+  bfloat16: { items: 1, bytes: 2 },
+  q8_0: { items: 32, bytes: 34 },
+  q4_0: { items: 32, bytes: 18 },
+  q4_1: { items: 32, bytes: 20 },
+  q5_0: { items: 32, bytes: 22 },
+  q5_1: { items: 32, bytes: 24 },
+};
+
 /** A run of `rows × rowBytes` bytes of a file, one row after the other. */
 export interface BytesView {
   /** The operation. */

@@ -31,7 +31,7 @@ export const ggufValueTypes = [
 /** The type of a value. */
 export type GgufValueType = typeof ggufValueTypes[number];
 
-/** Values of one type; numbers of 32 bits are packed. */
+/** Values of one type; numbers of 32 bits are packed. Arrays of arrays, which llama.cpp refuses, there are none of. */
 export type GgufArray =
   | { readonly type: "array"; readonly items: "string"; readonly values: readonly string[] }
   | { readonly type: "array"; readonly items: "int32"; readonly values: Int32Array }
@@ -43,8 +43,7 @@ export type GgufArray =
     readonly type: "array";
     readonly items: "uint8" | "int8" | "uint16" | "int16" | "float64";
     readonly values: readonly number[];
-  }
-  | { readonly type: "array"; readonly items: "array"; readonly values: readonly GgufArray[] };
+  };
 
 /** A value. */
 export type GgufValue =
