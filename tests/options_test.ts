@@ -88,6 +88,7 @@ const comparing: Nonsense<CompareOptions> = {
   from: [...noLayouts, [], ["meta"], ["meta", "pth"]],
   // Infinity allows any difference but of NaN.
   tolerance: [NaN, -1, -Infinity, "2", "", null, true, {}],
+  jobs: converting.jobs,
   onProgress: noFunctions,
   signal: noSignals,
 };

@@ -169,6 +169,7 @@ const compareCommand: Command = {
     { ...from("a directory holds several; twice for <a> and <b>"), most: 2 },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but errors" },
+    { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
   ],
   failureCode: 2,
   examples: [

@@ -10,6 +10,7 @@ import {
   type TensorDifference,
   type TensorForm,
 } from "../inspect/compare.ts";
+import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
@@ -29,6 +30,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
   const [a, b] = args.positionals as [string, string];
   const tolerance = parseTolerance(args);
   const [fromA, fromB = fromA] = args.choices("from", targets);
+  const jobs = args.number("jobs", 1, MAX_JOBS);
   const quiet = args.flag("quiet");
   for (const path of [a, b]) {
     await requestRead(path);
@@ -39,6 +41,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
     using progress = showProgress(quiet);
     comparison = await compareCheckpoints(a, b, {
       signal,
+      jobs,
       tolerance,
       from: fromB === undefined ? undefined : [fromA!, fromB],
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),

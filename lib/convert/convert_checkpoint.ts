@@ -209,7 +209,7 @@ function checkInputIsSafe(output: string, path: string, { sources }: Plan): void
  *
  * @example Usage
  * ```ts ignore
- * import { convertCheckpoint } from "../llama/mod.ts";
+ * import { convertCheckpoint } from "./convert_checkpoint.ts";
  *
  * const summary = await convertCheckpoint({ input: "run/checkpoints/step_1000", output: "llama" });
  * console.log(summary.architecture, summary.bytes);

@@ -47,7 +47,7 @@ const TRANSPOSED_BYTES = 8 * 1024 * 1024;
  * @param chunkBytes About how long a chunk is to be, in bytes.
  * @param widest The longest row of the views that are made of this one, in bytes.
  */
-function groupRows(view: View, chunkBytes: number, widest = 1): number {
+export function groupRows(view: View, chunkBytes: number, widest = 1): number {
   const rowBytes = Math.max(widest, view.rowBytes);
   switch (view.op) {
     case "bytes":

@@ -4,20 +4,26 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { type ComparedRows, type Comparer, createComparer, type PairDifference } from "./compare_rows.ts";
 import { crc32 } from "./crc32.ts";
-import { hashRun, type Run } from "./hash_run.ts";
+import { hashViews } from "./hash_views.ts";
 import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
+import { createNumberKinds } from "./numbers.ts";
+import type { View } from "../bytes/view.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { messageOf } from "../bytes/file_system.ts";
 import { CancelledError, CheckpointError, FileError } from "../error.ts";
 
-/** Runs chunks, one batch at a time. */
+/** Does one thing after the other. */
 export interface Runner {
   /** Copies some chunks. */
   run(batch: readonly Chunk[]): Promise<ChunkResult[]>;
-  /** The SHA-256 of a run, in hexadecimal. To be asked for when nothing else is under way. */
-  hash(run: Run): Promise<string>;
+  /** Compares some rows of views. */
+  compare(batch: readonly ComparedRows[]): Promise<PairDifference[]>;
+  /** The SHA-256 of views, in hexadecimal. To be asked for when nothing else is under way. */
+  hash(views: readonly View[]): Promise<string>;
   /** Frees the runner; after a failure it may be in the middle of a batch. */
   close(): void;
 }
@@ -47,27 +53,39 @@ interface Setup {
   readonly shared: Shared;
 }
 
-/** What a worker is asked to do: to copy some chunks, or to hash a run. */
-type Job = readonly Chunk[] | Run;
+/** What a worker is asked to do: to copy some chunks, to compare some rows, or to hash views. */
+interface Job {
+  readonly chunks: readonly Chunk[];
+  readonly compared: readonly ComparedRows[];
+  readonly hashed: readonly View[] | undefined;
+}
 
-/** What came of a job: of the chunks, or of the run. */
+/** What came of a job. */
 interface Outcome {
   readonly results: ChunkResult[];
+  readonly differences: PairDifference[];
   readonly hash: string;
 }
 
 /** What a worker answers. */
 type Answer = Outcome | { readonly error: string; readonly isBug: boolean };
 
+/** What a worker's program is made of: closed functions, and what the system gives. */
+interface Parts {
+  readonly createKernel: typeof createKernel;
+  readonly createComparer: typeof createComparer;
+  readonly createNumberKinds: typeof createNumberKinds;
+  readonly hashViews: typeof hashViews;
+  readonly open: typeof openKernelFile;
+  readonly crc32: (bytes: Uint8Array, seed: number) => number;
+  readonly compareBytes: (a: Uint8Array, b: Uint8Array) => number;
+  readonly crypto: () => Promise<{ readonly createHash: typeof createHash }>;
+}
+
 /** The main function of a worker. Closed like {@linkcode createKernel}. */
-function workerMain(
-  makeKernel: typeof createKernel,
-  open: typeof openKernelFile,
-  checksum: (bytes: Uint8Array, seed: number) => number,
-  hash: typeof hashRun,
-  crypto: () => Promise<{ readonly createHash: typeof createHash }>,
-): void {
+function workerMain(parts: Parts): void {
   let kernel: Kernel | undefined;
+  let comparer: Comparer | undefined;
   let shared: Shared;
   let blockBytes: number;
   const onBlock = (bytes: number) => {
@@ -81,14 +99,22 @@ function workerMain(
   scope.onmessage = async ({ data }) => {
     if ("shared" in data) {
       ({ shared, blockBytes } = data);
-      kernel = makeKernel({ open, crc32: checksum }, blockBytes, shared.maxOpenFiles);
+      kernel = parts.createKernel(parts, blockBytes, shared.maxOpenFiles);
+      comparer = parts.createComparer(kernel.fill, parts.compareBytes, parts.createNumberKinds, blockBytes);
       return;
     }
+    const { chunks, compared, hashed } = data;
     try {
-      const isRun = "path" in data;
       scope.postMessage({
-        hash: isRun ? await hash(data, (await crypto()).createHash, blockBytes, onBlock) : "",
-        results: isRun ? [] : data.map((chunk) => kernel!.run(chunk, onBlock)),
+        results: chunks.map((chunk) => kernel!.run(chunk, onBlock)),
+        differences: compared.map((rows) => comparer!.compare(rows, onBlock)),
+        hash: hashed === undefined ? "" : await parts.hashViews(
+          hashed,
+          (await parts.crypto()).createHash,
+          kernel!.fill,
+          blockBytes,
+          onBlock,
+        ),
       });
     } catch (error) {
       kernel!.close();
@@ -105,8 +131,19 @@ function workerMain(
  * needs no permission but to read and write the files that it copies.
  */
 export function startWorker(blockBytes: number, shared: Shared): Runner {
-  const program = `import { crc32 } from "node:zlib";\n` +
-    `(${workerMain})(${createKernel}, ${openKernelFile}, crc32, ${hashRun}, () => import("node:crypto"));\n`;
+  const program = `import { crc32 } from "node:zlib";
+import { Buffer } from "node:buffer";
+(${workerMain})({
+  createKernel: ${createKernel},
+  createComparer: ${createComparer},
+  createNumberKinds: ${createNumberKinds},
+  hashViews: ${hashViews},
+  open: ${openKernelFile},
+  crc32,
+  compareBytes: Buffer.compare,
+  crypto: () => import("node:crypto"),
+});
+`;
   const url = "data:text/javascript," + encodeURIComponent(program);
   const worker = new Worker(url, { type: "module", name: "copy" });
   const waiting: { resolve(outcome: Outcome): void; reject(error: Error): void }[] = [];
@@ -121,14 +158,15 @@ export function startWorker(blockBytes: number, shared: Shared): Runner {
     for (const { reject } of waiting.splice(0)) reject(new Error(`A copy worker failed: ${event.message}`));
   };
   worker.postMessage({ blockBytes, shared } satisfies Setup);
-  const ask = (job: Job): Promise<Outcome> =>
+  const ask = (job: Partial<Job>): Promise<Outcome> =>
     new Promise((resolve, reject) => {
       waiting.push({ resolve, reject });
-      worker.postMessage(job);
+      worker.postMessage({ chunks: [], compared: [], hashed: undefined, ...job } satisfies Job);
     });
   return {
-    run: async (batch) => (await ask(batch)).results,
-    hash: async (run) => (await ask(run)).hash,
+    run: async (chunks) => (await ask({ chunks })).results,
+    compare: async (compared) => (await ask({ compared })).differences,
+    hash: async (hashed) => (await ask({ hashed })).hash,
     close() {
       worker.terminate();
       for (const { reject } of waiting.splice(0)) reject(cancelled());
@@ -142,29 +180,37 @@ const TURN_MS = 20;
 /** Makes a runner on the calling thread. */
 export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
   const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes, shared.maxOpenFiles);
+  const comparer = createComparer(kernel.fill, Buffer.compare, createNumberKinds, blockBytes);
   let turnEnds = performance.now() + TURN_MS;
+  const giveTurn = async () => {
+    if (performance.now() <= turnEnds) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    turnEnds = performance.now() + TURN_MS;
+  };
   const onBlock = (bytes: number) => {
     if (Atomics.load(shared.cancelled, 0) !== 0) throw cancelled();
     Atomics.add(shared.bytes, 0, BigInt(bytes));
   };
-  return {
-    async run(batch) {
-      const results: ChunkResult[] = [];
-      for (const chunk of batch) {
-        if (performance.now() > turnEnds) {
-          await new Promise((resolve) => setTimeout(resolve, 0));
-          turnEnds = performance.now() + TURN_MS;
-        }
-        try {
-          results.push(kernel.run(chunk, onBlock));
-        } catch (error) {
-          throw readError(error);
-        }
+  const eachInTurns = async <Item, Result>(items: readonly Item[], work: (item: Item) => Result) => {
+    const results: Result[] = [];
+    for (const item of items) {
+      await giveTurn();
+      try {
+        results.push(work(item));
+      } catch (error) {
+        throw readError(error);
       }
-      return results;
-    },
-    hash: (run) =>
-      hashRun(run, createHash, blockBytes, onBlock).catch((error) => Promise.reject(readError(error))),
+    }
+    return results;
+  };
+  return {
+    run: (batch) => eachInTurns(batch, (chunk) => kernel.run(chunk, onBlock)),
+    compare: (batch) => eachInTurns(batch, (rows) => comparer.compare(rows, onBlock)),
+    hash: (views) =>
+      hashViews(views, createHash, kernel.fill, blockBytes, async (bytes) => {
+        onBlock(bytes);
+        await giveTurn();
+      }).catch((error) => Promise.reject(readError(error))),
     close() {
       kernel.close();
     },
@@ -174,9 +220,9 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
 /** Reads rows of views on the calling thread, for those who look at them there. */
 export type Reader = Pick<Kernel, "fill"> & Disposable;
 
-/** Opens a reader. It makes no checksums, which would take longer than reading does. */
+/** Opens a reader. */
 export function openReader(blockBytes: number): Reader {
-  const kernel = createKernel({ open: openKernelFile, crc32: () => 0 }, blockBytes);
+  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes);
   return {
     fill(...args) {
       try {

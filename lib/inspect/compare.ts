@@ -4,21 +4,17 @@
  * @module
  */
 
-import { openReader, type Reader } from "../copy/worker_pool.ts";
+import { compareViews } from "../copy/compare.ts";
+import type { PairDifference } from "../copy/compare_rows.ts";
 import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
-import { CancelledError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, oneOf, required, type Rules, signal } from "../options.ts";
+import { FileError, OptionError } from "../error.ts";
+import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
 import { bytesOf } from "./file_tensors.ts";
 import { openByName, openComparable } from "./comparable.ts";
-import {
-  COMPARE_BLOCK_BYTES,
-  type CompareBuffers,
-  compareTensors,
-  createCompareBuffers,
-} from "./compare_tensors.ts";
+import { areComparable, tensorPair } from "./tensor_pair.ts";
 
 /** How to compare. */
 export interface CompareOptions {
@@ -32,6 +28,8 @@ export interface CompareOptions {
    * alike.
    */
   readonly from?: Target | readonly [a: Target, b: Target];
+  /** How many workers read; by default one for each core, and at most four. */
+  readonly jobs?: number;
   /** Told of the bytes compared so far, and of those to compare in all, of the first checkpoint. */
   readonly onProgress?: (bytes: number, totalBytes: number) => void;
   /** Cancels the comparison. */
@@ -47,6 +45,7 @@ const rules: Rules<CompareOptions> = {
       layout.allows(value) || Array.isArray(value) && value.length === 2 && value.every(layout.allows),
   },
   tolerance: { what: "a number from 0", allows: (value) => typeof value === "number" },
+  jobs,
   onProgress: callback,
   signal,
 };
@@ -105,9 +104,6 @@ export interface Comparison {
   readonly notes: readonly string[];
 }
 
-/** How long it works before other tasks have a turn, in milliseconds. */
-const TURN_MS = 20;
-
 /**
  * Compares two checkpoints: the names, dtypes, shapes and bits of their tensors. Two models are compared whatever
  * their layouts, shards and names are. Anything else is compared by the names of its tensors.
@@ -140,8 +136,8 @@ export async function compareCheckpoints(
   let [left, right] = [await openComparable(a, fromA), await openComparable(b, fromB)];
   // Names of a model's own layout are no names of other files.
   if (left.isModel !== right.isModel) [left, right] = [await openByName(a), await openByName(b)];
-  const pairs: [name: string, a: Tensor, b: Tensor][] = [];
   const differences: TensorDifference[] = [];
+  const pairs: [name: string, a: Tensor, b: Tensor][] = [];
   for (const [name, tensor] of left.tensors) {
     const other = right.tensors.get(name);
     if (other === undefined) differences.push(formDifference(name, "missing", tensor, undefined));
@@ -150,14 +146,7 @@ export async function compareCheckpoints(
   for (const [name, tensor] of right.tensors) {
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
-  using reader = openReader(COMPARE_BLOCK_BYTES);
-  const buffers = createCompareBuffers();
-  const progress = new Progress(pairs, options);
-  for (const [name, x, y] of pairs) {
-    const difference = await comparePair(reader, buffers, name, x, y, tolerance, progress);
-    if (difference !== undefined) differences.push(difference);
-    await progress.finish(x);
-  }
+  differences.push(...await comparePairs(pairs, options));
   checkUnchanged([...left.sources, ...right.sources]);
   differences.sort((p, q) => Number(p.tolerated) - Number(q.tolerated) || distance(q) - distance(p));
   return {
@@ -183,29 +172,46 @@ function configurationNotes(a: ModelDescription | undefined, b: ModelDescription
   );
 }
 
-async function comparePair(
-  reader: Reader,
-  buffers: CompareBuffers,
-  name: string,
-  a: Tensor,
-  b: Tensor,
+/** The differences between tensors of the same names. */
+async function comparePairs(
+  pairs: readonly (readonly [name: string, a: Tensor, b: Tensor])[],
+  { tolerance, onProgress, ...reading }: CompareOptions,
+): Promise<TensorDifference[]> {
+  const totalBytes = pairs.reduce((sum, [, a]) => sum + bytesOf(a), 0);
+  const toRead = pairs.filter(([, a, b]) => isToRead(a, b, tolerance));
+  const others = totalBytes - toRead.reduce((sum, [, a]) => sum + bytesOf(a), 0);
+  const results = await compareViews(
+    toRead.map(([, a, b]) => tensorPair(a, b, tolerance !== undefined)),
+    { ...reading, onProgress: onProgress && ((bytes) => onProgress(others + bytes, totalBytes)) },
+  );
+  const found = new Map(toRead.map((pair, i) => [pair, results[i]!]));
+  return pairs.flatMap((pair) => differenceOf(pair, found.get(pair), tolerance) ?? []);
+}
+
+/** Whether bytes tell how far two tensors differ, and not only their shapes and dtypes. */
+function isToRead(a: Tensor, b: Tensor, tolerance: number | undefined): boolean {
+  if (String(a.shape) !== String(b.shape)) return false;
+  return a.dtype === b.dtype || (tolerance !== undefined && areComparable(a.dtype, b.dtype));
+}
+
+/** @param found What their bytes showed, where these were read. */
+function differenceOf(
+  [name, a, b]: readonly [name: string, a: Tensor, b: Tensor],
+  found: PairDifference | undefined,
   tolerance: number | undefined,
-  progress: Progress,
-): Promise<TensorDifference | undefined> {
+): TensorDifference | undefined {
   if (String(a.shape) !== String(b.shape)) return formDifference(name, "shape", a, b);
-  const onBlock = (bytes: number) => progress.add(bytes);
   if (tolerance === undefined && a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
-  const withNumbers = tolerance !== undefined;
-  const { differ, largest } = await compareTensors(reader, buffers, a, b, withNumbers, onBlock);
-  if (!differ) return undefined;
-  if (!withNumbers) return formDifference(name, "bits", a, b);
+  if (found?.differ === false) return undefined;
+  if (tolerance === undefined) return formDifference(name, "bits", a, b);
+  const largest = areComparable(a.dtype, b.dtype) ? found!.largest : Infinity;
   return {
     name,
     what: "values",
     a: formOf(a),
     b: formOf(b),
-    largest: largest === undefined || largest === Infinity ? null : largest,
-    tolerated: largest !== undefined && largest < Infinity && largest <= tolerance,
+    largest: largest === Infinity ? null : largest,
+    tolerated: largest < Infinity && largest <= tolerance,
   };
 }
 
@@ -224,48 +230,6 @@ function formOf<T extends Tensor | undefined>(tensor: T): TensorForm | null {
 
 function distance({ largest }: TensorDifference): number {
   return largest ?? Infinity;
-}
-
-/** Counts what was compared, lets other tasks have a turn, and stops when that is asked for. */
-class Progress {
-  readonly #options: CompareOptions;
-  readonly #totalBytes: number;
-  /** The bytes of tensors that are done. */
-  #done = 0;
-  /** The bytes compared of the current one. */
-  #current = 0;
-  #turnEnds = performance.now() + TURN_MS;
-
-  constructor(pairs: readonly (readonly [string, Tensor, Tensor])[], options: CompareOptions) {
-    this.#options = options;
-    this.#totalBytes = pairs.reduce((sum, [, tensor]) => sum + bytesOf(tensor), 0);
-  }
-
-  async add(bytes: number): Promise<void> {
-    this.#current += bytes;
-    if (performance.now() < this.#turnEnds) return;
-    this.#report();
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#turnEnds = performance.now() + TURN_MS;
-    this.#check();
-  }
-
-  /** A tensor is done, though it may not have been read to its end. */
-  async finish(tensor: Tensor): Promise<void> {
-    this.#done += bytesOf(tensor);
-    this.#current = 0;
-    await this.add(0);
-    this.#check();
-    if (this.#done === this.#totalBytes) this.#report();
-  }
-
-  #report(): void {
-    this.#options.onProgress?.(Math.min(this.#done + this.#current, this.#totalBytes), this.#totalBytes);
-  }
-
-  #check(): void {
-    if (this.#options.signal?.aborted) throw new CancelledError("Cancelled");
-  }
 }
 
 /** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */

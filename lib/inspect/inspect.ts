@@ -92,7 +92,7 @@ const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
  *
  * @example Usage
  * ```ts ignore
- * import { inspect } from "./mod.ts";
+ * import { inspect } from "./inspect.ts";
  *
  * const { layout, architecture, tensors } = await inspect("run/checkpoints/step_1000");
  * console.log(layout, architecture, tensors.length);

@@ -5,6 +5,7 @@
  */
 
 import { isDirectory } from "../bytes/file_system.ts";
+import { bytes } from "../bytes/view.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, jobs, oneOf, required, type Rules, signal, text } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
@@ -17,7 +18,6 @@ import { describeDifferences, observeShape, shapeDifferences } from "../layouts/
 import { findParameter } from "../models/families.ts";
 import { stripWrappers } from "../models/parameter.ts";
 import { type FileVerification, verifyFile, verifySum } from "./verify_file.ts";
-import type { Run } from "../copy/hash_run.ts";
 import { sha256 } from "../copy/sha256.ts";
 import { expectedSums, readSums } from "./expected_sums.ts";
 import { findWeightFiles } from "./weight_files.ts";
@@ -110,13 +110,15 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   const others = expected?.others ?? [];
   // What sums are computed of is read twice.
   const summed = sums === undefined && against === undefined ? [] : [...paths, ...others];
-  const runs = summed.map((each): Run => ({ path: each, offset: 0, length: sizeOf(each) }));
+  const summedSizes = summed.map(sizeOf);
   const sizes = paths.map(sizeOf);
-  const totalBytes = [...runs.map(({ length }) => length), ...sizes].reduce((sum, size) => sum + size, 0);
+  const totalBytes = [...summedSizes, ...sizes].reduce((sum, size) => sum + size, 0);
   let done = 0;
   const reading = { ...rest, onProgress: (bytes: number) => onProgress?.(done + bytes, totalBytes) };
-  const found = runs.length === 0 ? [] : await sha256(runs, reading);
-  done += runs.reduce((sum, { length }) => sum + length, 0);
+  const found = summed.length === 0
+    ? []
+    : await sha256(summed.map((each, i) => [bytes(each, 0, summedSizes[i]!)]), reading);
+  done += summedSizes.reduce((sum, size) => sum + size, 0);
   const files: FileVerification[] = [];
   const add = (file: FileVerification) => {
     files.push(file);
@@ -129,7 +131,7 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   }
   others.forEach((other, i) => {
     const at = paths.length + i;
-    add(verifySum(other, runs[at]!.length, found[at]!, expected!.of(other)));
+    add(verifySum(other, summedSizes[at]!, found[at]!, expected!.of(other)));
   });
   const model = await verifyModel(path, which, files);
   return {

@@ -27,19 +27,19 @@ for (const [who, size] of [["the calling thread", few], ["workers", many]] as co
 
   Deno.test(`withPool() gives ${who} no more once a file can't be read, and finishes what is under way`, async () => {
     using temp = new TempDirectory();
-    const run = { path: temp.write("f", "0123"), offset: 0, length: 4 };
+    const path = temp.write("f", "0123");
     const begun: number[] = [];
     const ended: number[] = [];
     const work = withPool(size, { jobs: 2 }, (pool) =>
       pool.each([5, 4, 4, 4], async (runner, length) => {
         begun.push(length);
-        await runner.hash({ ...run, length });
+        await runner.hash([bytes(path, 0, length)]);
         ended.push(length);
       }));
     await assertFailsAsync(
       () => work,
       FileError,
-      `${run.path}: the file ends at byte 4, but was longer when it was opened`,
+      `${path}: the file ends at byte 4, but was longer when it was opened`,
     );
     assertEquals(begun.length, ended.length + 1);
   });
