@@ -31,15 +31,19 @@ export interface Family {
   readonly configJson: ConfigJsonCodec;
   /** Its configuration in the reference layout; none where it has no such layout. */
   readonly paramsJson?: ParamsJsonCodec;
+  /** Its configuration in a GGUF file's metadata. */
+  readonly gguf: GgufCodec;
 }
 
 /** Whose names tensors have. */
-export type Naming = "fairseq2" | "reference" | "huggingface";
+export type Naming = "fairseq2" | "reference" | "huggingface" | "gguf";
 
 /** One kind of parameter. */
 export interface ParameterSpec {
   /** Its whole names, with `{}` for the layer; fairseq2's are the canonical ones, and not all have a reference layout. */
-  readonly names: Readonly<Record<"fairseq2" | "huggingface", string> & { reference?: string | undefined }>;
+  readonly names: Readonly<
+    Record<"fairseq2" | "huggingface" | "gguf", string> & { reference?: string | undefined }
+  >;
   /** The whole shape: rows and columns, or the length of a vector. */
   readonly shape: (model: ModelDescription) => readonly number[];
   /** Along what tensor parallelism splits it: `"embedding"` where the model decides; without it each has a copy. */
@@ -236,6 +240,46 @@ export interface ParamsJsonCodec {
     form: ParamsJsonForm,
     architecture: Architecture | undefined,
   ) => string[];
+}
+
+/** What a GGUF file's tensors say of a model, which its metadata don't. */
+export interface GgufTensorFacts extends Pick<FamilyModel, "vocabSize" | "tied"> {
+  /** By what each of RoPE's frequencies is divided, where a tensor says it. */
+  readonly ropeFactors?: Float32Array;
+}
+
+/** What a GGUF file says of a model. */
+export interface GgufDescription {
+  /** llama.cpp's name for the code that computes it. */
+  readonly architecture: string;
+  /** The fields, without that name in front of theirs. Integers are written as `uint32`, floats as `float32`. */
+  readonly fields: YamlMapping;
+  /** By what each of RoPE's frequencies is divided, where a tensor is to say it. */
+  readonly ropeFactors?: Float32Array;
+}
+
+/** How a GGUF file's metadata say a model: by the keys that begin with the name of llama.cpp's code for it. */
+export interface GgufCodec {
+  /** llama.cpp's names for the code of models that are read as this family's: values of `general.architecture`. */
+  readonly architectures: readonly string[];
+  /** Whether a tensor may say how RoPE is scaled. */
+  readonly hasRopeFactors?: boolean;
+  /**
+   * Reads the fields, of which llama.cpp's code is one of `architectures`.
+   *
+   * @throws {ConfigError} If a field isn't what it must be, or the model can't be converted.
+   */
+  readonly read: (fields: ConfigFields, tensors: GgufTensorFacts, architecture: string) => FamilyModel;
+  /**
+   * Describes a model.
+   *
+   * @throws {OptionError} If llama.cpp has no such model.
+   */
+  readonly write: (model: ModelDescription) => GgufDescription;
+  /** Whether llama.cpp's code needs an output projection even where that is the embedding. */
+  readonly isNeverTied?: boolean;
+  /** What a user should be told: what llama.cpp can't compute of a model. */
+  readonly notes?: (model: ModelDescription) => string[];
 }
 
 /** The canonical name of the embedding. */

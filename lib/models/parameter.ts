@@ -24,7 +24,12 @@ function indexOf(family: Family): Index {
         const name = spec.names[naming];
         return name === undefined ? [] : [[name, spec] as const];
       }));
-    index = { fairseq2: by("fairseq2"), reference: by("reference"), huggingface: by("huggingface") };
+    index = {
+      fairseq2: by("fairseq2"),
+      reference: by("reference"),
+      huggingface: by("huggingface"),
+      gguf: by("gguf"),
+    };
     indexes.set(family, index);
   }
   return index;

@@ -3,6 +3,7 @@
 import { type Family, generations } from "../family.ts";
 import { llamaArchitectures } from "./architectures.ts";
 import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";
+import { llamaGguf } from "./gguf.ts";
 import { describeLlamaParams } from "./describe_params.ts";
 import { llamaLegacyForm, llamaNotes, readLlamaConfig, writeLlamaConfig } from "./model_yaml.ts";
 import { llamaParameters } from "./parameters.ts";
@@ -41,4 +42,5 @@ export const llama: Family = {
     write: writeLlamaParams,
     notes: llamaParamsNotes,
   },
+  gguf: llamaGguf,
 };

@@ -3,6 +3,7 @@
 import { type Family, generations } from "../family.ts";
 import { mistralArchitectures, mistralTokens } from "./architectures.ts";
 import { readMistralJson, WHOSE, writeMistralJson } from "./config_json.ts";
+import { mistralGguf } from "./gguf.ts";
 import { mistralNotes, readMistralConfig, writeMistralConfig } from "./model_yaml.ts";
 import { mistralParameters } from "./parameters.ts";
 import { describeMistralParams, writeMistralParams } from "./params_json.ts";
@@ -39,4 +40,5 @@ export const mistral: Family = {
     describe: describeMistralParams,
     write: writeMistralParams,
   },
+  gguf: mistralGguf,
 };

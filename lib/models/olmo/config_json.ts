@@ -70,7 +70,7 @@ export function readOlmoJson(fields: ConfigFields, notes: string[]): FamilyModel
 }
 
 /** What transformers takes where a `config.json` says no types. */
-function usualLayerTypes(layers: number): ("sliding" | "full")[] {
+export function usualLayerTypes(layers: number): ("sliding" | "full")[] {
   return Array.from({ length: layers }, (_, layer) => (layer + 1) % 4 === 0 ? "full" : "sliding");
 }
 
@@ -140,7 +140,7 @@ function readYarn(fields: ConfigFields, maxSeqLen: number): YarnScaling {
     betaSlow: fields.optional("beta_slow", positiveNumber) ?? 1,
     ...(attentionFactor === undefined
       ? (isStated ? { mscale, mscaleAllDim } : { mscale: 1, mscaleAllDim: 0 })
-      : scalesOf(attentionFactor, factor, fields)),
+      : scalesOf(attentionFactor, factor, (problem) => fields.error("attention_factor", problem))),
     truncate: fields.optional("truncate", boolean) ?? true,
   };
 }
@@ -150,7 +150,7 @@ function scaleOf(factor: number, mscale: number): number {
 }
 
 /** How much attention is scaled along with YaRN (fairseq2 0.8.1 `models/olmo/yarn_rope.py`). */
-function attentionFactorOf({ factor, mscale, mscaleAllDim }: YarnScaling): number {
+export function attentionFactorOf({ factor, mscale, mscaleAllDim }: YarnScaling): number {
   if (mscale !== 0 && mscaleAllDim !== 0) return scaleOf(factor, mscale) / scaleOf(factor, mscaleAllDim);
   return scaleOf(factor, mscale === 0 ? 1 : mscale);
 }
@@ -158,23 +158,24 @@ function attentionFactorOf({ factor, mscale, mscaleAllDim }: YarnScaling): numbe
 /** A double has at most 17 significant digits. */
 const MAX_DIGITS = 17;
 
-/** The two scales of which fairseq2 makes a factor: the shortest decimal that gives it. */
-function scalesOf(
+/**
+ * The two scales of which fairseq2 makes a factor: the shortest decimal that gives it, in the precision that the factor
+ * was stored with.
+ */
+export function scalesOf(
   attentionFactor: number,
   factor: number,
-  fields: ConfigFields,
+  error: (problem: string) => Error,
+  stored: (value: number) => number = (value) => value,
 ): Pick<YarnScaling, "mscale" | "mscaleAllDim"> {
   if (attentionFactor === 1) return { mscale: 1, mscaleAllDim: factor <= 1 ? 0 : 1 };
   if (factor <= 1) {
-    throw fields.error(
-      "attention_factor",
-      `expected 1, as it is with a factor of ${factor}, got ${attentionFactor}`,
-    );
+    throw error(`expected 1, as it is with a factor of ${factor}, got ${attentionFactor}`);
   }
   const exact = (attentionFactor - 1) / (0.1 * Math.log(factor));
   for (let digits = 1; digits < MAX_DIGITS; digits++) {
     const mscale = Number(exact.toPrecision(digits));
-    if (scaleOf(factor, mscale) === attentionFactor) return { mscale, mscaleAllDim: 0 };
+    if (stored(scaleOf(factor, mscale)) === stored(attentionFactor)) return { mscale, mscaleAllDim: 0 };
   }
   return { mscale: exact, mscaleAllDim: 0 };
 }

@@ -3,6 +3,7 @@
 import type { Family } from "../family.ts";
 import { olmoArchitectures, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
+import { olmoGguf } from "./gguf.ts";
 import { olmoNotes, readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
 import { olmoParameters } from "./parameters.ts";
 
@@ -29,4 +30,5 @@ export const olmo: Family = {
     write: writeOlmoJson,
     notes: olmoJsonNotes,
   },
+  gguf: olmoGguf,
 };

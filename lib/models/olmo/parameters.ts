@@ -20,11 +20,11 @@ export const olmoParameters: readonly ParameterSpec[] = [
   weight(["self_attn.q_norm", "self_attn.q_norm"], queryRows),
   weight(["self_attn.k_norm", "self_attn.k_norm"], keyRows),
   weight(["self_attn.output_proj", "self_attn.o_proj"], output, { shardDim: 1 }),
-  weight(["self_attn_layer_norm", "post_attention_layernorm"], norm),
+  weight(["self_attn_layer_norm", "post_attention_layernorm", undefined, "post_attention_norm"], norm),
   weight(["ffn.gate_proj", "mlp.gate_proj"], inner, { shardDim: 0 }),
   weight(["ffn.inner_proj", "mlp.up_proj"], inner, { shardDim: 0 }),
   weight(["ffn.output_proj", "mlp.down_proj"], outer, { shardDim: 1 }),
-  weight(["ffn_layer_norm", "post_feedforward_layernorm"], norm),
+  weight(["ffn_layer_norm", "post_feedforward_layernorm", undefined, "post_ffw_norm"], norm),
   finalNorm(),
   projection(),
 ];

@@ -54,23 +54,33 @@ function refuseWindow(fields: ConfigFields, layers: number): void {
   }
 }
 
+/**
+ * The version of Qwen that a model is, which others have code for.
+ *
+ * @throws {OptionError} If it is neither.
+ */
+export function qwenVersion(
+  { qkvBias = false, qNorm = false, kNorm = false }: ModelDescription,
+  whose: string,
+): 2 | 3 {
+  if (qNorm === kNorm && qkvBias !== qNorm) return qkvBias ? 2 : 3;
+  throw new OptionError(
+    `${whose} has classes for Qwen models with qkv_proj_bias alone (2.5), and with q_norm and k_norm alone (3); ` +
+      `this one has qkv_proj_bias ${qkvBias}, q_norm ${qNorm}, k_norm ${kNorm}`,
+  );
+}
+
 /** Writes the fields of a Qwen model. */
 export function writeQwenJson(
   model: ModelDescription,
   options: ConfigJsonOptions,
 ): Record<string, PythonJsonValue> {
-  const { qkvBias = false, qNorm = false, kNorm = false } = model;
-  if (qNorm !== kNorm || qkvBias === qNorm) {
-    throw new OptionError(
-      "Hugging Face has classes for Qwen models with qkv_proj_bias alone (2.5), and with q_norm and k_norm alone (3); " +
-        `this one has qkv_proj_bias ${qkvBias}, q_norm ${qNorm}, k_norm ${kNorm}`,
-    );
-  }
-  const type = qkvBias ? TYPE_2 : TYPE_3;
+  const is2 = qwenVersion(model, "Hugging Face") === 2;
+  const type = is2 ? TYPE_2 : TYPE_3;
   return {
     // 2.5's class knows no head_dim, but its code takes the one that is there.
     ...writeDecoder(model, options, QWEN_TYPES.get(type)![0]!, type),
-    ...(!qkvBias && { attention_bias: false }),
+    ...(!is2 && { attention_bias: false }),
     max_window_layers: model.layers,
     rope_scaling: null,
     sliding_window: null,

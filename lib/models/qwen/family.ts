@@ -4,6 +4,7 @@ import type { Family } from "../family.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";
 import { NORM_EPS, qwenArchitectures, qwenTokens } from "./architectures.ts";
 import { QWEN_TYPES, readQwenJson, WHOSE, writeQwenJson } from "./config_json.ts";
+import { qwenGguf } from "./gguf.ts";
 import { readQwenConfig, writeQwenConfig } from "./model_yaml.ts";
 import { qwenParameters } from "./parameters.ts";
 
@@ -29,4 +30,5 @@ export const qwen: Family = {
     read: readQwenJson,
     write: writeQwenJson,
   },
+  gguf: qwenGguf,
 };
