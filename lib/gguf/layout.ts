@@ -30,8 +30,8 @@ export interface GgufTensor {
   readonly type: GgmlType;
   /** The sizes of the dimensions, in torch's order: rows first. A file has them the other way round. */
   readonly shape: readonly number[];
-  /** The bytes, in that type. */
-  readonly view: View;
+  /** The bytes, in that type: where they lie, or those themselves. */
+  readonly data: View | Uint8Array;
   /** Their CRC-32, where it is known. */
   readonly crc?: number;
 }
@@ -75,7 +75,7 @@ export function layoutGguf(
     for (const size of tensor.shape.toReversed()) head.number(tensor.name, "uint64", size);
     head.number(tensor.name, "uint32", tensor.type.id);
     head.number(tensor.name, "uint64", at);
-    end = alignUp(at + viewBytes(tensor.view), alignment);
+    end = alignUp(at + dataBytes(tensor), alignment);
     return at;
   });
   head.bytes(new Uint8Array(alignUp(head.length, alignment) - head.length));
@@ -83,11 +83,13 @@ export function layoutGguf(
   const dataAt = head.length;
   const copies: Copy[] = [];
   const literals: Literal[] = [{ at: 0, bytes: head.take() }];
-  tensors.forEach(({ name, view, crc }, i) => {
-    const length = viewBytes(view);
+  tensors.forEach((tensor, i) => {
+    const { name, data, crc } = tensor;
+    const length = dataBytes(tensor);
     if (length === 0) return;
     const at = dataAt + places[i]!;
-    copies.push({ label: name, at, view, ...(crc === undefined ? {} : { crc }) });
+    if (data instanceof Uint8Array) literals.push({ at, bytes: data });
+    else copies.push({ label: name, at, view: data, ...(crc === undefined ? {} : { crc }) });
     const padding = alignUp(at + length, alignment) - at - length;
     if (padding > 0) literals.push({ at: at + length, bytes: new Uint8Array(padding) });
   });
@@ -114,7 +116,13 @@ export function alignUp(at: number, alignment: number): number {
   return Math.ceil(at / alignment) * alignment;
 }
 
-function checkTensor({ name, type, shape, view }: GgufTensor): void {
+/** The size of a tensor in bytes. */
+export function dataBytes({ data }: Pick<GgufTensor, "data">): number {
+  return data instanceof Uint8Array ? data.length : viewBytes(data);
+}
+
+function checkTensor(tensor: GgufTensor): void {
+  const { name, type, shape } = tensor;
   const nameBytes = new TextEncoder().encode(name).length;
   if (nameBytes > MAX_NAME_BYTES) {
     throw new RangeError(
@@ -130,10 +138,10 @@ function checkTensor({ name, type, shape, view }: GgufTensor): void {
   if (needed === undefined) {
     throw new RangeError(`Cannot write ${name}: rows of ${shape.at(-1)} aren't whole blocks of ${type.name}`);
   }
-  if (needed !== viewBytes(view)) {
+  if (needed !== dataBytes(tensor)) {
     throw new RangeError(
-      `Cannot write ${name}: ${type.name} [${shape.join(", ")}] has ${needed} bytes and the view ${
-        viewBytes(view)
+      `Cannot write ${name}: ${type.name} [${shape.join(", ")}] has ${needed} bytes and the data ${
+        dataBytes(tensor)
       }`,
     );
   }

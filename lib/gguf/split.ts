@@ -4,8 +4,7 @@
  * @module
  */
 
-import { viewBytes } from "../bytes/view.ts";
-import type { GgufTensor } from "./layout.ts";
+import { dataBytes, type GgufTensor } from "./layout.ts";
 import { MAX_PARTS } from "./limits.ts";
 import type { GgufMetadata, GgufValue } from "./value.ts";
 
@@ -41,7 +40,7 @@ export function splitGguf(
   const groups: GgufTensor[][] = [[]];
   let size = 0;
   for (const tensor of tensors) {
-    const bytes = viewBytes(tensor.view);
+    const bytes = dataBytes(tensor);
     if (groups.at(-1)!.length > 0 && size + bytes > maxBytes) {
       groups.push([]);
       size = 0;

@@ -66,8 +66,8 @@ export function tensorsAtEnd(
   const sizes = tensors.map(([, type, shape]) => ggmlBytes(type, shape)!);
   let at = Deno.statSync(path).size - sizes.reduce((sum, size) => sum + alignUp(size, alignment), 0);
   return tensors.map(([name, type, shape], i) => {
-    const view = bytes(path, at, sizes[i]!);
+    const data = bytes(path, at, sizes[i]!);
     at += alignUp(sizes[i]!, alignment);
-    return { name, type, shape, view };
+    return { name, type, shape, data };
   });
 }

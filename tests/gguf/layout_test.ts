@@ -38,9 +38,9 @@ Deno.test("layoutGguf() writes tensors as gguf-py does", async () => {
 Deno.test("layoutGguf() gives a copy for each tensor with bytes, with its CRC-32 where that is known", () => {
   const type = ggmlTypeOf("float32");
   const { copies, size } = layoutGguf("x", new Map(), [
-    { name: "a", type, shape: [3], view: bytes("in", 100, 3, 4), crc: 7 },
-    { name: "empty", type, shape: [0, 5], view: bytes("in", 0, 0, 20) },
-    { name: "b", type, shape: [1, 2], view: bytes("in", 8, 1, 8) },
+    { name: "a", type, shape: [3], data: bytes("in", 100, 3, 4), crc: 7 },
+    { name: "empty", type, shape: [0, 5], data: bytes("in", 0, 0, 20) },
+    { name: "b", type, shape: [1, 2], data: bytes("in", 8, 1, 8) },
   ]);
   assertEquals(copies.map(({ label, at, crc }) => [label, size - at, crc]), [["a", 64, 7], [
     "b",
@@ -51,14 +51,14 @@ Deno.test("layoutGguf() gives a copy for each tensor with bytes, with its CRC-32
 
 Deno.test("layoutGguf() refuses what can't be in such a file", () => {
   const type = ggmlTypeOf("q8_0");
-  const view = bytes("in", 0, 34);
-  const tensor = { name: "a", type, shape: [32], view };
+  const data = bytes("in", 0, 34);
+  const tensor = { name: "a", type, shape: [32], data };
   for (
     const [tensors, message] of [
       [[tensor, tensor], "Cannot write a: it is there twice"],
       [[{ ...tensor, shape: [1, 1, 1, 1, 32] }], "Cannot write a: it has 5 dimensions, more than 4"],
       [[{ ...tensor, shape: [31] }], "Cannot write a: rows of 31 aren't whole blocks of Q8_0"],
-      [[{ ...tensor, shape: [64] }], "Cannot write a: Q8_0 [64] has 68 bytes and the view 34"],
+      [[{ ...tensor, shape: [64] }], "Cannot write a: Q8_0 [64] has 68 bytes and the data 34"],
       [
         [{ ...tensor, name: "é".repeat(32) }],
         `Cannot write ${"é".repeat(32)}: its name has 64 bytes, more than 63`,
