@@ -4,8 +4,6 @@
  *
  * `deno-std` republishes the `@std/…` packages on npm. It ships no types, so the functions in use get theirs
  * here.
- *
- * @module
  */
 
 import { equals as stdEquals } from "npm:deno-std@1.4.0/bytes/equals.js";

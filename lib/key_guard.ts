@@ -5,8 +5,6 @@
  * hashes texts with a seed that no file can know; but not numbers, bigints (by their lowest 64 bits), texts that are
  * array indices (`"0"` to `"4294967294"`), and texts of 16,384 characters and more, of which it takes the length. So a
  * file of 300 kB can bring 20,000 keys that all stand in one chain, which takes seconds, and 64,000 which take a minute.
- *
- * @module
  */
 
 /** What keys are looked up in. */

@@ -1,8 +1,6 @@
 /**
  * Checking the options that a caller gives, before anything is done with them. Types don't hold at run time, and a
  * number of workers that is none would copy nothing.
- *
- * @module
  */
 
 import { OptionError } from "./error.ts";

@@ -1,8 +1,4 @@
-/**
- * Small reads, made few: for sources where each read costs a request.
- *
- * @module
- */
+/** Small reads, made few: for sources where each read costs a request. */
 
 import type { ByteSource } from "./source.ts";
 

@@ -1,7 +1,5 @@
 /**
  * What Deno's file system calls lack: looking without throwing, writing whole or not at all, flushing, tidying up.
- *
- * @module
  */
 
 import { FileError } from "../error.ts";

@@ -1,8 +1,4 @@
-/**
- * Sizes as people read them, on the terminal and in messages.
- *
- * @module
- */
+/** Sizes as people read them, on the terminal and in messages. */
 
 import { formatSize } from "../deps.ts";
 

@@ -3,8 +3,6 @@
  *
  * The reader is zip.js's, which also notices when the file changes between two requests. What it asks for goes through
  * a `fetch` of our own, which stops at every answer that isn't a range.
- *
- * @module
  */
 
 import { LimitedBytesTransformStream, loadZip } from "../deps.ts";

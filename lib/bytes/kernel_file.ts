@@ -1,8 +1,4 @@
-/**
- * Files for the kernel, on Deno's synchronous calls.
- *
- * @module
- */
+/** Files for the kernel, on Deno's synchronous calls. */
 
 /** A file opened by the kernel. Positions and lengths are in bytes. */
 export interface KernelFile {

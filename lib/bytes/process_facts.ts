@@ -1,8 +1,4 @@
-/**
- * What Linux says about this process, under `/proc/self`.
- *
- * @module
- */
+/** What Linux says about this process, under `/proc/self`. */
 
 /**
  * The text of a file under `/proc/self`.

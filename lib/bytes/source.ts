@@ -1,8 +1,4 @@
-/**
- * Random access to bytes: the one interface through which tables of contents are read.
- *
- * @module
- */
+/** Random access to bytes: the one interface through which tables of contents are read. */
 
 import { createHash } from "node:crypto";
 import { FileError } from "../error.ts";

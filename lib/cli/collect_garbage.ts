@@ -1,8 +1,6 @@
 /**
  * V8's collector of garbage, which a program may only call with a flag. For a process of ckpt's own alone: the flag is
  * the whole process's.
- *
- * @module
  */
 
 import { setFlagsFromString } from "node:v8";

@@ -1,8 +1,4 @@
-/**
- * Commands as data: one description serves parsing, `--help`, and dispatch.
- *
- * @module
- */
+/** Commands as data: one description serves parsing, `--help`, and dispatch. */
 
 import { parseArgs } from "../deps.ts";
 

@@ -1,7 +1,5 @@
 /**
  * The commands: what they look like. What they do is loaded when they run, so that `--help` answers at once.
- *
- * @module
  */
 
 import type { Command, Option } from "./command.ts";

@@ -1,8 +1,4 @@
-/**
- * Numbers for people.
- *
- * @module
- */
+/** Numbers for people. */
 
 import { formatBytes } from "../bytes/format_bytes.ts";
 import { formatDuration } from "../deps.ts";

@@ -1,8 +1,4 @@
-/**
- * Help texts, made from the commands' descriptions.
- *
- * @module
- */
+/** Help texts, made from the commands' descriptions. */
 
 import type { Command } from "./command.ts";
 import type { Style } from "./terminal.ts";

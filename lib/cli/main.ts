@@ -1,8 +1,4 @@
-/**
- * The program: finds the command, runs it, and turns what it throws into one line and an exit code.
- *
- * @module
- */
+/** The program: finds the command, runs it, and turns what it throws into one line and an exit code. */
 
 import { processFacts } from "../bytes/process_facts.ts";
 import { collectWith } from "../copy/memory.ts";

@@ -1,7 +1,5 @@
 /**
  * Asking for permissions: for just the paths that a command reads and writes, and just when it needs them.
- *
- * @module
  */
 
 import { CheckpointError } from "../error.ts";

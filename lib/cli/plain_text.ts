@@ -1,8 +1,4 @@
-/**
- * Text that goes to a terminal, whoever it is from: names in a file, a path, a library's message.
- *
- * @module
- */
+/** Text that goes to a terminal, whoever it is from: names in a file, a path, a library's message. */
 
 /** What a terminal obeys instead of showing it, and what turns the direction of the text around it. */
 // deno-lint-ignore no-control-regex -- Control characters must not reach the terminal.

@@ -1,7 +1,5 @@
 /**
  * Printing. A stream that takes nothing more (a full disk, a reader that went away) undoes nothing of what was done.
- *
- * @module
  */
 
 import { messageOf } from "../bytes/file_system.ts";

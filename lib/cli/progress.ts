@@ -1,8 +1,4 @@
-/**
- * Progress: a line that is redrawn on a terminal, one plain line for each finished file elsewhere.
- *
- * @module
- */
+/** Progress: a line that is redrawn on a terminal, one plain line for each finished file elsewhere. */
 
 import type { CopyProgress } from "../copy/copy_engine.ts";
 import { formatBytes, formatSeconds } from "./format.ts";

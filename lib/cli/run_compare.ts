@@ -1,8 +1,4 @@
-/**
- * Runs `ckpt compare`.
- *
- * @module
- */
+/** Runs `ckpt compare`. */
 
 import {
   compareCheckpoints,

@@ -1,8 +1,4 @@
-/**
- * Runs `ckpt convert` and `ckpt llama convert_checkpoint`.
- *
- * @module
- */
+/** Runs `ckpt convert` and `ckpt llama convert_checkpoint`. */
 
 import { resolve } from "../deps.ts";
 import { CancelledError } from "../error.ts";

@@ -1,8 +1,4 @@
-/**
- * Runs `ckpt inspect`.
- *
- * @module
- */
+/** Runs `ckpt inspect`. */
 
 import { type GlobalsInspection, inspectGlobals } from "../inspect/globals.ts";
 import { inspect, type Inspection } from "../inspect/inspect.ts";

@@ -1,8 +1,4 @@
-/**
- * Runs `ckpt verify`.
- *
- * @module
- */
+/** Runs `ckpt verify`. */
 
 import { basename } from "../deps.ts";
 import { relativePath } from "../inspect/relative_path.ts";

@@ -1,8 +1,4 @@
-/**
- * What a conversion prints when it is done, or would be.
- *
- * @module
- */
+/** What a conversion prints when it is done, or would be. */
 
 import type { Conversion, ConversionSummary, describeConversion } from "../convert/convert_checkpoint.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";

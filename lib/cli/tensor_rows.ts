@@ -1,8 +1,4 @@
-/**
- * Tensors as rows of a table: all of them, or as a tree in which repeated layers are one.
- *
- * @module
- */
+/** Tensors as rows of a table: all of them, or as a tree in which repeated layers are one. */
 
 import type { InspectedTensor } from "../inspect/inspect.ts";
 

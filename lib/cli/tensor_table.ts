@@ -1,8 +1,4 @@
-/**
- * A table of tensors for people, fitted to the terminal.
- *
- * @module
- */
+/** A table of tensors for people, fitted to the terminal. */
 
 import { formatBytes } from "./format.ts";
 import { oneLine } from "./plain_text.ts";

@@ -1,8 +1,4 @@
-/**
- * Terminals: colours, and how wide lines may be.
- *
- * @module
- */
+/** Terminals: colours, and how wide lines may be. */
 
 import { colors } from "../deps.ts";
 

@@ -1,8 +1,4 @@
-/**
- * What can be compared: a model in the canonical form, or the tensors of any files by their names.
- *
- * @module
- */
+/** What can be compared: a model in the canonical form, or the tensors of any files by their names. */
 
 import { trimMemory } from "../copy/memory.ts";
 import type { SourceFile } from "../bytes/source.ts";

@@ -1,8 +1,4 @@
-/**
- * Which sum of a list of sums is that of which file.
- *
- * @module
- */
+/** Which sum of a list of sums is that of which file. */
 
 import { describeFailure } from "../bytes/source.ts";
 import { dirname, join, resolve } from "../deps.ts";

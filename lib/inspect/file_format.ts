@@ -1,7 +1,5 @@
 /**
  * What a file of tensors is, by its content alone. A file's name decides nothing: whoever made the file chose it.
- *
- * @module
  */
 
 import type { ByteSource } from "../bytes/source.ts";

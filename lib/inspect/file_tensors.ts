@@ -1,8 +1,4 @@
-/**
- * The tensors of one file, whatever its format, with the places of their bytes.
- *
- * @module
- */
+/** The tensors of one file, whatever its format, with the places of their bytes. */
 
 import type { FileSource } from "../bytes/source.ts";
 import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";

@@ -1,8 +1,4 @@
-/**
- * The globals that pickles name: what they would import, and could call, if they were loaded.
- *
- * @module
- */
+/** The globals that pickles name: what they would import, and could call, if they were loaded. */
 
 import { fileURLToPath } from "node:url";
 import { crc32 } from "../copy/crc32.ts";

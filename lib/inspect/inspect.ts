@@ -1,8 +1,4 @@
-/**
- * Looking inside a checkpoint: what it is and what it holds, from its tables of contents alone.
- *
- * @module
- */
+/** Looking inside a checkpoint: what it is and what it holds, from its tables of contents alone. */
 
 import { fileURLToPath } from "node:url";
 import { isDirectory } from "../bytes/file_system.ts";

@@ -1,8 +1,4 @@
-/**
- * Keys of dicts as parts of names.
- *
- * @module
- */
+/** Keys of dicts as parts of names. */
 
 import { PickleFloat, type PickleValue, Tuple } from "../pickle/mod.ts";
 

@@ -1,8 +1,6 @@
 /**
  * What pickles name that follow each other in a file, and what comes behind them. CPython reads them one by one, each
  * from where the last one ended, and so do programs that call `pickle.load` again and again, `torch.load` among them.
- *
- * @module
  */
 
 import type { ByteSource } from "../bytes/source.ts";

@@ -1,8 +1,4 @@
-/**
- * What one file of tensors holds, as far as its table of contents tells.
- *
- * @module
- */
+/** What one file of tensors holds, as far as its table of contents tells. */
 
 import type { ByteSource } from "../bytes/source.ts";
 import type { Global, PickleValue } from "../pickle/mod.ts";

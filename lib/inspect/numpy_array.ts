@@ -1,8 +1,6 @@
 /**
  * Arrays as `numpy.save` writes them, by themselves or as records of an `.npz` archive: of objects they are pickles
  * behind a header, and `numpy.load(allow_pickle=True)` runs them (numpy 2.4 `lib/_format_impl.py` `read_array`).
- *
- * @module
  */
 
 /** How much of an array has to be known to tell what it is, in bytes. Headers are 118 bytes, but for long dtypes. */

@@ -1,8 +1,4 @@
-/**
- * The tensors in what torch saved, wherever they are.
- *
- * @module
- */
+/** The tensors in what torch saved, wherever they are. */
 
 import { FormatError } from "../error.ts";
 import { FrozenSet, Global, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";

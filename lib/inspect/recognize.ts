@@ -1,8 +1,4 @@
-/**
- * Recognizing a model by the names of its tensors.
- *
- * @module
- */
+/** Recognizing a model by the names of its tensors. */
 
 import { families } from "../models/families.ts";
 import { EMBEDDING, type Family, type Naming, PROJECTION } from "../models/family.ts";

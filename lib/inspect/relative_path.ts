@@ -1,8 +1,4 @@
-/**
- * Paths as they are shown.
- *
- * @module
- */
+/** Paths as they are shown. */
 
 import { resolve } from "../deps.ts";
 

@@ -3,8 +3,6 @@
  *
  * A tensor's line has `#` in front, which makes it a comment for `sha256sum`, and the file's name, `#` and the tensor's
  * name behind the sum. Its bytes are those of its items in row-major order, wherever they lie in the file.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";

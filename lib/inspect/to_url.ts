@@ -1,8 +1,4 @@
-/**
- * Addresses of web servers, given where a path might be.
- *
- * @module
- */
+/** Addresses of web servers, given where a path might be. */
 
 /** The URL of something on a web server; `undefined` of a path, which a `file:` URL is too. */
 export function toUrl(path: string | URL): URL | undefined {

@@ -1,8 +1,4 @@
-/**
- * Verifying a checkpoint: that it is whole, undamaged, and the model that it is said to be.
- *
- * @module
- */
+/** Verifying a checkpoint: that it is whole, undamaged, and the model that it is said to be. */
 
 import { isDirectory } from "../bytes/file_system.ts";
 import { bytes } from "../bytes/view.ts";

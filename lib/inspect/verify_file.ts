@@ -1,8 +1,4 @@
-/**
- * Checking one file of tensors: all that can be checked without knowing what it is for.
- *
- * @module
- */
+/** Checking one file of tensors: all that can be checked without knowing what it is for. */
 
 import { checksums } from "../copy/checksums.ts";
 import type { ReadOptions } from "../copy/pool.ts";

@@ -1,8 +1,4 @@
-/**
- * Finding the files in a directory that may hold tensors.
- *
- * @module
- */
+/** Finding the files in a directory that may hold tensors. */
 
 import { isDirectory } from "../bytes/file_system.ts";
 import { describeFailure } from "../bytes/source.ts";

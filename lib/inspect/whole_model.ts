@@ -1,8 +1,4 @@
-/**
- * A checkpoint's model as a whole: its shards joined.
- *
- * @module
- */
+/** A checkpoint's model as a whole: its shards joined. */
 
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";

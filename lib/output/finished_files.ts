@@ -1,8 +1,6 @@
 /**
  * Finished files: what is recorded of each, and whether it still holds what it should. Neither a name nor a size is
  * trusted, since after a crash or a power cut a file may have both and other bytes.
- *
- * @module
  */
 
 import { join } from "../deps.ts";

@@ -1,8 +1,4 @@
-/**
- * Whether there is room for an output, looked at before its first byte is written.
- *
- * @module
- */
+/** Whether there is room for an output, looked at before its first byte is written. */
 
 import type { StartedFile } from "../copy/chunks.ts";
 import { isInPlace } from "../copy/plan.ts";

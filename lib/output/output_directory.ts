@@ -1,8 +1,6 @@
 /**
  * Output directories that are whole or absent: the files are made in `<output>.partial`, and the directory that they
  * are in is moved to its place once all are there. What is finished survives a crash, and the same work goes on from it.
- *
- * @module
  */
 
 import { CancelledError, FileError, FormatError, OptionError } from "../error.ts";

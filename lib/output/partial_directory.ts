@@ -8,8 +8,6 @@
  * | `making/`         | files under construction                                                      |
  * | `sums/`           | a record of each finished file, with its checksum                             |
  * | `files/`          | the finished files, and never anything else: this directory becomes the output |
- *
- * @module
  */
 
 import { FileError, OptionError } from "../error.ts";

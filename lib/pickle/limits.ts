@@ -8,8 +8,6 @@
  * "Seen" below is the largest in the data.pkl of LLaMA 3.1 405B's state dict (1137 tensors, 145 kB, torch 2.13), or in
  * the pickles that CPython makes for this project's tests, whichever is larger. `tests/pickle/limits_test.ts` reads
  * with exactly these.
- *
- * @module
  */
 
 import { OptionError } from "../error.ts";

@@ -1,8 +1,4 @@
-/**
- * The opcodes of pickle protocols 0 to 5 (CPython 3.11 Lib/pickletools.py, where each is described).
- *
- * @module
- */
+/** The opcodes of pickle protocols 0 to 5 (CPython 3.11 Lib/pickletools.py, where each is described). */
 
 /** Every opcode of protocols 0 to 5: its name in CPython, and its byte. */
 export const OPCODES = {

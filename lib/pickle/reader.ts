@@ -1,8 +1,4 @@
-/**
- * Reads pickles. Nothing in a pickle is imported, called or changed: see {@linkcode PickleValue}.
- *
- * @module
- */
+/** Reads pickles. Nothing in a pickle is imported, called or changed: see {@linkcode PickleValue}. */
 
 import { callback, checkOptions, type Rules, wholeNumber } from "../options.ts";
 import { PickleMachine } from "./_machine.ts";

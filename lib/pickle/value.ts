@@ -21,8 +21,6 @@
  * Objects are shared as the pickle shares them: two places that hold the same Python object hold the same
  * JavaScript object. So values may be cyclic, and nested as deep as the pickle is long; code that walks them
  * has to expect both.
- *
- * @module
  */
 
 /** Any value that a pickle can describe. */

@@ -1,8 +1,4 @@
-/**
- * JSON as Python's `json.dumps` prints it, byte for byte.
- *
- * @module
- */
+/** JSON as Python's `json.dumps` prints it, byte for byte. */
 
 import { PythonFloat, pythonFloatRepr } from "./python_number.ts";
 

@@ -1,8 +1,6 @@
 /**
  * Floats as Python prints them. Files that Python code reads keep `500000.0` and `500000` apart, as Python does:
  * Hugging Face's configurations check types.
- *
- * @module
  */
 
 /** A number that Python has as a `float`, even where it is whole. */

@@ -1,8 +1,6 @@
 /**
  * YAML as PyYAML's `safe_dump` prints it with `sort_keys=False`: as much of it as a `model.yaml` needs. YAML 1.1 and
  * 1.2 read it alike.
- *
- * @module
  */
 
 import { PythonFloat, pythonFloatRepr } from "./python_number.ts";

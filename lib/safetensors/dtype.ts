@@ -1,8 +1,4 @@
-/**
- * The dtypes of safetensors.
- *
- * @module
- */
+/** The dtypes of safetensors. */
 
 import { type DType, dtypeOf } from "../tensor/dtype.ts";
 

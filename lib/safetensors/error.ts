@@ -1,8 +1,4 @@
-/**
- * What can be wrong with a safetensors file.
- *
- * @module
- */
+/** What can be wrong with a safetensors file. */
 
 import { FormatError } from "../error.ts";
 

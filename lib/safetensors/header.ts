@@ -3,8 +3,6 @@
  *
  * Nothing in it is believed. What is read has passed every check that the format asks for, and those that the
  * library leaves to "parsers": each name is there once, and the tensors cover the bytes exactly.
- *
- * @module
  */
 
 import type { DType } from "../tensor/dtype.ts";

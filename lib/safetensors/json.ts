@@ -3,8 +3,6 @@
  * two things at once is read as saying one. Here it is an error.
  *
  * Objects become `Map`s, so that a key such as `__proto__` is a key like any other.
- *
- * @module
  */
 
 import { KeyGuard } from "../key_guard.ts";

@@ -1,8 +1,4 @@
-/**
- * Tensors laid out as the safetensors library would write them.
- *
- * @module
- */
+/** Tensors laid out as the safetensors library would write them. */
 
 import type { Copy, FileLayout, OutputFile } from "../copy/plan.ts";
 import { isWholeStorage, numel, type Tensor, tensorView } from "../tensor/tensor.ts";

@@ -1,8 +1,4 @@
-/**
- * What a safetensors file may have at most.
- *
- * @module
- */
+/** What a safetensors file may have at most. */
 
 /** The length of a header in bytes: the format's own limit (safetensors `tensor.rs`). 405B has about 150 kB. */
 export const MAX_HEADER_BYTES = 100_000_000;

@@ -1,8 +1,4 @@
-/**
- * A safetensors file, opened: its header, and tensors as descriptions.
- *
- * @module
- */
+/** A safetensors file, opened: its header, and tensors as descriptions. */
 
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";

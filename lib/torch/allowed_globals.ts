@@ -1,8 +1,4 @@
-/**
- * The globals that a checkpoint may name: those that torch's `torch.load(weights_only=True)` allows.
- *
- * @module
- */
+/** The globals that a checkpoint may name: those that torch's `torch.load(weights_only=True)` allows. */
 
 /** Names by module, from torch 2.13 `torch/_weights_only_unpickler.py` `_get_allowed_globals`. */
 const names: Readonly<Record<string, string>> = {

@@ -1,8 +1,6 @@
 /**
  * torch's archives as they are read: a zip of stored records. Only the directory and the local headers are read, never
  * a record's data.
- *
- * @module
  */
 
 import { FormatError } from "../error.ts";

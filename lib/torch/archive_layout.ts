@@ -11,8 +11,6 @@
  *   without data;
  * - local headers and directory entries of such records carry a zip64 extra field with just what didn't fit;
  * - a zip64 end record and its locator are always there.
- *
- * @module
  */
 
 import { crc32 } from "../copy/crc32.ts";

@@ -1,8 +1,6 @@
 /**
  * A layout over an existing archive: the storages stay where they are, and only what comes before the first
  * and after the last one is written anew. So where the file system clones files, nothing is copied.
- *
- * @module
  */
 
 import type { Overlay } from "../copy/plan.ts";

@@ -3,8 +3,6 @@
  *
  * What torch wrote can be laid out again, and compared byte by byte. Of other zip writers' archives, each field that
  * stands in two places must be the same in both; what stands in the directory alone was checked when it was read.
- *
- * @module
  */
 
 import { areSameBytes } from "../deps.ts";

@@ -1,8 +1,4 @@
-/**
- * A checkpoint's pickle, read under torch's own rules of what it may name.
- *
- * @module
- */
+/** A checkpoint's pickle, read under torch's own rules of what it may name. */
 
 import { FormatError } from "../error.ts";
 import { type Global, PickleError } from "../pickle/mod.ts";

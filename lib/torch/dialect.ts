@@ -1,8 +1,4 @@
-/**
- * The dialect of a torch file: which records it has, which depends on the version of torch that wrote it.
- *
- * @module
- */
+/** The dialect of a torch file: which records it has, which depends on the version of torch that wrote it. */
 
 import { FormatError } from "../error.ts";
 import { readRecord } from "./archive.ts";

@@ -5,8 +5,6 @@
  * The pickles are a magic number, the version of the format, facts about the machine, what was saved, and the keys of
  * the storages in the order in which they lie in the file. Each storage is its number of items, as a little-endian
  * 64-bit number, and its bytes. There are no checksums.
- *
- * @module
  */
 
 import { bytes } from "../bytes/view.ts";

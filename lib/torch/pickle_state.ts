@@ -1,8 +1,4 @@
-/**
- * The pickle of a dict of tensors, as `torch.save` writes it.
- *
- * @module
- */
+/** The pickle of a dict of tensors, as `torch.save` writes it. */
 
 import { viewBytes } from "../bytes/view.ts";
 import { Global, PersistentId, type PickleValue, Reduction, Tuple, writePickle } from "../pickle/mod.ts";

@@ -1,8 +1,4 @@
-/**
- * Dicts in what torch saved, in all forms that Python gives them.
- *
- * @module
- */
+/** Dicts in what torch saved, in all forms that Python gives them. */
 
 import { KeyGuard } from "../key_guard.ts";
 import { Global, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * Tensors out of a pickle's inert values: what torch's `_rebuild_…` functions would make, as descriptions, with
  * every number checked against the storage that it speaks of.
- *
- * @module
  */
 
 import { bytes, type BytesView } from "../bytes/view.ts";

@@ -1,8 +1,4 @@
-/**
- * A dict of tensors as `torch.save` writes it: the records around its pickle.
- *
- * @module
- */
+/** A dict of tensors as `torch.save` writes it: the records around its pickle. */
 
 import type { OutputFile, Overlay, PlannedTensor } from "../copy/plan.ts";
 import { trimMemory } from "../copy/memory.ts";

@@ -1,8 +1,4 @@
-/**
- * The storages that a pickle refers to, wherever in it they are.
- *
- * @module
- */
+/** The storages that a pickle refers to, wherever in it they are. */
 
 import { FrozenSet, Global, PersistentId, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";
 

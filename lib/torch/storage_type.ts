@@ -1,8 +1,4 @@
-/**
- * torch's storage classes, which stand for dtypes in a saved tensor.
- *
- * @module
- */
+/** torch's storage classes, which stand for dtypes in a saved tensor. */
 
 import type { Global } from "../pickle/mod.ts";
 import { type DType, dtypeOf } from "../tensor/dtype.ts";

@@ -1,8 +1,6 @@
 /**
  * What the table of contents of a checkpoint may demand: much less than any zip or pickle may, so that a small file can't
  * fill the memory.
- *
- * @module
  */
 
 import { DEFAULT_PICKLE_LIMITS, type PickleLimits } from "../pickle/mod.ts";

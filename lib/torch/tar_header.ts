@@ -1,8 +1,6 @@
 /**
  * Tar archives, as torch's first releases wrote them. `torch.load` tries every file that is no zip as one before it
  * reads it as a pickle (2.13 `torch/serialization.py` `_legacy_load`), and runs the pickles in it.
- *
- * @module
  */
 
 /** The length of a tar header in bytes. */

@@ -5,8 +5,6 @@
  * so that it refuses torch's files with a first entry of their length, 76 bytes (docs/speed.md). torch's own form can be
  * read in a millisecond, and safely: what was read is laid out again and compared with the file, byte by byte. Anything
  * that differs is left to zip.js.
- *
- * @module
  */
 
 import type { ByteSource } from "../bytes/source.ts";

@@ -1,8 +1,6 @@
 /**
  * A file that torch saved, opened: its pickle as inert values, its storages as runs of the file, and tensors
  * rebuilt from both as descriptions.
- *
- * @module
  */
 
 import { trimMemory } from "../copy/memory.ts";

@@ -1,8 +1,6 @@
 /**
  * A torch file's tensors as far as its table of contents tells: all but where their bytes are. So nothing has to be
  * read for each storage, which over a network would be a request each.
- *
- * @module
  */
 
 import type { ByteSource } from "../bytes/source.ts";

@@ -2,8 +2,6 @@
  * The directory of any zip archive, read by zip.js, which knows all that a zip may be. What torch's archives
  * never are is refused: compressed, encrypted, ambiguous, or with data before, between and behind. So is every field
  * that torch's own reader (miniz) or another takes in another way than zip.js, for they would read another archive.
- *
- * @module
  */
 
 import { trimMemory } from "../copy/memory.ts";
