@@ -3,10 +3,9 @@
 import type { ByteSource } from "../bytes/source.ts";
 import type { Global, PickleValue } from "../pickle/mod.ts";
 import type { SafetensorsFile } from "../safetensors/safetensors_file.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import type { Archive } from "../torch/archive.ts";
-import { outlineTorchFile, type TensorOutline } from "../torch/torch_outline.ts";
+import { outlineTorchFile, type TensorOutline } from "../torch/torch_file.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { bytesOf } from "./file_tensors.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
@@ -93,7 +92,7 @@ async function listTorch(source: ByteSource): Promise<FileListing> {
 }
 
 /** A tensor as it is listed; `storage` stands for what it lies in. */
-export function listTensor(name: string, tensor: TensorOutline | Tensor, storage: string): ListedTensor {
+export function listTensor(name: string, tensor: TensorOutline, storage: string): ListedTensor {
   const { dtype, shape, stride, storageOffset } = tensor;
   return {
     name,

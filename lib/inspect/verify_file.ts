@@ -8,8 +8,8 @@ import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FileError } from "../error.ts";
 import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
-import { isLegacyFile, locateLegacyStorages, readLegacyTable } from "../torch/legacy_file.ts";
-import { outlineTorchFile } from "../torch/torch_outline.ts";
+import { isLegacyFile } from "../torch/legacy_file.ts";
+import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { someOf } from "./listing.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
@@ -143,14 +143,14 @@ async function check(
     return { records: tensors.length, checksums: 0, checked: "form", tensors };
   }
   if (await isLegacyFile(source)) {
-    const table = await readLegacyTable(source, () => {});
-    const storages = await locateLegacyStorages(source, table);
-    return { records: storages.size, checksums: 0, checked: "form", tensors: await tensorNames(source) };
+    const file = await openAnyTorchFile(source);
+    return { records: file.storages.size, checksums: 0, checked: "form", tensors: tensorNames(file) };
   }
   const archive = await openArchive(source);
   await checkArchive(archive);
   const records = await checkRecords(archive, options);
-  return { records, checksums: records, checked: "checksums", tensors: await tensorNames(source) };
+  const tensors = tensorNames(await outlineTorchFile(source, () => {}));
+  return { records, checksums: records, checked: "checksums", tensors };
 }
 
 /** Compares the checksums of all records. */
@@ -168,7 +168,6 @@ async function checkRecords(archive: Archive, options: ReadOptions): Promise<num
 }
 
 /** The names of a torch file's tensors, each of which was found to lie in its storage. */
-async function tensorNames(source: FileSource): Promise<string[]> {
-  const outline = await outlineTorchFile(source, () => {});
-  return Array.from(rebuiltTensors(outline, source.path), ({ name }) => name);
+function tensorNames(file: Awaited<ReturnType<typeof outlineTorchFile>>): string[] {
+  return Array.from(rebuiltTensors(file, file.archive.source.path), ({ name }) => name);
 }

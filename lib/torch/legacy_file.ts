@@ -38,22 +38,16 @@ const COUNT_BYTES = 8;
 export interface LegacyTable {
   /** What was saved, as inert values. */
   readonly root: PickleValue;
-  /** The storages, in the order in which they lie in the file. */
-  readonly storages: readonly LegacyStorage[];
+  /** The storages by key, in the order in which they lie in the file. */
+  readonly storages: ReadonlyMap<string, LegacyStorage>;
   /** Whether the file was written on a big-endian machine. The storages' bytes are little-endian all the same. */
   readonly isBigEndian: boolean;
 }
 
 /** A storage of a legacy file. */
-export interface LegacyStorage {
-  /** The key. */
-  readonly key: string;
-  /** Where its number of items stands, in bytes from the start of the file. */
-  readonly countAt: number;
+interface LegacyStorage extends StoredStorage {
   /** The size of an item in bytes. */
   readonly itemBytes: number;
-  /** The length of the storage in bytes. */
-  readonly size: number;
 }
 
 /**
@@ -137,26 +131,25 @@ function layOut(
   if (!(facts instanceof Map)) throw damaged(path, "lacks the facts about the machine that wrote it");
   if (!Array.isArray(keys)) throw damaged(path, "lacks the list of its storages");
   const references = storageReferences(root);
-  const storages: LegacyStorage[] = [];
-  const seen = new Set<PickleValue>();
+  const storages = new Map<string, LegacyStorage>();
   let at = end;
   for (const key of keys) {
     const reference = typeof key === "string" ? references.get(key) : undefined;
     if (reference === undefined) throw damaged(path, "lists a storage that nothing refers to");
-    if (seen.has(key)) throw damaged(path, `lists storage ${reference.key} twice`);
-    seen.add(key);
-    const { type, count } = reference;
+    const { key: name, type, count } = reference;
+    if (storages.has(name)) throw damaged(path, `lists storage ${name} twice`);
     const itemBytes = itemBytesOfStorage(type);
     if (itemBytes === undefined) {
       throw new FormatError(`${path}: ckpt doesn't know the storage class ${type}`);
     }
     const size = typeof count === "number" && count >= 0 ? count * itemBytes : NaN;
-    if (!Number.isSafeInteger(size)) throw damaged(path, `gives storage ${reference.key} an impossible size`);
-    storages.push({ key: reference.key, countAt: at, itemBytes, size });
+    if (!Number.isSafeInteger(size)) throw damaged(path, `gives storage ${name} an impossible size`);
+    const storage = { view: bytes(path, at + COUNT_BYTES, size) };
+    storages.set(name, { key: name, headerAt: at, size, itemBytes, storage });
     at += COUNT_BYTES + size;
     if (at > fileSize) {
       throw new FormatError(
-        `${path}: storage ${reference.key} ends past the end of the file; the file is truncated`,
+        `${path}: storage ${name} ends past the end of the file; the file is truncated`,
       );
     }
   }
@@ -171,19 +164,17 @@ function layOut(
 }
 
 /**
- * Finds the storages of a legacy file, and checks that each has as many items as the pickle says.
+ * Checks that each storage of a legacy file has as many items as the pickle says.
  *
- * @returns The storages by key, in the order in which they lie in the file.
  * @throws {FormatError} If one has another number of items.
  */
-export async function locateLegacyStorages(
+export async function checkLegacyStorages(
   source: ByteSource,
   { storages, isBigEndian }: LegacyTable,
-): Promise<Map<string, StoredStorage>> {
+): Promise<void> {
   const { path } = source;
-  const located = new Map<string, StoredStorage>();
-  for (const { key, countAt, itemBytes, size } of storages) {
-    const found = new DataView((await source.read(countAt, COUNT_BYTES)).buffer).getBigUint64(0, true);
+  for (const { key, headerAt, itemBytes, size } of storages.values()) {
+    const found = new DataView((await source.read(headerAt, COUNT_BYTES)).buffer).getBigUint64(0, true);
     if (found !== BigInt(size / itemBytes)) {
       // Early versions wrote this number, and it alone, in the machine's own order.
       throw new FormatError(
@@ -194,10 +185,7 @@ export async function locateLegacyStorages(
           } are needed; the file is damaged`,
       );
     }
-    const storage = { view: bytes(path, countAt + COUNT_BYTES, size) };
-    located.set(key, { key, headerAt: countAt, size, storage });
   }
-  return located;
 }
 
 /** A legacy file as an archive without records. */

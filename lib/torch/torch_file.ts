@@ -12,7 +12,7 @@ import { type PickleValue, readPickle } from "../pickle/mod.ts";
 import type { Storage, Tensor } from "../tensor/tensor.ts";
 import { type Archive, openArchive, readRecord } from "./archive.ts";
 import { type GlobalListener, readingPickle, refuseGlobals } from "./checkpoint_pickle.ts";
-import { isLegacyFile, legacyArchive, locateLegacyStorages, readLegacyTable } from "./legacy_file.ts";
+import { checkLegacyStorages, isLegacyFile, legacyArchive, readLegacyTable } from "./legacy_file.ts";
 import { TensorRebuilder } from "./rebuild_tensor.ts";
 import type { StoredStorage } from "./stored_storage.ts";
 import { tableLimits } from "./table_limits.ts";
@@ -42,6 +42,18 @@ export interface TorchFile extends StoredTensors {
    * @throws {FormatError} If it is a tensor that can't be, or of a kind that ckpt doesn't know.
    */
   tensor(value: PickleValue, name: string): Tensor | undefined;
+}
+
+/** A tensor, without the place of its bytes. */
+export interface TensorOutline extends Pick<Tensor, "dtype" | "shape" | "stride" | "storageOffset"> {
+  /** Stands for the storage: tensors that share one have the same object. */
+  readonly storage: object;
+}
+
+/** A torch file, without the places of its storages. */
+interface TorchOutline extends Pick<TorchFile, "archive" | "root"> {
+  /** The tensor that a value describes, like {@linkcode TorchFile.tensor}. */
+  tensor(value: PickleValue, name: string): TensorOutline | undefined;
 }
 
 /** The pickle that was read last, and what it says. */
@@ -80,24 +92,37 @@ export function torchFileOpener(): typeof openTorchFile {
   return (source) => openAfter(source, last);
 }
 
+/**
+ * Outlines a file that torch saved, by its table of contents: nothing is read for each storage, which over a network
+ * would be a request each. In all else like {@linkcode openAnyTorchFile}.
+ *
+ * @throws {FormatError} If it isn't such a file, or is damaged.
+ */
+export function outlineTorchFile(source: ByteSource, onGlobal: GlobalListener): Promise<TorchOutline> {
+  return openAfter(source, {}, () => onGlobal, false);
+}
+
 async function openAfter(
   source: ByteSource,
   last: LastTable,
   listener: (where: string) => GlobalListener = refuseGlobals,
+  isLocated = true,
 ): Promise<TorchFile> {
   const { path } = source;
   if (await isLegacyFile(source)) {
     const table = await readLegacyTable(source, listener(path));
-    const storages = await locateLegacyStorages(source, table);
+    if (isLocated) await checkLegacyStorages(source, table);
+    const { root, storages } = table;
     const rebuilder = new TensorRebuilder(path, storages, { isLegacy: true });
     const tensor = (value: PickleValue, name: string) => rebuilder.rebuild(value, name);
-    return { archive: legacyArchive(source), root: table.root, storages, tensor };
+    return { archive: legacyArchive(source), root, storages, tensor };
   }
   const { archive, root } = await readTorchTable(source, listener(`${path}: data.pkl`), last);
   const storages = new Map<string, StoredStorage>();
   for (const record of storageRecords(archive)) {
     const key = record.name.slice(STORAGE_FOLDER.length);
-    const at = await archive.locate(record);
+    // An outline doesn't give it out.
+    const at = isLocated ? await archive.locate(record) : 0;
     const storage: Storage = { view: bytes(path, at, record.size), crc: record.crc };
     storages.set(key, { key, headerAt: record.headerOffset, size: record.size, storage });
     if (storages.size % TRIM_STORAGES === 0) trimMemory();
@@ -110,7 +135,7 @@ async function openAfter(
 export const STORAGE_FOLDER = "data/";
 
 /** The records of an archive that are storages, in the order in which they lie in the file. */
-export function storageRecords({ records }: Archive): ArchiveRecord[] {
+function storageRecords({ records }: Archive): ArchiveRecord[] {
   return [...records.values()]
     .filter(({ name }) => name.startsWith(STORAGE_FOLDER))
     .sort((a, b) => a.headerOffset - b.headerOffset);
@@ -131,7 +156,7 @@ export function isTorchScript({ records }: Archive): boolean {
  * @param last The table that was read last; this file's takes its place.
  * @throws {FormatError} If it is no such archive, or is damaged.
  */
-export async function readTorchTable(
+async function readTorchTable(
   source: ByteSource,
   onGlobal: GlobalListener,
   last: LastTable = {},
