@@ -4,6 +4,7 @@
  */
 
 import { OptionError } from "./error.ts";
+import { quoted } from "./words.ts";
 
 /** What an option may be. */
 export interface Rule {
@@ -94,7 +95,7 @@ export function checkOptions<Options extends object>(
 }
 
 function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "string") return quoted(value);
   if (value === null || typeof value === "boolean" || typeof value === "number") return String(value);
   return value === undefined ? "not given" : `of type ${typeof value}`;
 }

@@ -5,6 +5,7 @@ import { inspect, type Inspection } from "../inspect/inspect.ts";
 import { toUrl } from "../inspect/to_url.ts";
 import { familyOf } from "../models/families.ts";
 import { targets } from "../convert/target.ts";
+import { listed } from "../words.ts";
 import type { Arguments, Context } from "./command.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
@@ -49,7 +50,7 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
   const model = [
     ...(layout === null ? [] : [architecture ?? "sizes of its own"]),
     `${formatCount(parameters)} ${layout === null ? "numbers" : "parameters"}`,
-    ...(dtypes.length === 0 ? [] : [listed(dtypes)]),
+    ...(dtypes.length === 0 ? [] : [listed(dtypes, "and")]),
   ];
   const lines = [
     style.bold(oneLine(path)),
@@ -71,10 +72,6 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
     lines.push("", ...tensorTable(rows, total, widthOf(Deno.stdout), style));
   }
   print(lines.join("\n"));
-}
-
-function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
 function modelText(family: string, layout: string): string {

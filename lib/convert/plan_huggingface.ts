@@ -12,7 +12,7 @@ import { holdTokenizer, notesOfFilesLeft } from "../layouts/huggingface/side_fil
 import { huggingFaceFiles, type HuggingFaceOptions } from "../layouts/huggingface/write.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
 import { familyOf } from "../models/families.ts";
-import { listed } from "../models/config_fields.ts";
+import { listed } from "../words.ts";
 import type { SpecialTokens } from "../models/model_description.ts";
 import {
   carriedTokenizer,

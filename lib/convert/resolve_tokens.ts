@@ -7,7 +7,7 @@ import { OptionError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory } from "../layouts/directory.ts";
 import { type GenerationConfig, readGenerationConfig } from "../layouts/huggingface/generation_config.ts";
-import { listed } from "../models/config_fields.ts";
+import { listed } from "../words.ts";
 import { familyOf } from "../models/families.ts";
 import type { SpecialTokens } from "../models/model_description.ts";
 import { tokensOf, tokensWithin } from "../models/special_tokens.ts";

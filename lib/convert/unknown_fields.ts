@@ -3,6 +3,7 @@
 import { OptionError } from "../error.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { ConfigError } from "../models/config_error.ts";
+import { someOf } from "../words.ts";
 import { DEFAULT_TARGET, type Target, targetFacts } from "./target.ts";
 
 const NAMED_FIELDS = 3;
@@ -24,7 +25,7 @@ export function checkUnknownFields(
   if (wrong !== undefined) {
     throw new OptionError(
       `Can't ignore ${JSON.stringify(wrong)}: only unknown fields of the model.yaml can be ignored, and ` +
-        (names.length === 0 ? "it has none" : `it has ${listed(names)}`),
+        (names.length === 0 ? "it has none" : `it has ${someOf(names, NAMED_FIELDS)}`),
     );
   }
   const left = unknownFields.filter(({ name }) => !ignored.includes(name));
@@ -32,30 +33,22 @@ export function checkUnknownFields(
   if (first === undefined) return [];
   const file = targetFacts[to].computedBy;
   if (file === undefined) return [`${first.file}: ${describeUnknownFields(left)}`];
-  const options = left.slice(0, NAMED_FIELDS).map(({ name }) => `--ignore-config ${forShell(name)}`);
+  const options = left.map(({ name }) => `--ignore-config ${forShell(name)}`);
   throw new ConfigError(
     first.file,
     first.field,
     `unknown field with the value ${first.value}, which may change what the model computes, as ${file} has to say; ` +
-      `if it doesn't, give ${options.join(" ")}${more(left)}`,
+      `if it doesn't, give ${someOf(options, NAMED_FIELDS, " ")}`,
   );
 }
 
 /** What is said of unknown fields that are left out; there is at least one. */
 export function describeUnknownFields(fields: readonly UnknownField[]): string {
-  const shown = fields.slice(0, NAMED_FIELDS).map(({ field, value }) => `${field} (${value})`);
-  return `unknown field${fields.length === 1 ? "" : "s"} left out: ${shown.join(", ")}${more(fields)}`;
+  const each = fields.map(({ field, value }) => `${field} (${value})`);
+  return `unknown field${fields.length === 1 ? "" : "s"} left out: ${someOf(each, NAMED_FIELDS)}`;
 }
 
 /** A name as it is typed. It comes from the file, and people copy what a message tells them to type. */
 function forShell(name: string): string {
   return /^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
-}
-
-function listed(names: readonly string[]): string {
-  return names.slice(0, NAMED_FIELDS).join(", ") + more(names);
-}
-
-function more({ length }: readonly unknown[]): string {
-  return length > NAMED_FIELDS ? ` and ${length - NAMED_FIELDS} more` : "";
 }

@@ -6,9 +6,13 @@ import type { SafetensorsFile } from "../safetensors/safetensors_file.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import type { Archive } from "../torch/archive.ts";
 import { outlineTorchFile, type TensorOutline } from "../torch/torch_file.ts";
+import { someOf } from "../words.ts";
 import { openIfSafetensors } from "./file_format.ts";
 import { bytesOf } from "./file_tensors.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
+
+/** How many names a note has. */
+export const NAMED = 3;
 
 /** The formats of files. */
 export type FileFormat = "torch" | "torch-legacy" | "safetensors";
@@ -85,8 +89,8 @@ async function listTorch(source: ByteSource): Promise<FileListing> {
     notes: [
       ...(refused.size === 0
         ? []
-        : [`torch's weights_only refuses it: it names ${someOf([...refused.keys()])}`]),
-      ...(others.length === 0 ? [] : [`left out: ${someOf(others)}`]),
+        : [`torch's weights_only refuses it: it names ${someOf([...refused.keys()], NAMED)}`]),
+      ...(others.length === 0 ? [] : [`left out: ${someOf(others, NAMED)}`]),
     ],
   };
 }
@@ -113,13 +117,4 @@ function describeWriter({ isLegacy, records }: Archive): string {
     return "torch zip, torch 2.7 or later";
   }
   return records.has("byteorder") ? "torch zip, torch 2.1 to 2.6" : "torch zip, torch 1.6 to 2.0";
-}
-
-/** How many names a note has. */
-const NAMED = 3;
-
-/** Some names, and how many more there are. */
-export function someOf(names: readonly string[]): string {
-  const shown = names.slice(0, NAMED).join(", ");
-  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
 }

@@ -10,8 +10,9 @@ import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
+import { someOf } from "../words.ts";
 import { openIfSafetensors } from "./file_format.ts";
-import { someOf } from "./listing.ts";
+import { NAMED } from "./listing.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
@@ -129,7 +130,7 @@ async function checkSums(
     ? ""
     : differing.length === 0
     ? "; its tensors are the same"
-    : `; the tensors that differ are ${someOf(differing)}`;
+    : `; the tensors that differ are ${someOf(differing, NAMED)}`;
   return { ...found, problem: `${otherSum(sum, expected)}${which}` };
 }
 

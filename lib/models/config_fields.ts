@@ -4,6 +4,7 @@
  * A mapping is a `Map`, so that a key such as `__proto__` is a key like any other.
  */
 
+import { listed, quoted } from "../words.ts";
 import { ConfigError } from "./config_error.ts";
 
 /** A kind of value: what is wrong with a value that isn't one, as the words after "expected". */
@@ -141,21 +142,11 @@ export class ConfigFields {
   }
 }
 
-const MAX_SHOWN_CHARACTERS = 40;
-
 /** A value as an error shows it: short, and on one line. */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return "a sequence";
   if (typeof value === "object" && value !== null) return "a mapping";
-  if (typeof value !== "string") return String(value);
-  return JSON.stringify(
-    value.length > MAX_SHOWN_CHARACTERS ? `${value.slice(0, MAX_SHOWN_CHARACTERS)}…` : value,
-  );
-}
-
-/** Words as a sentence lists them. */
-export function listed(words: readonly (string | number)[], conjunction: "and" | "or"): string {
-  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
+  return typeof value === "string" ? quoted(value) : String(value);
 }
 
 const MAX_REASON_CHARACTERS = 200;

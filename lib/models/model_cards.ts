@@ -4,7 +4,7 @@
 
 import { levenshteinDistance } from "../deps.ts";
 import { OptionError } from "../error.ts";
-import { listed } from "./config_fields.ts";
+import { listed } from "../words.ts";
 import { families, familyOf } from "./families.ts";
 import type { Architecture, Family } from "./family.ts";
 import { checkOptions, type Rule, text } from "../options.ts";

@@ -119,12 +119,11 @@ function printString(text: string): string {
   return `"${escaped}"`;
 }
 
-/** JavaScript compares UTF-16 units, which puts U+FFFF after U+10000. */
-function compareCodePoints(a: string, b: string): number {
-  const [left, right] = [[...a], [...b]];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;
-    if (difference !== 0) return difference;
+/** The order of Python's strings, and of UTF-8. JavaScript compares UTF-16 units, which puts U+FFFF after U+10000. */
+export function compareCodePoints(a: string, b: string): number {
+  for (let at = 0;;) {
+    const [left, right] = [a.codePointAt(at) ?? -1, b.codePointAt(at) ?? -1];
+    if (left !== right || left < 0) return left - right;
+    at += left > 0xffff ? 2 : 1;
   }
-  return left.length - right.length;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { DType } from "../tensor/dtype.ts";
+import { quoted } from "../words.ts";
 import { safetensorsDTypeOfName } from "./dtype.ts";
 import { SafetensorsError, type SafetensorsProblem } from "./error.ts";
 import { JsonError, parseStrictJson } from "./json.ts";
@@ -226,11 +227,7 @@ function checkCover(
   }
 }
 
-const MAX_SHOWN_CHARACTERS = 100;
-
-/** A name as a message shows it: short, and on one line. */
+/** A name as a message shows it. */
 function shown(name: string): string {
-  return JSON.stringify(
-    name.length > MAX_SHOWN_CHARACTERS ? `${name.slice(0, MAX_SHOWN_CHARACTERS)}…` : name,
-  );
+  return quoted(name, 100);
 }

@@ -1,6 +1,7 @@
 /** Tensors laid out as the safetensors library would write them. */
 
 import type { Copy, FileLayout, OutputFile } from "../copy/plan.ts";
+import { compareCodePoints } from "../python/python_json.ts";
 import { isWholeStorage, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { type SafetensorsDType, safetensorsDType } from "./dtype.ts";
 import { LENGTH_BYTES, METADATA_NAME } from "./header.ts";
@@ -43,7 +44,7 @@ export function layoutSafetensors(
     if (name === METADATA_NAME) throw new RangeError(`Cannot lay out ${name}: no tensor can have this name`);
     return { name, tensor, dtype };
   });
-  entries.sort((a, b) => b.dtype.rank - a.dtype.rank || compareUtf8(a.name, b.name));
+  entries.sort((a, b) => b.dtype.rank - a.dtype.rank || compareCodePoints(a.name, b.name));
 
   const members: string[] = [];
   if (metadata !== undefined) {
@@ -95,14 +96,4 @@ function headOf(header: string): Uint8Array {
 function quoted(text: string): string {
   if (!text.isWellFormed()) throw new RangeError(`Cannot write ${JSON.stringify(text)}: it is no UTF-8 text`);
   return JSON.stringify(text);
-}
-
-/** The order of UTF-8 bytes, which is that of code points; JavaScript compares UTF-16 units. */
-function compareUtf8(a: string, b: string): number {
-  if (a === b) return 0;
-  const [left, right] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    if (left[i] !== right[i]) return left[i]! - right[i]!;
-  }
-  return left.length - right.length;
 }

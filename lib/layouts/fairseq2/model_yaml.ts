@@ -1,7 +1,8 @@
 /** `model.yaml`, which fairseq2 writes beside its checkpoints. */
 
 import { OptionError } from "../../error.ts";
-import { ConfigFields, listed, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
+import { listed } from "../../words.ts";
+import { ConfigFields, positiveInteger, show, text as textKind } from "../../models/config_fields.ts";
 import { families, familyOf, findFamily } from "../../models/families.ts";
 import type { Architecture, ConfigTree, Family, FamilyModel, Generation } from "../../models/family.ts";
 import { MAX_SHARDS } from "../../models/limits.ts";

@@ -3,6 +3,7 @@
 import { join } from "../../deps.ts";
 import { FileError, OptionError } from "../../error.ts";
 import { findModelFiles } from "./read_legacy.ts";
+import { someOf } from "../../words.ts";
 import { listDirectory, type Listing } from "../directory.ts";
 
 /** A step that was picked out of several. */
@@ -35,7 +36,7 @@ export function pickStep(root: Listing, wanted?: number): PickedStep | undefined
     if (unfinished.includes(wanted)) throw unfinishedStep(`${directory(wanted)}.tmp`);
     throw new OptionError(
       `${root.path}: has no step ${wanted}; it has ${
-        steps.length === 0 ? "none that is complete" : listed(steps)
+        steps.length === 0 ? "none that is complete" : someOf(steps, 8)
       }`,
     );
   }
@@ -62,9 +63,4 @@ function holdsModel(step: string): boolean {
   const listing = listDirectory(step);
   if (listing.directories.has("model")) return listDirectory(join(step, "model")).directories.has("pp_00");
   return findModelFiles(listing).length > 0;
-}
-
-function listed(steps: readonly number[]): string {
-  const shown = steps.slice(0, 8).join(", ");
-  return steps.length > 8 ? `${shown} and ${steps.length - 8} more` : shown;
 }

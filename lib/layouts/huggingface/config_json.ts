@@ -1,6 +1,7 @@
 /** `config.json` of the Hugging Face layout: as it is read, and written. */
 
-import { type ConfigFields, listed, show, text as textKind } from "../../models/config_fields.ts";
+import { listed } from "../../words.ts";
+import { type ConfigFields, show, text as textKind } from "../../models/config_fields.ts";
 import { families, familyOf } from "../../models/families.ts";
 import type { ConfigJsonOptions, Family } from "../../models/family.ts";
 import type { ModelDescription } from "../../models/model_description.ts";

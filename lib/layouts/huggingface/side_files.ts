@@ -8,6 +8,7 @@ import type { OutputFile } from "../../copy/plan.ts";
 import type { SourceFile } from "../../bytes/source.ts";
 import { basename, dirname, join } from "../../deps.ts";
 import { FormatError } from "../../error.ts";
+import { someOf } from "../../words.ts";
 import { listDirectory, type Listing } from "../directory.ts";
 import type { PlannedOutput } from "../planned_output.ts";
 import { GENERATION_CONFIG } from "./generation_config.ts";
@@ -124,8 +125,6 @@ function staysInside(directory: string, path: string): boolean {
   }
 }
 
-const NAMED_FILES = 5;
-
 /** What to say of the files in a directory that don't go along. */
 export function notesOfFilesLeft({ path, files }: Listing, weights: readonly string[]): string[] {
   const read = new Set([
@@ -137,6 +136,5 @@ export function notesOfFilesLeft({ path, files }: Listing, weights: readonly str
   ]);
   const left = [...files].filter((name) => !name.startsWith(".") && !read.has(name)).sort();
   if (left.length === 0) return [];
-  const more = left.length > NAMED_FILES ? ` and ${left.length - NAMED_FILES} more` : "";
-  return [`these files of ${path} don't go along: ${left.slice(0, NAMED_FILES).join(", ")}${more}`];
+  return [`these files of ${path} don't go along: ${someOf(left, 5)}`];
 }

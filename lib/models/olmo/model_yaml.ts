@@ -6,7 +6,6 @@ import {
   anyNumber,
   boolean,
   type ConfigFields,
-  listed,
   nullable,
   oneOf,
   positiveInteger,
@@ -14,6 +13,7 @@ import {
   show,
   texts,
 } from "../config_fields.ts";
+import { listed } from "../../words.ts";
 import type { FamilyModel, ModelYamlFields, ModelYamlTarget } from "../family.ts";
 import { constant, float, integer, number, readTable, type Row } from "../field_table.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
