@@ -101,10 +101,12 @@ export type {
   CastView,
   ConcatColumnsView,
   ConcatRowsView,
+  NumberFormat,
   ReorderRowsView,
   SliceColumnsView,
   SliceRowsView,
   StridedView,
+  TargetFormat,
   View,
 } from "./lib/bytes/view.ts";
 

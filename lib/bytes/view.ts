@@ -18,6 +18,9 @@ export const castTypes: readonly CastType[] = ["float32", "float16", "bfloat16"]
 /** A number format with ggml's quantizations, by its names: blocks of numbers that share a scale. */
 export type NumberFormat = CastType | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1";
 
+/** A format that a {@linkcode cast} makes. */
+export type TargetFormat = CastType | "q8_0";
+
 /** How many numbers each format holds together, and in how many bytes. */
 export const formatBlocks: Readonly<
   Record<NumberFormat, { readonly items: number; readonly bytes: number }>
@@ -141,9 +144,9 @@ export interface CastView {
   /** The view to convert. */
   readonly of: View;
   /** The format of the numbers in `of`. */
-  readonly from: CastType;
+  readonly from: NumberFormat;
   /** The format to convert to. */
-  readonly to: CastType;
+  readonly to: TargetFormat;
   /** The number of rows. */
   readonly rows: number;
   /** The length of a row in bytes. */
@@ -371,17 +374,23 @@ export function reorderRows(of: View, order: readonly number[]): View {
 }
 
 /**
- * Converts the numbers of a view to another format, rounding to nearest even.
+ * Converts the numbers of a view to another format: floats are rounded to nearest even, `q8_0` is made and blocks are
+ * read exactly as gguf-py's `quants.py` does.
  *
- * @throws {RangeError} If the rows don't hold whole numbers, or are longer than {@linkcode MAX_ROW_BYTES}.
+ * @throws {RangeError} If the rows don't hold whole numbers or blocks, or are longer than {@linkcode MAX_ROW_BYTES}.
  */
-export function cast(of: View, from: CastType, to: CastType): View {
+export function cast(of: View, from: NumberFormat, to: TargetFormat): View {
   if (from === to) return of;
-  const fromBytes = castTypeBytes(from);
-  if (of.rowBytes % fromBytes !== 0) {
+  const block = formatBlocks[from];
+  const items = of.rowBytes / block.bytes * block.items;
+  if (of.rowBytes % block.bytes !== 0) {
     throw new RangeError(`Cannot cast rows of ${of.rowBytes} bytes from ${from}`);
   }
-  const rowBytes = of.rowBytes / fromBytes * castTypeBytes(to);
+  const target = formatBlocks[to];
+  if (items % target.items !== 0) {
+    throw new RangeError(`Cannot cast rows of ${items} numbers to ${to}: not a multiple of ${target.items}`);
+  }
+  const rowBytes = items / target.items * target.bytes;
   checkRow(Math.max(rowBytes, of.rowBytes));
   return { op: "cast", of, from, to, rows: of.rows, rowBytes };
 }

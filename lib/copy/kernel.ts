@@ -10,7 +10,7 @@
  */
 
 import type { KernelFile } from "../bytes/kernel_file.ts";
-import type { CastType, StridedView, View } from "../bytes/view.ts";
+import type { CastType, NumberFormat, StridedView, View } from "../bytes/view.ts";
 
 /** What the kernel needs from its surroundings. */
 export interface KernelIo {
@@ -54,7 +54,7 @@ export interface ChunkResult {
   readonly crc: number;
   /** What was read from sources for it. */
   readonly reads: readonly ReadRun[];
-  /** How many finite numbers a cast turned into infinities. */
+  /** How many finite numbers a cast turned into infinities, or lost in a block whose scale isn't finite. */
   readonly infinities: number;
   /** How many numbers that a cast took were NaN, and stayed so. */
   readonly nans: number;
@@ -102,6 +102,12 @@ export function createKernel(
   let nans = 0;
   // Reading what lies between two items costs no more than another call. Measured: see docs/speed.md.
   const gapBytes = 8192;
+  const bytesOf32: Readonly<Record<NumberFormat, number>> = {
+    ...{ float32: 128, float16: 64, bfloat16: 64, q8_0: 34, q4_0: 18, q4_1: 20, q5_0: 22, q5_1: 24 },
+  };
+  // Some blocks as float32, and one more number, whose bits are wanted or given.
+  const singles = new Float32Array(2048 + 1);
+  const singleBits = new Uint32Array(singles.buffer);
   const castTables = new Map<string, { numbers: Uint16Array | Uint32Array; lost: Uint8Array }>();
   let lastSliced: { of: View; first: number; rows: number; buffer: Uint8Array } | undefined;
 
@@ -253,7 +259,7 @@ export function createKernel(
         // whole numbers; a caller's buffer may lack it.
         const isAligned = into.byteOffset % (view.to === "float32" ? 4 : 2) === 0;
         const target = isAligned ? into : new Uint8Array(into.byteLength);
-        castNumbers(source, view.from, target, view.to);
+        castFormat(source, view.from, target, view.to);
         if (!isAligned) into.set(target);
       }
     }
@@ -374,6 +380,123 @@ export function createKernel(
       into.set(source.subarray(at, at + size), target);
     } else {
       for (let i = 0; i < size; i++) into[target + i * to] = source[at + i * from]!;
+    }
+  }
+
+  /** Converts numbers. Those of a quantization go by way of float32, which has all that a block can say. */
+  function castFormat(
+    from: Uint8Array,
+    fromType: NumberFormat,
+    into: Uint8Array,
+    toType: NumberFormat,
+  ): void {
+    const isPlain = (type: NumberFormat): type is CastType => bytesOf32[type] >= 64;
+    if (isPlain(fromType) && isPlain(toType)) {
+      castNumbers(from, fromType, into, toType);
+      return;
+    }
+    const blocks = from.byteLength / bytesOf32[fromType];
+    for (let block = 0; block < blocks; block += 64) {
+      const count = Math.min(64, blocks - block);
+      const piece = (bytes: Uint8Array, type: NumberFormat) =>
+        bytes.subarray(block * bytesOf32[type], (block + count) * bytesOf32[type]);
+      if (isPlain(fromType)) widen(piece(from, fromType), fromType);
+      else dequantize(piece(from, fromType), fromType);
+      if (toType === "q8_0") quantize(count, piece(into, toType));
+      else if (isPlain(toType)) {
+        castNumbers(new Uint8Array(singles.buffer, 0, count * 128), "float32", piece(into, toType), toType);
+      }
+    }
+  }
+
+  /** Numbers as float32, in `singles`. */
+  function widen(from: Uint8Array, type: CastType): void {
+    if (type === "float32") {
+      singleBits.set(new Uint32Array(from.buffer, from.byteOffset, from.byteLength / 4));
+      return;
+    }
+    const words = new Uint16Array(from.buffer, from.byteOffset, from.byteLength / 2);
+    if (type === "bfloat16") {
+      for (let i = 0; i < words.length; i++) singleBits[i] = words[i]! << 16;
+    } else {
+      const { numbers } = castTable(type, "float32");
+      for (let i = 0; i < words.length; i++) singleBits[i] = numbers[words[i]!]!;
+    }
+  }
+
+  /**
+   * Blocks as float32, in `singles`: gguf-py's `quants.py`, exactly. NaN, whose bits depend on the processor there, is
+   * always the same here.
+   */
+  function dequantize(blocks: Uint8Array, type: NumberFormat): void {
+    const hasMinimum = type === "q4_1" || type === "q5_1";
+    const hasHighBits = type === "q5_0" || type === "q5_1";
+    const zero = type === "q4_0" ? 8 : type === "q5_0" ? 16 : 0;
+    const halfAt = (at: number): number => {
+      singleBits[2048] = halfToSingle(blocks[at]! | (blocks[at + 1]! << 8));
+      return singles[2048]!;
+    };
+    for (let at = 0, out = 0; at < blocks.length; out += 32) {
+      const scale = halfAt(at);
+      const minimum = hasMinimum ? halfAt(at + 2) : -0; // Nothing changes when it is added.
+      at += hasMinimum ? 4 : 2;
+      if (type === "q8_0") {
+        for (let i = 0; i < 32; i++) singles[out + i] = scale * ((blocks[at + i]! << 24) >> 24);
+        at += 32;
+      } else {
+        let high = 0;
+        if (hasHighBits) {
+          for (let i = 3; i >= 0; i--) high = (high << 8) | blocks[at + i]!;
+          at += 4;
+        }
+        for (let i = 0; i < 16; i++) {
+          const byte = blocks[at + i]!;
+          const first = (byte & 15) | (((high >>> i) & 1) << 4);
+          const second = (byte >>> 4) | (((high >>> (i + 16)) & 1) << 4);
+          singles[out + i] = scale * (first - zero) + minimum;
+          singles[out + i + 16] = scale * (second - zero) + minimum;
+        }
+        at += 16;
+      }
+      if (Number.isFinite(scale + minimum)) continue;
+      for (let i = out; i < out + 32; i++) if (Number.isNaN(singles[i])) singleBits[i] = 0x7fc00000;
+    }
+  }
+
+  /**
+   * Blocks of `singles` as q8_0: gguf-py's `quants.py`, exactly. The scale is the largest magnitude / 127; numbers are
+   * rounded half away from zero, with the scale before it became a half. Where its inverse is infinite or NaN (tiny
+   * numbers, infinities, NaN), they all become 0; a scale past 65504 becomes infinite. NaN is always the same, as above.
+   */
+  function quantize(count: number, into: Uint8Array): void {
+    let out = 0;
+    for (let at = 0; at < count * 32; at += 32) {
+      let largest = 0;
+      for (let i = at; i < at + 32; i++) {
+        const magnitude = singleBits[i]! & 0x7fffffff;
+        if (magnitude > largest) largest = magnitude;
+      }
+      singleBits[2048] = largest;
+      const scale = Math.fround(singles[2048]! / 127);
+      const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+      singles[2048] = scale;
+      const half = largest > 0x7f800000 ? 0x7e00 : singleToHalf(singleBits[2048]!);
+      if (half >= 0x7c00) countLost(at);
+      into[out++] = half;
+      into[out++] = half >>> 8;
+      for (let i = at; i < at + 32; i++) {
+        const sign = singleBits[i]! >> 31;
+        const rounded = (Math.fround(Math.abs(singles[i]!) * inverse) + 0.5) | 0;
+        into[out++] = (rounded ^ sign) - sign;
+      }
+    }
+  }
+
+  /** Counts what a block loses, and what it never had. */
+  function countLost(at: number): void {
+    for (let i = at; i < at + 32; i++) {
+      if (Number.isNaN(singles[i])) nans++;
+      else if (Number.isFinite(singles[i])) infinities++;
     }
   }
 
