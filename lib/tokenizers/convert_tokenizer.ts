@@ -4,12 +4,12 @@ import type { Literal, OutputFile } from "../copy/plan.ts";
 import { MismatchError, OptionError } from "../error.ts";
 import type { Llama3Version, LlamaVersion } from "../models/token_family.ts";
 import { type TokenizerKind, tokenizerKind } from "./detect.ts";
-import { llama2Files } from "./llama2_files.ts";
-import { llama3Files } from "./llama3_files.ts";
-import { parseSentencePiece } from "./sentencepiece.ts";
+import { llama2Tokenizer } from "./llama2_tokenizer.ts";
+import { llama3Tokenizer } from "./llama3_tokenizer.ts";
+import { parseSentencePiece, type Piece } from "./sentencepiece.ts";
 import { SPECIAL_TOKENS } from "./special_tokens.ts";
 import { parseTiktoken } from "./tiktoken.ts";
-import type { FileContent, TokenizerFiles } from "./tokenizer_config.ts";
+import { type FileContent, tokenizerFiles, type TokenizerWithEnds } from "./tokenizer_config.ts";
 
 /** Whose tokenizer is to be converted. */
 export interface TokenizerOptions {
@@ -25,18 +25,27 @@ export interface TokenizerOptions {
   readonly contextLength?: number;
   /** The rows of the model's embedding, where they are known. */
   readonly vocabSize?: number;
+  /** What will read what is made, for messages; transformers by default. */
+  readonly reader?: string;
 }
 
-/** What became of a `tokenizer.model`. */
-export interface ConvertedTokenizer extends Omit<TokenizerFiles, "files"> {
-  /** The files to write, by name. */
-  readonly files: readonly OutputFile[];
+/** What a `tokenizer.model` is for transformers. */
+export interface ReadTokenizer extends TokenizerWithEnds {
   /** What kind of file it was. */
   readonly kind: TokenizerKind;
+  /** The pieces of a SentencePiece model. */
+  readonly pieces?: readonly Piece[];
   /** How many ids the tokenizer has. */
   readonly vocabSize: number;
   /** What the user should know, in a sentence each. */
   readonly notes: readonly string[];
+}
+
+/** What became of a `tokenizer.model`. */
+export interface ConvertedTokenizer
+  extends Pick<ReadTokenizer, "kind" | "vocabSize" | "notes" | "bosId" | "eosId" | "eosIds"> {
+  /** The files to write, by name. */
+  readonly files: readonly OutputFile[];
 }
 
 /** By version (transformers 4.46.3 `convert_llama_weights_to_hf.py`, `CONTEXT_LENGTH_FOR_VERSION`). */
@@ -71,6 +80,20 @@ const KIND_NAMES: Readonly<Record<TokenizerKind, string>> = {
  * published number of rows has another tokenizer.
  */
 export function convertTokenizer(bytes: Uint8Array, options: TokenizerOptions): ConvertedTokenizer {
+  const { kind, vocabSize, notes, bosId, eosId, eosIds, ...tokenizer } = readTokenizerModel(bytes, options);
+  const files = tokenizerFiles(tokenizer);
+  if (kind === "sentencepiece") files.set("tokenizer.model", [bytes]);
+  return { files: outputFiles(files), kind, vocabSize, bosId, eosId, eosIds, notes };
+}
+
+/**
+ * Reads a `tokenizer.model`.
+ *
+ * @throws {OptionError} As `convertTokenizer` does.
+ * @throws {FormatError} Likewise.
+ * @throws {MismatchError} Likewise.
+ */
+export function readTokenizerModel(bytes: Uint8Array, options: TokenizerOptions): ReadTokenizer {
   const { path, version, contextLength } = options;
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength > 0)) {
     throw new OptionError(
@@ -80,33 +103,28 @@ export function convertTokenizer(bytes: Uint8Array, options: TokenizerOptions): 
   const kind = tokenizerKind(bytes, path);
   if (version === "1" || version === "2") {
     checkKind(kind, "sentencepiece", options);
-    return convertSentencePiece(bytes, options);
+    return readSentencePiece(bytes, options);
   }
   checkKind(kind, "tiktoken", options);
-  return convertTiktoken(bytes, version, options);
+  return readTiktoken(bytes, version, options);
 }
 
-function convertTiktoken(
-  bytes: Uint8Array,
-  version: Llama3Version,
-  options: TokenizerOptions,
-): ConvertedTokenizer {
+function readTiktoken(bytes: Uint8Array, version: Llama3Version, options: TokenizerOptions): ReadTokenizer {
   const { path, instruct, contextLength = CONTEXT_LENGTHS[version] } = options;
   const tokens = parseTiktoken(bytes, path);
   const vocabSize = tokens.length + SPECIAL_TOKENS;
   const notes = checkSize("tiktoken", vocabSize, options);
-  const { files, ...ids } = llama3Files(tokens, { version, instruct, contextLength }, path);
-  return { files: outputFiles(files), kind: "tiktoken", vocabSize, ...ids, notes };
+  const tokenizer = llama3Tokenizer(tokens, { version, instruct, contextLength }, path);
+  return { ...tokenizer, kind: "tiktoken", vocabSize, notes };
 }
 
-function convertSentencePiece(bytes: Uint8Array, options: TokenizerOptions): ConvertedTokenizer {
-  const { path } = options;
+function readSentencePiece(bytes: Uint8Array, options: TokenizerOptions): ReadTokenizer {
+  const { path, reader = "transformers' LLaMA tokenizer" } = options;
   const { pieces, keepsText } = parseSentencePiece(bytes, path);
   const notes = checkSize("sentencepiece", pieces.length, options);
   if (!keepsText) {
     notes.push(
-      "the tokenizer changes texts before it cuts them up, which transformers' LLaMA tokenizer doesn't; some " +
-        "texts will have other ids",
+      `the tokenizer changes texts before it cuts them up, which ${reader} doesn't; some texts will have other ids`,
     );
   }
   const symbol = pieces.find(({ type }) => type === "user defined");
@@ -114,13 +132,11 @@ function convertSentencePiece(bytes: Uint8Array, options: TokenizerOptions): Con
     notes.push(
       `the tokenizer has symbols of its own, such as ${
         JSON.stringify(symbol.text)
-      }, behind which transformers' ` +
-        "LLaMA tokenizer adds a space; texts with them will have other ids",
+      }, behind which ${reader} adds a ` +
+        "space; texts with them will have other ids",
     );
   }
-  const { files, ...ids } = llama2Files(pieces, path);
-  const all = new Map([...files, ["tokenizer.model", [bytes]]]);
-  return { files: outputFiles(all), kind: "sentencepiece", vocabSize: pieces.length, ...ids, notes };
+  return { ...llama2Tokenizer(pieces, path), kind: "sentencepiece", pieces, vocabSize: pieces.length, notes };
 }
 
 function checkKind(kind: TokenizerKind, expected: TokenizerKind, { path, version }: TokenizerOptions): void {

@@ -4,15 +4,23 @@
  * only what JSON demands escaped, which is what `JSON.stringify` does.
  */
 
-import type { AddedToken } from "./tokenizer_json.ts";
+import { type AddedToken, tokenizerJson, type TokenizerJsonParts } from "./tokenizer_json.ts";
 
 /** The bytes of a file, as parts that follow one another. */
 export type FileContent = readonly Uint8Array[];
 
-/** The files that transformers wants for a tokenizer. */
-export interface TokenizerFiles {
-  /** Their contents by name. */
-  readonly files: ReadonlyMap<string, FileContent>;
+/** A tokenizer as transformers has it. */
+export interface Tokenizer {
+  /** What its `tokenizer.json` says. */
+  readonly json: TokenizerJsonParts;
+  /** The special tokens by their roles, `bos_token` and so on, in the order of the roles' code points. */
+  readonly roles: Readonly<Record<string, string>>;
+  /** The other fields of `tokenizer_config.json` that aren't the same for all; they win over those that are. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A tokenizer of which the tokens are known that begin and end sequences. */
+export interface TokenizerWithEnds extends Tokenizer {
   /** The id that a sequence begins with. */
   readonly bosId: number;
   /** The id that a sequence ends with; a turn, in an instruct model. */
@@ -41,30 +49,18 @@ const COMMON = {
   tokenizer_class: "PreTrainedTokenizerFast",
 };
 
-/**
- * The files of a tokenizer by name, around its `tokenizer.json`.
- *
- * @param json The `tokenizer.json`.
- * @param addedTokens The added tokens by id.
- * @param roles The special tokens by their roles, `bos_token` and so on, in the order of the roles' code points.
- * @param fields The other fields of `tokenizer_config.json` that aren't the same for all; they win over those that are.
- */
-export function filesAround(
-  json: FileContent,
-  addedTokens: readonly AddedToken[],
-  roles: Readonly<Record<string, string>>,
-  fields: Readonly<Record<string, unknown>>,
-): Map<string, FileContent> {
+/** The files of a tokenizer by name. */
+export function tokenizerFiles({ json, roles, fields }: Tokenizer): Map<string, FileContent> {
   // Whole numbers come first in an object, by their size: the order that Python has for ints.
   const decoder = Object.fromEntries(
-    addedTokens.map(({ id, content, special }) => [id, { ...addedToken(content), special }]),
+    json.addedTokens.map(({ id, content, special }) => [id, { ...addedToken(content), special }]),
   );
   const config = Object.entries({ ...COMMON, ...roles, ...fields, added_tokens_decoder: decoder })
     .sort(([a], [b]) => a < b ? -1 : 1);
   const map = Object.entries(roles).map(([role, content]) => [role, addedToken(content)]);
   return new Map([
     ["special_tokens_map.json", print(Object.fromEntries(map))],
-    ["tokenizer.json", json],
+    ["tokenizer.json", tokenizerJson(json)],
     ["tokenizer_config.json", print(Object.fromEntries(config))],
   ]);
 }

@@ -28,9 +28,9 @@ export interface TokenizerJsonParts {
   /** How a text is split before pairs are merged. */
   readonly preTokenizer: Component | null;
   /** What is put around the ids. */
-  readonly postProcessor: Component;
+  readonly postProcessor: Component | null;
   /** How tokens become a text again. */
-  readonly decoder: Component;
+  readonly decoder: Component | null;
   /** The model's settings where they aren't the usual ones. */
   readonly model: {
     /** The token for what has no other. */
@@ -42,8 +42,8 @@ export interface TokenizerJsonParts {
     /** Whether a piece that is in the vocabulary is taken as it is, whatever the merges would give. */
     readonly ignoreMerges: boolean;
   };
-  /** The vocabulary by id. */
-  readonly tokens: Iterable<string>;
+  /** The vocabulary by id; `undefined` for ids that no token of it has. */
+  readonly tokens: readonly (string | undefined)[];
   /** The merges, the first one first. */
   readonly merges: readonly Merge[];
 }
@@ -80,9 +80,11 @@ export function tokenizerJson(parts: TokenizerJsonParts): readonly Uint8Array[] 
     byte_fallback: model.byteFallback,
     ignore_merges: model.ignoreMerges,
   }, "  ");
-  const quoted = Array.from(parts.tokens, (token) => JSON.stringify(token));
+  const quoted = parts.tokens.map((token) => token === undefined ? "" : JSON.stringify(token));
   builder.append(`,\n  "model": ${settings},\n    "vocab": {\n`);
-  builder.appendItems(quoted.values().map((token, id) => `      ${token}: ${id}`));
+  builder.appendItems(
+    quoted.entries().filter(([, token]) => token !== "").map(([id, token]) => `      ${token}: ${id}`),
+  );
   builder.append(`\n    },\n    "merges": [`);
   if (merges.length > 0) {
     builder.append("\n");

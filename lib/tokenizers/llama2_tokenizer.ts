@@ -1,5 +1,5 @@
 /**
- * The files that transformers wants for the tokenizer of LLaMA 1 and 2, beside its `tokenizer.model`.
+ * The tokenizer of LLaMA 1 and 2 for transformers, beside its `tokenizer.model`.
  *
  * transformers' own script goes wrong here: with 4.46.3 it leaves out the space in front of a text
  * (`add_prefix_space` is `None` when `LlamaConverter` asks for it), so that nearly every text gets other ids
@@ -12,8 +12,8 @@
 
 import { type Merge, recoverMerges } from "./bpe_merges.ts";
 import type { Piece } from "./sentencepiece.ts";
-import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { filesAround, NO_LENGTH_LIMIT, type TokenizerFiles } from "./tokenizer_config.ts";
+import { type AddedToken, beginsWith, type Component, type TokenizerJsonParts } from "./tokenizer_json.ts";
+import { NO_LENGTH_LIMIT, type TokenizerWithEnds } from "./tokenizer_config.ts";
 
 const UNKNOWN = "<unk>";
 const BEGIN = "<s>";
@@ -45,25 +45,33 @@ const DECODER: Component = {
 };
 
 /**
- * The texts of the files.
+ * What `tokenizer.json` says of a vocabulary.
  *
  * @throws {FormatError} If the vocabulary has merges without end.
  */
-export function llama2Files(pieces: readonly Piece[], path: string): TokenizerFiles {
-  const addedTokens = addedTokensOf(pieces);
-  const json = tokenizerJson({
-    addedTokens,
+export function llama2Json(pieces: readonly Piece[], path: string): TokenizerJsonParts {
+  return {
+    addedTokens: addedTokensOf(pieces),
     normalizer: NORMALIZER,
     preTokenizer: null,
     postProcessor: beginsWith(BEGIN, BEGIN_ID),
     decoder: DECODER,
     model: { unkToken: UNKNOWN, fuseUnk: true, byteFallback: true, ignoreMerges: false },
-    tokens: pieces.values().map(({ text }) => text),
+    tokens: pieces.map(({ text }) => text),
     merges: byScore(recoverMerges(pieces.map(({ text }) => binary(text)), path), pieces),
-  });
-  const roles = { bos_token: BEGIN, eos_token: END, unk_token: UNKNOWN };
+  };
+}
+
+/**
+ * The tokenizer of a vocabulary.
+ *
+ * @throws {FormatError} If the vocabulary has merges without end.
+ */
+export function llama2Tokenizer(pieces: readonly Piece[], path: string): TokenizerWithEnds {
   return {
-    files: filesAround(json, addedTokens, roles, {
+    json: llama2Json(pieces, path),
+    roles: { bos_token: BEGIN, eos_token: END, unk_token: UNKNOWN },
+    fields: {
       add_bos_token: true,
       add_eos_token: false,
       clean_up_tokenization_spaces: false,
@@ -74,7 +82,7 @@ export function llama2Files(pieces: readonly Piece[], path: string): TokenizerFi
       sp_model_kwargs: {},
       spaces_between_special_tokens: false,
       use_default_system_prompt: false,
-    }),
+    },
     bosId: BEGIN_ID,
     eosId: END_ID,
     eosIds: [END_ID],

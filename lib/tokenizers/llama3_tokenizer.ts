@@ -1,6 +1,6 @@
 /**
- * The files that transformers wants for LLaMA 3's tokenizer, as `Llama3Converter` of transformers 4.46.3
- * `convert_llama_weights_to_hf.py` makes them.
+ * LLaMA 3's tokenizer for transformers, as `Llama3Converter` of transformers 4.46.3
+ * `convert_llama_weights_to_hf.py` makes it.
  */
 
 import { FormatError } from "../error.ts";
@@ -15,8 +15,8 @@ import {
   END_OF_TURN,
   llama3SpecialTokens,
 } from "./special_tokens.ts";
-import { type AddedToken, beginsWith, type Component, tokenizerJson } from "./tokenizer_json.ts";
-import { filesAround, type TokenizerFiles } from "./tokenizer_config.ts";
+import { type AddedToken, beginsWith, type Component } from "./tokenizer_json.ts";
+import type { TokenizerWithEnds } from "./tokenizer_config.ts";
 
 /**
  * How a text is cut up before pairs are merged (llama-models 0.3.0 `llama3/tokenizer.py`, `pat_str`):
@@ -47,11 +47,15 @@ export interface Llama3Model {
 }
 
 /**
- * The texts of the files, of the tokens by rank, with a character for each byte.
+ * The tokenizer of the tokens by rank, with a character for each byte.
  *
  * @throws {FormatError} If the vocabulary has a special token of the version, or merges without end.
  */
-export function llama3Files(tokens: readonly string[], model: Llama3Model, path: string): TokenizerFiles {
+export function llama3Tokenizer(
+  tokens: readonly string[],
+  model: Llama3Model,
+  path: string,
+): TokenizerWithEnds {
   const special = llama3SpecialTokens(model.version);
   const texts = new Set(special);
   for (const [rank, token] of tokens.entries()) {
@@ -74,7 +78,7 @@ export function llama3Files(tokens: readonly string[], model: Llama3Model, path:
   const eos = ends.at(-1)!;
   const idOf = (text: string) => tokens.length + special.indexOf(text);
   const bosId = idOf(bos);
-  const json = tokenizerJson({
+  const json = {
     addedTokens,
     normalizer: null,
     preTokenizer: PRE_TOKENIZER,
@@ -87,14 +91,16 @@ export function llama3Files(tokens: readonly string[], model: Llama3Model, path:
     },
     decoder: DECODER,
     model: { unkToken: null, fuseUnk: false, byteFallback: false, ignoreMerges: true },
-    tokens: tokens.values().map(byteLevelText),
+    tokens: tokens.map(byteLevelText),
     merges: recoverMerges(tokens, path),
-  });
+  };
   return {
-    files: filesAround(json, addedTokens, { bos_token: bos, eos_token: eos }, {
+    json,
+    roles: { bos_token: bos, eos_token: eos },
+    fields: {
       ...(model.instruct ? { chat_template: llama3ChatTemplate(model.version) } : {}),
       model_max_length: model.contextLength,
-    }),
+    },
     bosId,
     eosId: idOf(eos),
     eosIds: ends.map(idOf),
