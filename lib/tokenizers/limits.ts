@@ -15,3 +15,9 @@ export const MAX_TOKEN_BYTES = 1024;
  * 2,030,233; 16 times as many. Without it, tokens that are prefixes of one another would make gigabytes.
  */
 export const MAX_MERGED_BYTES = 1 << 25;
+
+/** The bytes of a `tokenizer.json` that is read. Gemma 3's has 33,384,568, the largest known; twice as many. */
+export const MAX_TOKENIZER_JSON_BYTES = 1 << 26;
+
+/** The ids of a vocabulary that is read. Gemma 3's has 262,145, the most of those known; 16 times as many. */
+export const MAX_TOKENS = 1 << 22;

@@ -4,7 +4,7 @@
  * only what JSON demands escaped, which is what `JSON.stringify` does.
  */
 
-import { type AddedToken, tokenizerJson, type TokenizerJsonParts } from "./tokenizer_json.ts";
+import { tokenizerJson, type TokenizerJsonParts } from "./tokenizer_json.ts";
 
 /** The bytes of a file, as parts that follow one another. */
 export type FileContent = readonly Uint8Array[];
