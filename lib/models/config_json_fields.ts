@@ -23,9 +23,19 @@ import {
   MAX_SEQUENCE_LENGTH,
   MAX_VOCABULARY,
 } from "./limits.ts";
-import { constant, flag, float, integer, readTable, type Row, writeTable } from "./field_table.ts";
+import {
+  constant,
+  flag,
+  float,
+  headDimOf,
+  type HeadsFields,
+  integer,
+  readTable,
+  type Row,
+  writeTable,
+} from "./field_table.ts";
 import { endsJson, readTokenFields } from "./token_fields.ts";
-import { headsProblem, type ModelDescription, type SpecialTokens } from "./model_description.ts";
+import type { ModelDescription, SpecialTokens } from "./model_description.ts";
 
 /** What transformers' class takes where a `config.json` says nothing. */
 export interface DecoderDefaults extends SpecialTokens {
@@ -99,20 +109,19 @@ function table(whose: string, { kvHeads, headDim, maxSeqLen, normEps, ...tokens 
  */
 export function readDecoder(fields: ConfigFields, whose: string, defaults: DecoderDefaults): DecoderFields {
   const read = readTable(fields, table(whose, defaults));
-  const unfit = headsProblem(read);
-  if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
+  const headDim = headDimOf(fields, read, HEADS_FIELDS);
   checkWholeRotation(fields);
   if (fields.optional("is_causal", boolean) === false) {
     throw fields.error("is_causal", `says that tokens see those behind them, which those of ${whose} don't`);
   }
-  return { ...read, headDim: read.headDim ?? read.dim / read.heads };
+  return { ...read, headDim };
 }
 
-const HEADS_FIELDS = {
+const HEADS_FIELDS: HeadsFields = {
   heads: "num_attention_heads",
   kvHeads: "num_key_value_heads",
   headDim: "head_dim",
-} as const;
+};
 
 /** Two names of one function. */
 const SILU = ["silu", "swish"];

@@ -6,6 +6,7 @@ import { PythonFloat } from "../python/python_number.ts";
 import type { YamlValue } from "../python/yaml_printer.ts";
 import { boolean, type ConfigFields, type Kind, positiveInteger, positiveNumber } from "./config_fields.ts";
 import type { FamilyModel } from "./family.ts";
+import { headsProblem, type ModelShape } from "./model_description.ts";
 
 /** A row: `K` is what it says of a model. */
 export interface Row<K extends keyof FamilyModel = never> {
@@ -107,6 +108,24 @@ export function readTable<K extends keyof FamilyModel>(
   table: readonly Row<K>[],
 ): Pick<FamilyModel, K> {
   return Object.assign({}, ...table.map(({ read }) => read(fields)));
+}
+
+/** The names of the fields that say the heads of a model. */
+export type HeadsFields = Readonly<Record<"heads" | "kvHeads" | "headDim", string>>;
+
+/**
+ * The rows of a head: the dimension divided by the heads, unless they were read, too.
+ *
+ * @throws {ConfigError} If the heads are impossible.
+ */
+export function headDimOf(
+  fields: ConfigFields,
+  shape: Pick<ModelShape, "dim" | "heads" | "kvHeads"> & { readonly headDim?: number },
+  names: HeadsFields,
+): number {
+  const unfit = headsProblem(shape);
+  if (unfit !== undefined) throw fields.error(names[unfit.field], unfit.problem);
+  return shape.headDim ?? shape.dim / shape.heads;
 }
 
 /** Writes the fields of a table, in its order. */

@@ -3,16 +3,20 @@
  */
 
 import { PythonFloat } from "../python/python_number.ts";
-import type { YamlMapping, YamlValue } from "../python/yaml_printer.ts";
+import type { YamlValue } from "../python/yaml_printer.ts";
+import { anyNumber, boolean, nonNegativeInteger, positiveInteger } from "./config_fields.ts";
+import type { FamilyModel, ModelYamlCodec, ModelYamlForm } from "./family.ts";
 import {
-  anyNumber,
-  boolean,
-  type ConfigFields,
-  nonNegativeInteger,
-  positiveInteger,
-} from "./config_fields.ts";
-import type { ModelYamlFields, ModelYamlForm } from "./family.ts";
-import { constant, flag, float, integer, number, type Row, writeTable } from "./field_table.ts";
+  constant,
+  flag,
+  float,
+  headDimOf,
+  type HeadsFields,
+  integer,
+  number,
+  type Row,
+  writeTable,
+} from "./field_table.ts";
 import {
   MAX_DIM,
   MAX_HEADS,
@@ -22,7 +26,6 @@ import {
   MAX_VOCABULARY,
 } from "./limits.ts";
 import { tokensOf } from "./special_tokens.ts";
-import { headsProblem, type ModelDescription, type ModelShape } from "./model_description.ts";
 
 /** A token's number. */
 export const token = nonNegativeInteger(MAX_VOCABULARY);
@@ -49,25 +52,11 @@ export const rows = {
   dropout: constant("dropout_p", new PythonFloat(0), anyNumber),
 };
 
-const HEADS_FIELDS = {
+const HEADS_FIELDS: HeadsFields = {
   heads: "num_attn_heads",
   kvHeads: "num_key_value_heads",
   headDim: "head_dim",
-} as const;
-
-/**
- * Completes what was read by the rows of a head, which are the dimension divided by the heads unless they were read, too.
- *
- * @throws {ConfigError} If the heads are impossible.
- */
-export function withHeadDim<T extends Pick<ModelShape, "dim" | "heads" | "kvHeads"> & { headDim?: number }>(
-  fields: ConfigFields,
-  read: T,
-): T & { headDim: number } {
-  const unfit = headsProblem(read);
-  if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
-  return { ...read, headDim: read.headDim ?? read.dim / read.heads };
-}
+};
 
 /** What there is to say where fairseq2's code has an epsilon of its own for the norms, and no field for another. */
 export function normEpsNotes({ normEps }: { readonly normEps: number }, fixed: number): string[] {
@@ -105,11 +94,21 @@ export function vocabulary(form: ModelYamlForm): readonly Row<"vocabSize" | "bos
   }];
 }
 
-/** Writes a configuration by its table, with what is said of tied matrices and tokens instead of the model's own. */
-export function writeModelYaml(
-  model: ModelDescription,
-  { tied, tokens: { bosId, eosIds, padId } }: ModelYamlFields,
-  table: readonly Pick<Row, "write">[],
-): YamlMapping {
-  return writeTable({ ...model, tied, bosId, eosIds, padId }, table);
+/**
+ * A configuration that is read and written by the table of its form. What no field says is `fixed` in fairseq2's code.
+ * What is said of tied matrices and tokens is written instead of the model's own.
+ */
+export function byTable<K extends keyof FamilyModel>(
+  table: (form: ModelYamlForm) => readonly Row<K>[],
+  fixed: Omit<FamilyModel, K | "headDim">,
+): Pick<ModelYamlCodec, "read" | "write"> {
+  return {
+    read(fields, generation) {
+      const read = table(generation).map((row) => row.read(fields));
+      const model: FamilyModel = Object.assign({}, ...read, fixed);
+      return { ...model, headDim: headDimOf(fields, model, HEADS_FIELDS) };
+    },
+    write: (model, { form, tied, tokens: { bosId, eosIds, padId } }) =>
+      writeTable({ ...model, tied, bosId, eosIds, padId }, table(form)),
+  };
 }

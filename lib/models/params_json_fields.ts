@@ -1,9 +1,9 @@
 /** What Meta's `params.json` and Mistral's have in common. */
 
 import { type ConfigFields, positiveInteger } from "./config_fields.ts";
-import { float, integer, type Row } from "./field_table.ts";
+import { float, headDimOf, type HeadsFields, integer, type Row } from "./field_table.ts";
 import { MAX_DIM, MAX_HEADS, MAX_LAYERS } from "./limits.ts";
-import { headsProblem, type ModelShape } from "./model_description.ts";
+import type { ModelShape } from "./model_description.ts";
 
 const heads = integer("n_heads", "heads", MAX_HEADS);
 const kvHeads: Row<"kvHeads"> = {
@@ -22,20 +22,18 @@ export const rows = {
   normEps: float("norm_eps", "normEps"),
 };
 
-const HEADS_FIELDS = { heads: "n_heads", kvHeads: "n_kv_heads", headDim: "head_dim" } as const;
+const HEADS_FIELDS: HeadsFields = { heads: "n_heads", kvHeads: "n_kv_heads", headDim: "head_dim" };
 
 /**
  * The rows of a head, which are always the dimension divided by the heads.
  *
  * @throws {ConfigError} If the heads are impossible, or `head_dim` says something else.
  */
-export function headDimOf(
+export function wholeHeadDim(
   fields: ConfigFields,
-  shape: Pick<ModelShape, "dim" | "heads" | "kvHeads">,
+  { dim, heads, kvHeads }: Pick<ModelShape, "dim" | "heads" | "kvHeads">,
 ): number {
-  const unfit = headsProblem({ dim: shape.dim, heads: shape.heads, kvHeads: shape.kvHeads });
-  if (unfit !== undefined) throw fields.error(HEADS_FIELDS[unfit.field], unfit.problem);
-  const headDim = shape.dim / shape.heads;
+  const headDim = headDimOf(fields, { dim, heads, kvHeads }, HEADS_FIELDS);
   const said = fields.optional("head_dim", positiveInteger(MAX_DIM)) ?? headDim;
   if (said === headDim) return headDim;
   throw fields.error("head_dim", `expected dim / n_heads, which is ${headDim}, got ${said}`);

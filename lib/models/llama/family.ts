@@ -5,7 +5,7 @@ import { llamaArchitectures } from "./architectures.ts";
 import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";
 import { llamaGguf } from "./gguf.ts";
 import { describeLlamaParams } from "./describe_params.ts";
-import { llamaLegacyForm, llamaNotes, readLlamaConfig, writeLlamaConfig } from "./model_yaml.ts";
+import { llamaLegacyForm, llamaModelYaml, llamaNotes } from "./model_yaml.ts";
 import { llamaParameters } from "./parameters.ts";
 import { llamaParamsNotes, writeLlamaParams } from "./params_json.ts";
 import { llamaTokens } from "./tokens.ts";
@@ -24,8 +24,7 @@ export const llama: Family = {
     splitsTied: true, // 0.8.1 `create_final_projection`.
     // 0.4.0 to 0.4.6 setup/_models.py.
     unnamed: (generation) => generation === "0.4" ? "llama3_1_8b" : undefined,
-    read: readLlamaConfig,
-    write: writeLlamaConfig,
+    ...llamaModelYaml,
     legacyForm: llamaLegacyForm,
     notes: llamaNotes,
   },

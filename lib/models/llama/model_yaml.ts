@@ -1,7 +1,7 @@
 /** LLaMA's configurations in fairseq2's `model.yaml`. */
 
 import { PythonFloat } from "../../python/python_number.ts";
-import type { YamlMapping, YamlValue } from "../../python/yaml_printer.ts";
+import type { YamlValue } from "../../python/yaml_printer.ts";
 import {
   anyNumber,
   boolean,
@@ -12,8 +12,8 @@ import {
   positivePair,
   text as textKind,
 } from "../config_fields.ts";
-import type { FamilyModel, Generation, ModelYamlFields, ModelYamlForm, ModelYamlTarget } from "../family.ts";
-import { constant, readTable, type Row } from "../field_table.ts";
+import type { FamilyModel, ModelYamlForm, ModelYamlTarget } from "../family.ts";
+import { constant, type Row } from "../field_table.ts";
 import { MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import {
   describeScaling,
@@ -21,7 +21,7 @@ import {
   type ModelDescription,
   type RopeScaling,
 } from "../model_description.ts";
-import { normEpsNotes, rows, vocabulary, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
+import { byTable, normEpsNotes, rows, vocabulary } from "../model_yaml_fields.ts";
 import { SCALING_3_1 } from "./architectures.ts";
 import { type Fairseq2FfnRule, fairseq2IntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
@@ -156,17 +156,10 @@ function readScaling(fields: ConfigFields, isScaled: boolean): RopeScaling {
   return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
 }
 
-/** Reads a configuration. */
-export function readLlamaConfig(fields: ConfigFields, generation: Generation): FamilyModel {
-  return { ...withHeadDim(fields, readTable<LlamaKeys>(fields, table(generation))), normEps: NORM_EPS };
-}
-
-type LlamaKeys = ReturnType<typeof table>[number]["keys"][number];
-
-/** Writes a configuration. */
-export function writeLlamaConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
-  return writeModelYaml(model, fields, table(fields.form));
-}
+/** The codec. */
+export const llamaModelYaml = byTable<ReturnType<typeof table>[number]["keys"][number]>(table, {
+  normEps: NORM_EPS,
+});
 
 /** The form for 0.2 to 0.4 that says how RoPE is scaled, if one can. */
 export function llamaLegacyForm({ ropeScaling }: ModelDescription): Exclude<ModelYamlForm, "0.5+"> {

@@ -19,7 +19,7 @@ import {
   type ModelDescription,
   type RopeScaling,
 } from "../model_description.ts";
-import { headDimOf, refuseForeign, rows } from "../params_json_fields.ts";
+import { refuseForeign, rows, wholeHeadDim } from "../params_json_fields.ts";
 import { SCALING_3_1 } from "./architectures.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
@@ -173,5 +173,5 @@ const foreignFields: ReadonlyMap<string, string> = new Map([
 export function readLlamaParams(fields: ConfigFields): ReferenceParams {
   refuseForeign(fields, foreignFields);
   const params = readTable(fields, [...common, vocabSize, scaled]);
-  return { ...params, headDim: headDimOf(fields, params) };
+  return { ...params, headDim: wholeHeadDim(fields, params) };
 }

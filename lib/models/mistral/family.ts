@@ -4,7 +4,7 @@ import { type Family, generations } from "../family.ts";
 import { mistralArchitectures, mistralTokens } from "./architectures.ts";
 import { readMistralJson, WHOSE, writeMistralJson } from "./config_json.ts";
 import { mistralGguf } from "./gguf.ts";
-import { mistralNotes, readMistralConfig, writeMistralConfig } from "./model_yaml.ts";
+import { mistralModelYaml, mistralNotes } from "./model_yaml.ts";
 import { mistralParameters } from "./parameters.ts";
 import { describeMistralParams, writeMistralParams } from "./params_json.ts";
 
@@ -19,8 +19,7 @@ export const mistral: Family = {
   modelYaml: {
     generations,
     defaultArchitecture: "mistral_7b",
-    read: readMistralConfig,
-    write: writeMistralConfig,
+    ...mistralModelYaml,
     legacyForm: () => "0.2-0.4",
     // 0.3.0 `models/mistral/loader.py` and 0.4.5 `models/mistral/_handler.py` have no sharder.
     isWholeUntil0_4: true,

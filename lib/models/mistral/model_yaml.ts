@@ -4,13 +4,11 @@
  */
 
 import { MismatchError } from "../../error.ts";
-import type { YamlMapping } from "../../python/yaml_printer.ts";
-import type { ConfigFields } from "../config_fields.ts";
-import type { FamilyModel, Generation, ModelYamlFields, ModelYamlForm } from "../family.ts";
-import { integer, readTable, type Row } from "../field_table.ts";
+import type { ModelYamlCodec, ModelYamlForm } from "../family.ts";
+import { integer, type Row } from "../field_table.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription } from "../model_description.ts";
-import { normEpsNotes, rows, vocabulary, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
+import { byTable, normEpsNotes, rows, vocabulary } from "../model_yaml_fields.ts";
 import { NORM_EPS, ROPE_THETA } from "./architectures.ts";
 
 const slidingWindow: Row<"slidingWindow"> = {
@@ -23,32 +21,25 @@ function table(form: ModelYamlForm) {
   return [dim, maxSeqLen, ...vocabulary(form), slidingWindow, layers, heads, kvHeads, width, dropout];
 }
 
-/** Reads a configuration. */
-export function readMistralConfig(fields: ConfigFields, generation: Generation): FamilyModel {
-  return {
-    ...withHeadDim(fields, readTable(fields, table(generation))),
-    multipleOf: 1,
-    ropeTheta: ROPE_THETA,
-    normEps: NORM_EPS,
-    embeddingShardDim: 0,
-    tied: false,
-  };
-}
+const { read, write } = byTable(table, {
+  multipleOf: 1,
+  ropeTheta: ROPE_THETA,
+  normEps: NORM_EPS,
+  embeddingShardDim: 0,
+  tied: false,
+});
 
-/**
- * Writes a configuration.
- *
- * @throws {MismatchError} If RoPE turns otherwise than fairseq2's.
- */
-export function writeMistralConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
-  if (model.ropeTheta !== ROPE_THETA) {
+/** The codec. It writes no model in which RoPE turns otherwise than fairseq2's. */
+export const mistralModelYaml: Pick<ModelYamlCodec, "read" | "write"> = {
+  read,
+  write(model, fields) {
+    if (model.ropeTheta === ROPE_THETA) return write(model, fields);
     throw new MismatchError(
       `Cannot write model.yaml: fairseq2's Mistral has a rope_theta of ${ROPE_THETA} and no field for another, but the ` +
         `model has ${model.ropeTheta}`,
     );
-  }
-  return writeModelYaml(model, fields, table(fields.form));
-}
+  },
+};
 
 /** What no form can say of a model. */
 export function mistralNotes(model: ModelDescription): string[] {

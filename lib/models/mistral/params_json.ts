@@ -13,7 +13,7 @@ import { float, integer, readTable, type Row, writeTable } from "../field_table.
 import { fitArchitectures } from "../fit_architecture.ts";
 import { MAX_DIM, MAX_INTERMEDIATE_SIZE, MAX_SEQUENCE_LENGTH, MAX_VOCABULARY } from "../limits.ts";
 import type { ModelDescription } from "../model_description.ts";
-import { headDimOf, refuseForeign, rows } from "../params_json_fields.ts";
+import { refuseForeign, rows, wholeHeadDim } from "../params_json_fields.ts";
 import { ROPE_THETA } from "./architectures.ts";
 
 /** The base of the rotary frequencies that Mistral's code has taken for models without a window. */
@@ -90,7 +90,7 @@ export function describeMistralParams(
   return {
     model: {
       ...read,
-      headDim: headDimOf(fields, read),
+      headDim: wholeHeadDim(fields, read),
       vocabSize: observed.vocabSize,
       multipleOf: 1,
       ropeTheta: theta,

@@ -4,7 +4,7 @@ import type { Family } from "../family.ts";
 import { olmoArchitectures, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
 import { olmoGguf } from "./gguf.ts";
-import { olmoNotes, readOlmoConfig, writeOlmoConfig } from "./model_yaml.ts";
+import { olmoModelYaml, olmoNotes } from "./model_yaml.ts";
 import { olmoParameters } from "./parameters.ts";
 
 /** OLMo 2 and 3. */
@@ -19,8 +19,7 @@ export const olmo: Family = {
     generations: ["0.5+"],
     defaultArchitecture: "olmo2_1b",
     saysTokens: true,
-    read: readOlmoConfig,
-    write: writeOlmoConfig,
+    ...olmoModelYaml,
     notes: olmoNotes,
   },
   configJson: {

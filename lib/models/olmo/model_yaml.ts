@@ -14,11 +14,11 @@ import {
   texts,
 } from "../config_fields.ts";
 import { listed } from "../../words.ts";
-import type { FamilyModel, ModelYamlFields, ModelYamlTarget } from "../family.ts";
-import { constant, float, integer, number, readTable, type Row } from "../field_table.ts";
+import type { FamilyModel, ModelYamlCodec, ModelYamlTarget } from "../family.ts";
+import { constant, float, integer, number, type Row } from "../field_table.ts";
 import { MAX_SEQUENCE_LENGTH } from "../limits.ts";
 import type { ModelDescription, YarnScaling } from "../model_description.ts";
-import { rows, token, withHeadDim, writeModelYaml } from "../model_yaml_fields.ts";
+import { byTable, rows, token } from "../model_yaml_fields.ts";
 
 /** What configurations call layers with a window and without. */
 export const LAYER_TYPES = { sliding: "sliding_attention", full: "full_attention" } as const;
@@ -37,7 +37,10 @@ const end: Row<"eosIds"> = {
 
 const layerTypes: Row<"layerTypes"> = {
   keys: ["layerTypes"],
-  read: (fields) => ({ layerTypes: readLayerTypes(fields, rows.layers.read(fields).layers!) }),
+  read(fields) {
+    const layerTypes = readLayerTypes(fields, rows.layers.read(fields).layers!);
+    return layerTypes === undefined ? {} : { layerTypes };
+  },
   write: ({ layerTypes }) => [["layer_types", layerTypes?.map((type) => LAYER_TYPES[type]) ?? null]],
 };
 
@@ -71,22 +74,17 @@ const table = [
   yarn,
 ];
 
-/** Reads a configuration. Without a window, fairseq2 takes neither the layers' types nor YaRN (OLMo 2). */
-export function readOlmoConfig(fields: ConfigFields): FamilyModel {
-  const { layerTypes, yarn, ...read } = withHeadDim(fields, readTable(fields, table));
-  const isOlmo3 = read.slidingWindow !== undefined;
-  return {
-    ...read,
-    multipleOf: 1,
-    ...(isOlmo3 && layerTypes !== undefined && { layerTypes }),
-    ...(isOlmo3 && yarn !== undefined && { yarn }),
-  };
-}
+const { read, write } = byTable(() => table, { multipleOf: 1 });
 
-/** Writes a configuration. */
-export function writeOlmoConfig(model: ModelDescription, fields: ModelYamlFields): YamlMapping {
-  return writeModelYaml(model, fields, table);
-}
+/** The codec. Without a window, fairseq2 takes neither the layers' types nor YaRN (OLMo 2). */
+export const olmoModelYaml: Pick<ModelYamlCodec, "read" | "write"> = {
+  read(fields, generation) {
+    const model = read(fields, generation);
+    const { layerTypes: _, yarn: __, ...olmo2 } = model;
+    return model.slidingWindow === undefined ? olmo2 : model;
+  },
+  write,
+};
 
 /** What fairseq2 can't do of a model, and which tokens it gets that it hasn't got. */
 export function olmoNotes(model: ModelDescription, { shards, tokens }: ModelYamlTarget): string[] {

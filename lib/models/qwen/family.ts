@@ -5,7 +5,7 @@ import { normEpsNotes } from "../model_yaml_fields.ts";
 import { NORM_EPS, qwenArchitectures, qwenTokens } from "./architectures.ts";
 import { QWEN_TYPES, readQwenJson, WHOSE, writeQwenJson } from "./config_json.ts";
 import { qwenGguf } from "./gguf.ts";
-import { readQwenConfig, writeQwenConfig } from "./model_yaml.ts";
+import { qwenModelYaml } from "./model_yaml.ts";
 import { qwenParameters } from "./parameters.ts";
 
 /** Qwen 2.5 and 3. */
@@ -20,8 +20,7 @@ export const qwen: Family = {
     generations: ["0.5+"],
     defaultArchitecture: "qwen25_7b",
     headDimField: "head_dim",
-    read: readQwenConfig,
-    write: writeQwenConfig,
+    ...qwenModelYaml,
     notes: (model) => normEpsNotes(model, NORM_EPS),
   },
   configJson: {
