@@ -66,6 +66,11 @@ export function realPathOfNearest(path: string): string {
   }
 }
 
+/** Whether a path is that of a directory or of something in it. */
+export function liesIn(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`) || path.startsWith(`${directory}\\`);
+}
+
 /** The text of a file, or `undefined` where there is none. */
 export function readIfThere(path: string): string | undefined {
   try {

@@ -1,7 +1,8 @@
 /** Converting a checkpoint: open, plan, copy. */
 
-import { realPathOfNearest } from "../bytes/file_system.ts";
-import { checkOutput, outputPaths, type Task, writeOutput } from "../output/output_directory.ts";
+import { liesIn, realPathOfNearest } from "../bytes/file_system.ts";
+import { checkOutput, type Task, writeOutput } from "../output/output_directory.ts";
+import { partialPaths } from "../output/partial_directory.ts";
 import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
 import type { Plan } from "../copy/plan.ts";
@@ -190,10 +191,10 @@ export async function planConversion(
 
 /** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */
 function checkInputIsSafe(output: string, path: string, { sources }: Plan): void {
-  const partial = realPathOfNearest(outputPaths(output).partial);
+  const partial = realPathOfNearest(partialPaths(output).path);
   for (const input of [path, ...sources.map((source) => source.path)]) {
     const real = realPathOfNearest(input);
-    if (real === partial || real.startsWith(partial + "/") || real.startsWith(partial + "\\")) {
+    if (liesIn(real, partial)) {
       throw new OptionError(
         `${output}: would be built in ${output}.partial, where the input is; name another directory`,
       );

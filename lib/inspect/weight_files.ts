@@ -1,6 +1,6 @@
 /** Finding the files in a directory that may hold tensors. */
 
-import { isDirectory } from "../bytes/file_system.ts";
+import { isDirectory, isFile } from "../bytes/file_system.ts";
 import { describeFailure } from "../bytes/source.ts";
 import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
@@ -61,12 +61,4 @@ export function isWeightFile(path: string): boolean {
 export function findNearWeightFiles(directory: string): string[] {
   const found = findWeightFiles(directory);
   return found.length > 0 ? found : findWeightFiles(directory, true);
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false; // A link to nothing.
-  }
 }

@@ -11,6 +11,7 @@ import {
   directories,
   isEmpty,
   isMountPoint,
+  liesIn,
   lstat,
   messageOf,
   moveFile,
@@ -77,28 +78,6 @@ export interface WriteResult extends CopyResult {
   readonly notes: readonly string[];
 }
 
-/** An output directory's paths, checked. */
-export interface OutputPaths {
-  /** The output directory, absolute. */
-  readonly output: string;
-  /** Where it is built. */
-  readonly partial: string;
-}
-
-/**
- * Where an output directory is built.
- *
- * @returns Its absolute path and that of the directory in which it is built, a sibling of it.
- * @throws {OptionError} If the path has no name that a sibling could be named after.
- */
-export function outputPaths(output: string): OutputPaths {
-  const absolute = resolve(output);
-  if (dirname(absolute) === absolute) {
-    throw new OptionError(`${output}: can't be an output directory; name a new one`);
-  }
-  return { output: absolute, partial: partialPaths(absolute).path };
-}
-
 /**
  * Checks that an output directory can be made.
  *
@@ -109,11 +88,11 @@ export function outputPaths(output: string): OutputPaths {
  * @throws {OptionError} If the output would lie in an input.
  */
 export function checkOutput(output: string, inputs: readonly string[], mayBeDone = false): void {
-  const { output: path, partial } = outputPaths(output);
+  const paths = partialPaths(output);
+  const { output: path, path: partial } = paths;
   const real = realPathOfNearest(path);
   for (const input of inputs) {
-    const from = realPathOfNearest(resolve(input));
-    if (real === from || real.startsWith(from + "/") || real.startsWith(from + "\\")) {
+    if (liesIn(real, realPathOfNearest(resolve(input)))) {
       throw new OptionError(
         `${output}: the output can't lie in the input ${input}; name a directory outside it`,
       );
@@ -126,7 +105,7 @@ export function checkOutput(output: string, inputs: readonly string[], mayBeDone
   if (info !== undefined && !info.isDirectory) {
     throw new FileError(`${output}: is a file already; name a new directory`);
   }
-  if (isMade(path) && !mayBeDone && !isPublished(partialPaths(path))) throw existsAlready(output);
+  if (isMade(path) && !mayBeDone && !isPublished(paths)) throw existsAlready(output);
   if (info !== undefined && isMountPoint(path)) {
     throw new FileError(
       `${output}: is a mount point, which nothing can be moved onto; name a directory inside it`,
@@ -190,7 +169,7 @@ export async function writeOutput(
   options: WriteOptions = {},
 ): Promise<WriteResult> {
   const { task, restart = false } = options;
-  const paths = partialPaths(outputPaths(output).output);
+  const paths = partialPaths(output);
   if (task !== undefined && restart) {
     throw new OptionError(
       "Cannot begin anew in one of several tasks: the others would lose their work; " +

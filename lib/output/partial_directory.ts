@@ -11,7 +11,7 @@
  */
 
 import { FileError, OptionError } from "../error.ts";
-import { dirname, join } from "../deps.ts";
+import { dirname, join, resolve } from "../deps.ts";
 import {
   claim,
   isEmpty,
@@ -29,7 +29,7 @@ const OURS = ".ckpt-";
 
 /** The paths of a partial directory. */
 export interface PartialPaths {
-  /** The output directory. */
+  /** The output directory, absolute. */
   readonly output: string;
   /** The partial directory itself. */
   readonly path: string;
@@ -45,11 +45,19 @@ export interface PartialPaths {
   readonly files: string;
 }
 
-/** The paths of the partial directory of an output directory. */
+/**
+ * The paths of the partial directory of an output directory, beside which it lies.
+ *
+ * @throws {OptionError} If the output directory has no name that a sibling could be named after.
+ */
 export function partialPaths(output: string): PartialPaths {
-  const path = output + ".partial";
+  const absolute = resolve(output);
+  if (dirname(absolute) === absolute) {
+    throw new OptionError(`${output}: can't be an output directory; name a new one`);
+  }
+  const path = absolute + ".partial";
   return {
-    output,
+    output: absolute,
     path,
     record: join(path, `${OURS}plan.json`),
     lock: join(path, `${OURS}lock`),

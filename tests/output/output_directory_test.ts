@@ -1,10 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import {
-  checkOutput,
-  outputPaths,
-  type WriteOptions,
-  writeOutput,
-} from "../../lib/output/output_directory.ts";
+import { checkOutput, type WriteOptions, writeOutput } from "../../lib/output/output_directory.ts";
 import { openPartial, partialPaths } from "../../lib/output/partial_directory.ts";
 import type { Literal, OutputFile, Plan } from "../../lib/copy/plan.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
@@ -43,14 +38,15 @@ function assertWholeOutput(temp: TempDirectory, otherPlan = false): void {
 
 const names = ["a.bin", "below/b.bin", "c.json"];
 
-Deno.test("outputPaths() builds beside the output", () => {
-  assertEquals(outputPaths("/some/where/out/"), {
+Deno.test("partialPaths() builds beside the output", () => {
+  const { output, path: partial } = partialPaths("/some/where/out/");
+  assertEquals({ output, partial }, {
     output: "/some/where/out",
     partial: "/some/where/out.partial",
   });
-  assertEquals(outputPaths("out").partial, `${Deno.cwd()}/out.partial`);
-  assertEquals(outputPaths("a/../out").output, `${Deno.cwd()}/out`);
-  assertFails(() => outputPaths("/"), OptionError, "/: can't be an output directory; name a new one");
+  assertEquals(partialPaths("out").path, `${Deno.cwd()}/out.partial`);
+  assertEquals(partialPaths("a/../out").output, `${Deno.cwd()}/out`);
+  assertFails(() => partialPaths("/"), OptionError, "/: can't be an output directory; name a new one");
 });
 
 Deno.test("writeOutput() makes the directory with all files", async () => {
