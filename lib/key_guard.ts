@@ -40,22 +40,12 @@ export class KeyGuard {
   #suspects = 0;
   #steps = 0;
 
-  /**
-   * Starts to count.
-   *
-   * @param maxSteps The most that keys may pass by others, in all.
-   */
+  /** Starts to count; `maxSteps` is the most that keys may pass by others, in all. */
   constructor(maxSteps: number = MAX_STEPS) {
     this.#maxSteps = maxSteps;
   }
 
-  /**
-   * Counts a key that is about to be looked up in a container, or set in it.
-   *
-   * @param container The `Map` or `Set`.
-   * @param key The key.
-   * @returns Whether that may be done; if not, the keys may be chosen to collide.
-   */
+  /** Whether a key may be looked up in a container, or set in it; if not, keys may be chosen to collide. */
   allows(container: Container, key: unknown): boolean {
     const isText = typeof key === "string";
     const isLong = isText && key.length >= LONG_TEXT;

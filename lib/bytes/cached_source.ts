@@ -22,12 +22,10 @@ export class CachedSource implements ByteSource {
     this.#source = source;
   }
 
-  /** The source's path or URL. */
   get path(): string {
     return this.#source.path;
   }
 
-  /** The source's size in bytes. */
   get size(): number {
     return this.#source.size;
   }

@@ -23,7 +23,6 @@ export interface HttpOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What the options may be. */
 export const httpRules: Rules<HttpOptions> = { onHost: callback, signal };
 
 /** The most redirects that are followed; browsers follow 20. */

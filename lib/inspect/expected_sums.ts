@@ -29,11 +29,9 @@ export function readSums(path: string): Sums {
   return parseSums(text, path);
 }
 
-/** The sums that files must have. */
 interface ExpectedSums {
   /** Files that are listed and below the path, but none of those that were found there: of other kinds, or missing. */
   readonly others: readonly string[];
-  /** The sum of a file. */
   of(path: string): ExpectedSum;
 }
 

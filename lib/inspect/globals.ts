@@ -122,13 +122,11 @@ class Found {
   readonly #notes: string[] = [];
   #complete = true;
 
-  /** Notes something. */
   note(note: string, complete = true): void {
     this.#notes.push(note);
     this.#complete &&= complete;
   }
 
-  /** Adds what pickles name. */
   add({ globals }: ListedPickles): void {
     for (const [name, [module, inModule]] of globals) {
       if (this.#globals.size === MAX_GLOBALS && !this.#globals.has(name)) {

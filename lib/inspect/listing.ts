@@ -17,7 +17,6 @@ export const NAMED = 3;
 /** The formats of files. */
 export type FileFormat = "torch" | "torch-legacy" | "safetensors";
 
-/** A tensor in a file. */
 export interface ListedTensor {
   readonly name: string;
   readonly dtype: string;
@@ -27,7 +26,6 @@ export interface ListedTensor {
   readonly identity: string;
 }
 
-/** A file that was listed. */
 export interface FileListing {
   readonly path: string;
   readonly size: number;

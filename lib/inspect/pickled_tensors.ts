@@ -4,7 +4,6 @@ import { FormatError } from "../error.ts";
 import { FrozenSet, Global, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";
 import { keyText } from "./key_text.ts";
 
-/** A tensor in a pickle. */
 interface PickledTensor {
   /** The keys on the way to it, joined with dots; items of lists by their number. Empty for the pickle's own value. */
   readonly name: string;

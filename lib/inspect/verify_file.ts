@@ -41,17 +41,14 @@ export interface FileVerification {
   readonly tensorSums?: readonly TensorSum[];
 }
 
-/** How to verify a file. */
 interface VerifyFileOptions extends ReadOptions {
   /** The SHA-256 of the file, if it was computed, or why it couldn't be. */
   readonly sum?: string | FileError;
   /** Whether to compute those of its tensors. */
   readonly withTensorSums?: boolean;
-  /** What the file's sum must be. */
   readonly expected?: ExpectedSum;
 }
 
-/** The sum that a file must have. */
 export interface ExpectedSum {
   /** Where that stands. */
   readonly path: string;

@@ -9,7 +9,6 @@ import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.t
 import { differingReplicas, reshard, shardDimOfName, type SplitModel } from "../layouts/reshard.ts";
 import { type ResolvedModel, resolveModel } from "../convert/resolve_model.ts";
 
-/** A whole model. */
 export interface WholeModel {
   /** Its parameters by canonical name, in the order of the first shard. */
   readonly parameters: Parameters;

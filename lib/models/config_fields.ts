@@ -37,13 +37,10 @@ export const anyNumber: Kind<number> = kind(
   (value) => typeof value === "number" && Number.isFinite(value),
 );
 
-/** `true` or `false`. */
 export const boolean: Kind<boolean> = kind("true or false", (value) => typeof value === "boolean");
 
-/** A text. */
 export const text: Kind<string> = kind("a text", (value) => typeof value === "string");
 
-/** A mapping. */
 export const mapping: Kind<ReadonlyMap<string, unknown>> = kind("a mapping", (value) => value instanceof Map);
 
 /** A sequence of exactly two numbers above 0. */
@@ -62,7 +59,6 @@ export function oneOf<T extends string>(...texts: readonly T[]): Kind<T> {
   );
 }
 
-/** A sequence of texts. */
 export const texts: Kind<readonly string[]> = kind(
   "a sequence of texts",
   (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),

@@ -154,7 +154,6 @@ function checkWholeRotation(fields: ConfigFields): void {
   if (rotated !== 1) throw fields.error("partial_rotary_factor", `expected 1, got ${rotated}`);
 }
 
-/** How RoPE turns. */
 export interface Rope {
   /** The base of the frequencies. */
   readonly ropeTheta: number;

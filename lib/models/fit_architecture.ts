@@ -5,7 +5,6 @@ import { kvDim, qDim } from "./model_description.ts";
 
 /** An architecture that weights have, but perhaps for the vocabulary. */
 export interface ArchitectureFit {
-  /** The architecture. */
   readonly architecture: Architecture;
   /** How the vocabulary of the weights compares to the published one. Tokenizers get extended. */
   readonly vocabulary: "same" | "larger" | "smaller";

@@ -4,9 +4,7 @@ import type { Family, Naming, ParameterSpec } from "./family.ts";
 import { MAX_LAYERS } from "./limits.ts";
 import type { ModelDescription } from "./model_description.ts";
 
-/** A parameter of a model. */
 export interface Parameter {
-  /** What it is. */
   readonly spec: ParameterSpec;
   /** The layer that it belongs to, from 0, where it belongs to one. */
   readonly layer?: number;

@@ -14,7 +14,6 @@ export interface SamplingSettings {
 
 /** A model, and the names that it goes by. */
 export interface NamedModel {
-  /** The model. */
   readonly model: ModelDescription;
   /** Its published architecture, where it has one. */
   readonly architecture?: string | undefined;

@@ -55,7 +55,6 @@ function readRecord(sums: string, name: string, { plan, sources }: Origin): Fini
   }
 }
 
-/** How files are read. */
 export type ReadOptions = Pick<CopyOptions, "jobs" | "signal" | "onProgress">;
 
 /** The CRC-32 of views, with progress. */

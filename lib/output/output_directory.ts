@@ -141,11 +141,9 @@ interface Work {
   readonly output: string;
   readonly paths: PartialPaths;
   readonly options: WriteOptions;
-  /** What this run has done so far. */
   readonly done: Done;
 }
 
-/** What a run has done. */
 interface Done {
   /** The names of the files that it found finished, and compared. */
   readonly reused: Set<string>;

@@ -31,17 +31,11 @@ const OURS = ".ckpt-";
 export interface PartialPaths {
   /** The output directory, absolute. */
   readonly output: string;
-  /** The partial directory itself. */
   readonly path: string;
-  /** The record of the plan. */
   readonly record: string;
-  /** What those who work in it hold a lock on. */
   readonly lock: string;
-  /** Where files are made. */
   readonly making: string;
-  /** The records of finished files. */
   readonly sums: string;
-  /** The finished files. */
   readonly files: string;
 }
 
@@ -78,13 +72,10 @@ export interface OpenPartial extends PartialPaths, Disposable {
   isHeld(): boolean;
 }
 
-/** How to open a partial directory. */
 export interface OpenPartialOptions {
   /** Whether several runs share it. */
   readonly isTask: boolean;
-  /** Whether to throw away what is in it. */
   readonly restart: boolean;
-  /** Whether to flush it to its device. */
   readonly sync: boolean;
 }
 

@@ -15,13 +15,11 @@ export class PickleEmitter {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** Adds an opcode without operands. */
   opcode(code: number): void {
     const at = this.#add(1);
     this.#bytes[at] = code;
   }
 
-  /** Adds PROTO. */
   protocol(version: number): void {
     this.#byte(OP.PROTO, version);
   }
@@ -45,21 +43,18 @@ export class PickleEmitter {
     }
   }
 
-  /** Adds BINFLOAT. */
   float(value: number): void {
     this.opcode(OP.BINFLOAT);
     const at = this.#add(8);
     this.#view.setFloat64(at, value, false);
   }
 
-  /** Adds BINUNICODE. */
   text(text: string): void {
     const bytes = encodeUtf8(text);
     this.#word(OP.BINUNICODE, bytes.length);
     this.#append(bytes);
   }
 
-  /** Adds GLOBAL. */
   global(global: Global): void {
     const { module, name } = global;
     if (!MODULE.test(module) || !NAME.test(name)) {
@@ -70,13 +65,11 @@ export class PickleEmitter {
     this.#append(encodeUtf8(`${module}\n${name}\n`));
   }
 
-  /** Adds BINPUT or LONG_BINPUT. */
   put(index: number): void {
     if (index < 256) this.#byte(OP.BINPUT, index);
     else this.#word(OP.LONG_BINPUT, index);
   }
 
-  /** Adds BINGET or LONG_BINGET. */
   get(index: number): void {
     if (index < 256) this.#byte(OP.BINGET, index);
     else this.#word(OP.LONG_BINGET, index);

@@ -59,22 +59,18 @@ export class PickleInput {
     if (left > 0) throw this.#step.error(`its frame has ${left} bytes left`);
   }
 
-  /** Takes an unsigned byte. */
   uint8(): number {
     return this.#view.getUint8(this.#advance(1));
   }
 
-  /** Takes an unsigned 2-byte integer, lowest byte first. */
   uint16(): number {
     return this.#view.getUint16(this.#advance(2), true);
   }
 
-  /** Takes a signed 4-byte integer, lowest byte first. */
   int32(): number {
     return this.#view.getInt32(this.#advance(4), true);
   }
 
-  /** Takes an unsigned 4-byte integer, lowest byte first. */
   uint32(): number {
     return this.#view.getUint32(this.#advance(4), true);
   }
@@ -102,7 +98,6 @@ export class PickleInput {
     return this.#bytes.subarray(start, start + length);
   }
 
-  /** Takes a copy of bytes. */
   copy(length: number): Uint8Array {
     return new Uint8Array(this.view(length));
   }

@@ -32,7 +32,6 @@ export class KeyRules {
   readonly #numbers = new Map<Identity, number>();
   readonly #guard = new KeyGuard();
 
-  /** Errors are about `step`. */
   constructor(step: Step) {
     this.#step = step;
   }

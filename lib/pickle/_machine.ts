@@ -30,7 +30,6 @@ export class PickleMachine {
   readonly #objects: PickleObjects;
   readonly #start: number;
 
-  /** Makes a machine for the pickle at `start`. */
   constructor(bytes: Uint8Array, start: number, limits: PickleLimits, onGlobal: GlobalListener | undefined) {
     this.#start = start;
     this.#limits = limits;

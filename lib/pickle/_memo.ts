@@ -14,7 +14,6 @@ export class PickleMemo {
   /** Entries that came out of order. */
   readonly #sparse = new Map<number, PickleValue>();
 
-  /** Starts empty; errors are about `step`. */
   constructor(step: Step, limits: PickleLimits) {
     this.#step = step;
     this.#limits = limits;
@@ -44,7 +43,6 @@ export class PickleMemo {
     else this.#sparse.set(place, value);
   }
 
-  /** Whether there is an entry. */
   has(index: number | bigint): boolean {
     return this.#find(index) !== undefined;
   }
@@ -54,7 +52,6 @@ export class PickleMemo {
     return place >= 0 && place < this.#dense.length ? this.#dense[place] : this.#sparse.get(place);
   }
 
-  /** Gives an entry. */
   get(index: number | bigint): PickleValue {
     const value = this.#find(index);
     if (value === undefined) throw this.#step.error(`the memo has no entry ${index}`, "malformed");

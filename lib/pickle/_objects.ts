@@ -55,14 +55,12 @@ export class PickleObjects {
     else this.make(Tuple.from(items));
   }
 
-  /** DICT. */
   dict(items: PickleValue[]): void {
     const dict = new Map<PickleValue, PickleValue>();
     this.#setPairs(dict, items);
     this.make(dict);
   }
 
-  /** FROZENSET. */
   frozenSet(items: PickleValue[]): void {
     const set = new Set<PickleValue>();
     for (const item of items) this.#keys.add(set, item);
@@ -88,7 +86,6 @@ export class PickleObjects {
     this.#setPairs(dict, items);
   }
 
-  /** ADDITEMS. */
   addItems(items: PickleValue[]): void {
     const target = this.#stack.top();
     if (items.length === 0) return;
@@ -108,7 +105,6 @@ export class PickleObjects {
     return this.#step.error(`a ${describe(target)} has no such items`);
   }
 
-  /** GLOBAL. */
   global(module: string, name: string): void {
     this.make(this.#named(module, name));
   }
@@ -119,7 +115,6 @@ export class PickleObjects {
     return global;
   }
 
-  /** STACK_GLOBAL. */
   stackGlobal(names: PickleValue[]): void {
     const [module, name] = names;
     if (typeof module !== "string" || typeof name !== "string") {
@@ -128,14 +123,12 @@ export class PickleObjects {
     this.global(module, name);
   }
 
-  /** INST. */
   inst(module: string, name: string): void {
     // pickle.py imports it before it looks for the mark.
     const callable = this.#named(module, name);
     this.make(new Reduction(callable, Tuple.from(this.#stack.popMark())));
   }
 
-  /** OBJ. */
   obj(values: PickleValue[]): void {
     const callable = values.shift();
     if (callable === undefined) throw this.#step.error("there is no class above the mark", "malformed");
@@ -162,7 +155,6 @@ export class PickleObjects {
     throw this.#step.error(`a ${describe(value)} can't be called`);
   }
 
-  /** BUILD. */
   build(state: PickleValue): void {
     const target = this.#stack.top();
     if (!(target instanceof Reduction)) throw this.#step.error(`a ${describe(target)} takes no state`);
@@ -170,7 +162,6 @@ export class PickleObjects {
     target.state = state;
   }
 
-  /** PERSID. */
   persistentId(line: Uint8Array): void {
     if (!isAscii(line)) throw this.#step.error("the persistent id is not ASCII", "malformed");
     this.make(new PersistentId(decodeLatin1(line)));

@@ -16,13 +16,11 @@ export class PickleStack {
   readonly #limits: PickleLimits;
   #fence = 0;
 
-  /** Starts empty; errors are about `step`. */
   constructor(step: Step, limits: PickleLimits) {
     this.#step = step;
     this.#limits = limits;
   }
 
-  /** Puts a value on top. */
   push(value: PickleValue): void {
     if (this.#values.length >= this.#limits.stack) {
       throw this.#step.error(`the stack holds ${this.#limits.stack} values, the most that is allowed`);
@@ -35,7 +33,6 @@ export class PickleStack {
     return this.#values.length <= this.#fence;
   }
 
-  /** Takes the top value. */
   pop(): PickleValue {
     if (this.isEmpty) throw this.#underflow();
     return this.#values.pop()!;
@@ -48,7 +45,6 @@ export class PickleStack {
     return this.#cut(start);
   }
 
-  /** Looks at the top value. */
   top(): PickleValue {
     if (this.isEmpty) throw this.#underflow();
     return this.#values[this.#values.length - 1]!;

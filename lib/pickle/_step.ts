@@ -3,7 +3,6 @@ import { opcodeName } from "./opcodes.ts";
 
 /** The opcode that is being read: what an error is about. */
 export class Step {
-  /** The opcode's byte. */
   code = 0;
   /** Where the opcode stands, in bytes from the start of the pickle. */
   offset = 0;

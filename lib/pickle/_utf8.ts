@@ -14,7 +14,6 @@ const SHORT_TEXT = 128;
 /** How many characters are joined at once. A call may have only so many arguments. */
 const CHUNK = 4096;
 
-/** Whether every byte is below 0x80. */
 export function isAscii(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) {
     if (bytes[i]! >= 0x80) return false;

@@ -29,11 +29,9 @@ const names: readonly (readonly [name: string, dtype: string])[] = [
   ["U64", "uint64"],
 ];
 
-/** A dtype of safetensors. */
 export interface SafetensorsDType {
   /** Its name in a header, such as `"BF16"`. */
   readonly name: string;
-  /** The dtype. */
   readonly dtype: DType;
   /** Where it stands among the dtypes: tensors of a higher rank are written first. */
   readonly rank: number;

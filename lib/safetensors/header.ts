@@ -20,17 +20,13 @@ export const METADATA_NAME = "__metadata__";
 
 /** What a header says of a tensor. */
 interface TensorEntry {
-  /** The type of the items. */
   readonly dtype: DType;
-  /** The sizes of the dimensions. */
   readonly shape: readonly number[];
   /** Where its bytes start, counted from the end of the header. */
   readonly start: number;
-  /** Where they end. */
   readonly end: number;
 }
 
-/** A header. */
 interface SafetensorsHeader {
   /** Texts about the file by name; empty where it has none. */
   readonly metadata: ReadonlyMap<string, string>;

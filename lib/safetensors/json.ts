@@ -22,7 +22,6 @@ export class JsonError extends SyntaxError {
   }
 }
 
-/** How to read JSON. */
 interface JsonOptions {
   /** What a number stands for, given its text; `Number` by default. */
   readonly number?: (text: string) => unknown;

@@ -7,7 +7,6 @@ import { LENGTH_BYTES, parseHeader, parseHeaderLength } from "./header.ts";
 
 /** An opened safetensors file. */
 export interface SafetensorsFile {
-  /** The file's path. */
   readonly path: string;
   /** Texts about the file by name; transformers writes `format`. */
   readonly metadata: ReadonlyMap<string, string>;

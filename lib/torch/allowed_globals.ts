@@ -38,12 +38,8 @@ export const allowedGlobals: ReadonlySet<string> = new Set(
   Object.entries(names).flatMap(([module, list]) => list.split(" ").map((name) => `${module}.${name}`)),
 );
 
-/**
- * Whether torch's `weights_only=True` allows a global.
- *
- * @param module The module, as a pickle of any protocol names it (`__builtin__` is Python 2's `builtins`).
- * @param name The name in the module.
- */
+/** Whether torch's `weights_only=True` allows a global, as a pickle of any protocol names it. */
 export function isAllowedGlobal(module: string, name: string): boolean {
+  // `__builtin__` is Python 2's `builtins`.
   return allowedGlobals.has(`${module === "__builtin__" ? "builtins" : module}.${name}`);
 }

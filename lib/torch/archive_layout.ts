@@ -43,15 +43,12 @@ const HAS_DESCRIPTOR = 0x0008;
 /** The longest extra field of a local header, in bytes. */
 const MAX_EXTRA_BYTES = 0xffff;
 
-/** A record with its place in the file. */
+/** A record with the places of its local header and its data in the file, and the length of the data, in bytes. */
 export interface PlacedRecord {
   /** The full name, with the archive's folder. */
   readonly path: string;
-  /** Where the local header starts, in bytes. */
   readonly headerAt: number;
-  /** Where the data starts, in bytes. */
   readonly dataAt: number;
-  /** The length of the data in bytes. */
   readonly size: number;
 }
 
@@ -116,11 +113,9 @@ function writeName(view: DataView, at: number, path: string): void {
   }
 }
 
-/** What a record needs for being placed. */
+/** What a record needs for being placed: its name below the archive's folder, and the length of its data in bytes. */
 export interface RecordSize {
-  /** The name below the archive's folder. */
   readonly name: string;
-  /** The length of the data in bytes. */
   readonly size: number;
 }
 
@@ -263,7 +258,6 @@ export function centralDirectory(
   return bytes;
 }
 
-/** How an archive is to be laid out. */
 export interface ArchiveOptions {
   /** The archive's folder: the file's name without its last extension. */
   readonly stem: string;

@@ -7,12 +7,7 @@ import { isAllowedGlobal } from "./allowed_globals.ts";
 /** Told of every global that a pickle names, and of the offset of the opcode in bytes. It throws to refuse one. */
 export type GlobalListener = (global: Global, offset: number) => void;
 
-/**
- * Makes a listener that refuses every global which torch's `weights_only=True` refuses.
- *
- * @param where The file, and what in it is the pickle, for messages.
- * @returns The listener. It throws a {@linkcode FormatError}.
- */
+/** Makes a listener that throws a {@linkcode FormatError} for every global that torch's `weights_only=True` refuses. */
 export function refuseGlobals(where: string): GlobalListener {
   return (global, offset) => {
     if (isAllowedGlobal(global.module, global.name)) return;
@@ -23,12 +18,7 @@ export function refuseGlobals(where: string): GlobalListener {
   };
 }
 
-/**
- * Does something with a pickle, and says of which file it was where the pickle can't be read.
- *
- * @param where The file, and what in it is the pickle, for messages.
- * @throws {FormatError} If the pickle can't be read.
- */
+/** Reads a pickle; a {@linkcode FormatError} says where it is if it can't be read. */
 export function readingPickle<T>(where: string, read: () => T): T {
   try {
     return read();

@@ -36,7 +36,6 @@ const COUNT_BYTES = 8;
 
 /** What a legacy file says of its storages, before any of them was looked at. */
 export interface LegacyTable {
-  /** What was saved, as inert values. */
   readonly root: PickleValue;
   /** The storages by key, in the order in which they lie in the file. */
   readonly storages: ReadonlyMap<string, LegacyStorage>;
@@ -44,7 +43,6 @@ export interface LegacyTable {
   readonly isBigEndian: boolean;
 }
 
-/** A storage of a legacy file. */
 interface LegacyStorage extends StoredStorage {
   /** The size of an item in bytes. */
   readonly itemBytes: number;

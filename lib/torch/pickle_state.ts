@@ -17,9 +17,7 @@ export type StateDict = ReadonlyMap<string, Tensor>;
 /** Says what to pickle instead of a plain dict, which it is given. */
 export type Wrapper = (dict: PickleValue) => PickleValue;
 
-/** A pickled state dict. */
 export interface PickledState {
-  /** The pickle. */
   readonly pickle: Uint8Array;
   /** The storages by key, in the order in which the pickle names them. */
   readonly storages: ReadonlyMap<string, Storage>;
@@ -30,11 +28,9 @@ export interface PickledState {
  * very same one, which then need not be written again. To be passed along while the files of one checkpoint are laid out.
  */
 export interface LastPickle {
-  /** The pickle. */
   pickle?: Uint8Array;
   /** What it says; see {@linkcode factsOf}. */
   facts?: string;
-  /** What was around the dict. */
   wrap?: Wrapper | undefined;
   /** Likewise of files that are laid over their sources, where the storages have other keys there. */
   overlay?: LastPickle;

@@ -32,13 +32,7 @@ export class TensorRebuilder {
   /** Storages that are parts of others, by their own keys: torch had them up to 0.4. */
   readonly #parts: Map<string, StoredStorage> | undefined;
 
-  /**
-   * Prepares to rebuild tensors of the file at `path` over its storages.
-   *
-   * @param path The file.
-   * @param storages Its storages.
-   * @param options Whether it is in torch's legacy format, whose references to storages have one item more.
-   */
+  /** Of the file at `path`; in torch's legacy format references to storages have one item more. */
   constructor(
     path: string,
     storages: ReadonlyMap<string, StoredStorage>,

@@ -71,7 +71,6 @@ function archiveRecords(
 
 /** How a dict of tensors is to be saved. */
 export interface SaveOptions {
-  /** Which records to write. */
   readonly dialect: TorchDialect;
   /** The file that all tensors come from, where there is one: the output may be laid over it. */
   readonly base?: StoredTensors;

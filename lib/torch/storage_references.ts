@@ -2,9 +2,7 @@
 
 import { FrozenSet, Global, PersistentId, type PickleValue, Reduction, Tuple } from "../pickle/mod.ts";
 
-/** A reference to a storage. */
 export interface StorageReference {
-  /** The storage's key. */
   readonly key: string;
   /** The storage class, which stands for a dtype. */
   readonly type: Global;

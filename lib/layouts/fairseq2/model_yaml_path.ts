@@ -1,4 +1,4 @@
-/** Where the model.yaml of a checkpoint lies. */
+/** Where the model.yaml of a checkpoint lies: of a step directory, a directory inside one, or a file in such a directory. */
 
 import { isFile } from "../../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../../deps.ts";
@@ -6,11 +6,7 @@ import { basename, dirname, join, resolve } from "../../deps.ts";
 /** Directories inside a step of fairseq2 0.5 to 0.8; model.yaml lies above the step. */
 const INSIDE_STEP = /^(model|pp_\d{2,}|tp_\d{2,})$/;
 
-/**
- * The directory of the step that a path is or lies in.
- *
- * @param path A step directory, a directory inside one, or a file in such a directory.
- */
+/** The directory of the step that a path is or lies in. */
 export function stepDirectory(path: string): string {
   let directory = resolve(path);
   if (/\.pt$/.test(directory)) directory = dirname(directory);
@@ -18,12 +14,7 @@ export function stepDirectory(path: string): string {
   return directory;
 }
 
-/**
- * Where a checkpoint's `model.yaml` may lie: beside the model's files, or in the directory above the step.
- *
- * @param path A step directory, a directory inside one, or a file in such a directory.
- * @returns The paths, the nearest first.
- */
+/** Where it may lie, the nearest first: beside the model's files, or in the directory above the step. */
 export function modelYamlCandidates(path: string): string[] {
   const given = resolve(path);
   const step = stepDirectory(given);
@@ -31,12 +22,7 @@ export function modelYamlCandidates(path: string): string[] {
   return [...new Set(directories.map((directory) => join(directory, "model.yaml")))];
 }
 
-/**
- * The `model.yaml` of a checkpoint.
- *
- * @param path A step directory, a directory inside one, or a file in such a directory.
- * @returns Its path, or `undefined` where there is none, or none that may be read.
- */
+/** The path of a checkpoint's `model.yaml`; `undefined` where there is none, or none that may be read. */
 export function findModelYaml(path: string): string | undefined {
   const candidates = modelYamlCandidates(path);
   try {

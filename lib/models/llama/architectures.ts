@@ -5,7 +5,6 @@ import type { Architecture } from "../family.ts";
 import type { ModelDescription, RopeScaling } from "../model_description.ts";
 import { referenceIntermediateSize, shortestMultiplier } from "./intermediate_size.ts";
 
-/** A published LLaMA. */
 export interface LlamaArchitecture extends Architecture {
   /** `ffn_dim_multiplier`; 1 where there is none. */
   readonly ffnDimMultiplier: number;
