@@ -193,6 +193,7 @@ const numberTypes: Readonly<Record<Exclude<GgufValueType, "string" | "array">, N
 
 /** Puts a file's head together. */
 class Head {
+  readonly #encoder = new TextEncoder();
   #buffer = new Uint8Array(4096);
   #view = new DataView(this.#buffer.buffer);
   /** How many bytes there are. */
@@ -232,9 +233,10 @@ class Head {
     if (!text.isWellFormed()) {
       throw new RangeError(`Cannot write ${JSON.stringify(text)}: it is no UTF-8 text`);
     }
-    const bytes = new TextEncoder().encode(text);
-    this.number("a length", "uint64", bytes.length);
-    this.bytes(bytes);
+    const at = this.#grow(8 + 3 * text.length); // As much as it may need.
+    const { written } = this.#encoder.encodeInto(text, this.#buffer.subarray(at + 8));
+    this.#view.setBigUint64(at, BigInt(written), true);
+    this.length = at + 8 + written;
   }
 
   value(key: string, value: GgufValue): void {

@@ -12,3 +12,15 @@ export const MAX_NAME_BYTES = 63;
 
 /** The parts of a model split into files: `split.count` is a `uint16`. */
 export const MAX_PARTS = 65535;
+
+/** The length of a key in bytes: the format's own limit. */
+export const MAX_KEY_BYTES = 65535;
+
+/** The longest table that ckpt reads, in bytes: three times that of LLaMA 4, which has 640,000 tokens and merges. */
+export const MAX_HEADER_BYTES: number = 32 * 1024 * 1024;
+
+/** The most items of all arrays together. LLaMA 4 has 840,000. One takes up to 40 bytes of memory. */
+export const MAX_ITEMS: number = 2 ** 21;
+
+/** The most keys, and the most tensors. Real files have 60 keys and 2,000 tensors; one takes up to 500 bytes of memory. */
+export const MAX_ENTRIES: number = 2 ** 16;

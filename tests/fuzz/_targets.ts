@@ -16,11 +16,13 @@ import { convertTokenizer } from "../../lib/tokenizers/convert_tokenizer.ts";
 import { listGlobals, type PickleValue, readPickle, writePickle } from "../../lib/pickle/mod.ts";
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
 import type { Tensor } from "../../lib/tensor/tensor.ts";
+import { layoutGguf } from "../../lib/gguf/layout.ts";
+import { type GgufFile, readGguf } from "../../lib/gguf/read.ts";
 import { numel, spannedItems } from "../../lib/tensor/tensor.ts";
 import { openTorchFile, type TorchFile } from "../../lib/torch/torch_file.ts";
 import { readTorchDirectory } from "../../lib/torch/torch_directory.ts";
 import { readZipDirectory } from "../../lib/torch/zip_directory.ts";
-import { viewBytes } from "../../lib/bytes/view.ts";
+import { bytes, viewBytes } from "../../lib/bytes/view.ts";
 import type { Random } from "../copy/_random.ts";
 import { entries, realPickles, refused } from "../pickle/corpus.ts";
 import { memorySource } from "../torch/_zip.ts";
@@ -137,6 +139,36 @@ async function runSafetensors(mutant: Uint8Array): Promise<void> {
   demand(8 + header + sum === mutant.length, "tensors don't cover the file");
 }
 
+async function runGguf(mutant: Uint8Array): Promise<void> {
+  const file = await readGguf(memorySource(mutant));
+  for (const { offset, bytes } of file.tensors) {
+    demand(offset + (bytes ?? 0) <= mutant.length, "a tensor ends past the file");
+    demand(offset % file.alignment === 0, "a tensor isn't aligned");
+  }
+  // Tables of files that llama.cpp reads can be written again; a table that is padded to its alignment may be large.
+  const isKnown = file.tensors.every(({ bytes }) => bytes !== undefined);
+  if (!isKnown || file.alignment > mutant.length) return;
+  const again = tableOf(file);
+  const reread = await readGguf(memorySource(again));
+  demand(
+    JSON.stringify(reread.tensors) === JSON.stringify(file.tensors),
+    "tensors move when they are written",
+  );
+  demand(again.toHex() === tableOf(reread).toHex(), "a table that was written is read as another");
+}
+
+/** A file's table, with zeros for its tensors. */
+function tableOf({ path, metadata, tensors }: GgufFile): Uint8Array {
+  const { literals, size } = layoutGguf(
+    path,
+    metadata,
+    tensors.map((tensor) => ({ ...tensor, data: bytes(path, tensor.offset, tensor.bytes!) })),
+  );
+  const file = new Uint8Array(size);
+  file.set(literals[0]!.bytes);
+  return file;
+}
+
 /** The texts of a fixture in JSON that are values of a key. */
 function textsIn(path: RegExp, isText: (text: string) => boolean): Uint8Array[] {
   const found = new Set<string>();
@@ -201,6 +233,7 @@ export function memoryTargets(): Target[] {
       [...JSON_WORDS, ...words('"dtype" "shape" "data_offsets" "F32" "BF16" "__metadata__"')],
       runSafetensors,
     ),
+    plain("gguf", 8, bytesOf(/\.gguf$/), words("GGUF general.alignment split.no llama"), runGguf),
     plain(
       "model.yaml",
       8,

@@ -18,6 +18,7 @@ export const architecture: readonly [string, GgufValue] = [
 /** A value as the list of values has it: those of 64 bits as texts. */
 // deno-lint-ignore no-explicit-any -- What JSON has.
 function valueOf(type: any, value: any): GgufValue {
+  if (type === "float32") return { type, value: Math.fround(value) };
   if (!Array.isArray(type)) return { type, value: /^u?int64$/.test(type) ? BigInt(value) : value };
   const [items] = type;
   const packed = { int32: Int32Array, uint32: Uint32Array, float32: Float32Array };
