@@ -1,5 +1,3 @@
-/** Small reads, made few: for sources where each read costs a request. */
-
 import type { ByteSource } from "./source.ts";
 
 /**
@@ -11,7 +9,7 @@ const BLOCK_BYTES = 4096;
 /** The most blocks that are kept: a megabyte. What is longer is read once, and not kept. */
 const MAX_BLOCKS = 256;
 
-/** A source that keeps what was read from another, in blocks. */
+/** A source that keeps what was read from another, in blocks: for one where each read costs a request. */
 export class CachedSource implements ByteSource {
   readonly #source: ByteSource;
   /** Blocks by number, the one used last at the end. */

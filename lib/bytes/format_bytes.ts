@@ -1,5 +1,3 @@
-/** Sizes as people read them, on the terminal and in messages. */
-
 import { formatSize } from "../deps.ts";
 
 /** Bytes in decimal units, as disks are sold, with the zeros that a column of them needs: `3.00 GB`. */

@@ -8,7 +8,6 @@ import { runInNewContext } from "node:vm";
 
 let gc: (() => void) | undefined;
 
-/** Collects all garbage. Needs no permission. */
 export function collectGarbage(): void {
   try {
     if (gc === undefined) setFlagsFromString("--expose-gc");

@@ -210,7 +210,6 @@ const verifyCommand: Command = {
   run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
 };
 
-/** All commands of the program. */
 export const commands: readonly Command[] = [
   convertCommand,
   llamaConvertCommand,

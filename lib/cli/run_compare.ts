@@ -21,7 +21,6 @@ const DIFFERENT = 1;
 /** How many differences are shown; JSON has them all. */
 const SHOWN = 20;
 
-/** Runs the command. */
 export async function runCompare(args: Arguments, { signal }: Context): Promise<number> {
   const [a, b] = args.positionals as [string, string];
   const tolerance = parseTolerance(args);

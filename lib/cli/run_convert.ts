@@ -20,7 +20,6 @@ interface Defaults {
   readonly family?: string;
 }
 
-/** Runs one of the commands. */
 export async function runConvert(
   args: Arguments,
   { signal }: Context,

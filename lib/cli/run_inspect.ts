@@ -15,7 +15,6 @@ import { type Style, styleFor, widthOf } from "./terminal.ts";
 import { flatRows, treeRows } from "./tensor_rows.ts";
 import { tensorTable } from "./tensor_table.ts";
 
-/** Runs the command. */
 export async function runInspect(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
   const [json, all, globals] = [args.flag("json"), args.flag("tensors"), args.flag("globals")];

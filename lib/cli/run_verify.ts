@@ -18,7 +18,6 @@ import { type Style, styleFor } from "./terminal.ts";
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
 
-/** Runs the command. */
 export async function runVerify(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
   const jobs = args.number("jobs", 1, MAX_JOBS);

@@ -10,7 +10,6 @@ import type { ExpectedSum } from "./verify_file.ts";
 /** The longest list of sums that is read, in bytes. One of 405B's tensors has some 150 kB. */
 const MAX_SUMS_BYTES = 64 * 1024 * 1024;
 
-/** Reads a file of sums. */
 export function readSums(path: string): Sums {
   let text: string;
   try {

@@ -1,5 +1,3 @@
-/** Keys of dicts as parts of names. */
-
 import { PickleFloat, type PickleValue, Tuple } from "../pickle/mod.ts";
 
 /** The longest part of a name, in characters. What is longer is cut. */

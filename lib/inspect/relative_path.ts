@@ -1,5 +1,3 @@
-/** Paths as they are shown. */
-
 import { resolve } from "../deps.ts";
 
 /** A path below a directory, with `/` between its parts, or the path itself where it isn't below it. */

@@ -1,6 +1,4 @@
-/** The opcodes of pickle protocols 0 to 5 (CPython 3.11 Lib/pickletools.py, where each is described). */
-
-/** Every opcode of protocols 0 to 5: its name in CPython, and its byte. */
+/** Every opcode of pickle protocols 0 to 5: its name and its byte (CPython 3.11 Lib/pickletools.py describes each). */
 export const OPCODES = {
   // Protocol 0
   MARK: 0x28,

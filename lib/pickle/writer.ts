@@ -1,5 +1,3 @@
-/** Writes pickles of protocol 2, byte for byte as CPython does. */
-
 import { Pickler } from "./_pickler.ts";
 import type { PickleValue } from "./value.ts";
 

@@ -1,5 +1,3 @@
-/** What can be wrong with a safetensors file. */
-
 import { FormatError } from "../error.ts";
 
 /**

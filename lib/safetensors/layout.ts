@@ -1,5 +1,3 @@
-/** Tensors laid out as the safetensors library would write them. */
-
 import type { Copy, FileLayout, OutputFile } from "../copy/plan.ts";
 import { compareCodePoints } from "../python/python_json.ts";
 import { isWholeStorage, numel, type Tensor, tensorView } from "../tensor/tensor.ts";

@@ -1,5 +1,3 @@
-/** A safetensors file, opened: its header, and tensors as descriptions. */
-
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { numel, type Tensor, tensorOfView } from "../tensor/tensor.ts";

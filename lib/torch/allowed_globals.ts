@@ -33,7 +33,6 @@ const names: Readonly<Record<string, string>> = {
   "torch.storage": "TypedStorage UntypedStorage",
 };
 
-/** The full names of all globals that are allowed. */
 export const allowedGlobals: ReadonlySet<string> = new Set(
   Object.entries(names).flatMap(([module, list]) => list.split(" ").map((name) => `${module}.${name}`)),
 );

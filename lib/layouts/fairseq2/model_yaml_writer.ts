@@ -1,5 +1,3 @@
-/** `model.yaml` as fairseq2 writes it. */
-
 import { familyOf } from "../../models/families.ts";
 import type { ModelYamlFields } from "../../models/family.ts";
 import type { ModelDescription } from "../../models/model_description.ts";

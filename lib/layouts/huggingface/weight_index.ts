@@ -1,5 +1,3 @@
-/** `model.safetensors.index.json`: which file of a Hugging Face directory has which tensor. */
-
 import { FormatError } from "../../error.ts";
 import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
 
@@ -7,7 +5,7 @@ import { JsonError, parseStrictJson } from "../../safetensors/json.ts";
 export const MAX_INDEX_BYTES = 8 * 1024 * 1024;
 
 /**
- * Reads an index.
+ * Reads a `model.safetensors.index.json`: which file of a Hugging Face directory has which tensor.
  *
  * @returns The names of the files by the names of the tensors, in the order of the index.
  * @throws {FormatError} If it isn't what it must be.

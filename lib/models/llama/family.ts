@@ -1,5 +1,3 @@
-/** LLaMA, as a family of models. */
-
 import { type Family, generations } from "../family.ts";
 import { llamaArchitectures } from "./architectures.ts";
 import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";

@@ -156,7 +156,6 @@ function readScaling(fields: ConfigFields, isScaled: boolean): RopeScaling {
   return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
 }
 
-/** The codec. */
 export const llamaModelYaml = byTable<ReturnType<typeof table>[number]["keys"][number]>(table, {
   normEps: NORM_EPS,
 });

@@ -1,5 +1,3 @@
-/** LLaMA's special tokens, by the version that a model is of. */
-
 import type { SpecialTokens } from "../model_description.ts";
 import type { LlamaVersion, NamedModel, SamplingSettings, TokenFamily } from "../token_family.ts";
 

@@ -1,5 +1,3 @@
-/** Mistral, as a family of models. */
-
 import { type Family, generations } from "../family.ts";
 import { mistralArchitectures, mistralTokens } from "./architectures.ts";
 import { readMistralJson, WHOSE, writeMistralJson } from "./config_json.ts";

@@ -1,5 +1,3 @@
-/** OLMo 2 and 3, as a family of models. */
-
 import type { Family } from "../family.ts";
 import { olmoArchitectures, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";

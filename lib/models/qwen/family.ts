@@ -1,5 +1,3 @@
-/** Qwen 2.5 and 3, as a family of models. */
-
 import type { Family } from "../family.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";
 import { NORM_EPS, qwenArchitectures, qwenTokens } from "./architectures.ts";

@@ -31,5 +31,4 @@ const table = [
   rows.dropout,
 ];
 
-/** The codec. */
 export const qwenModelYaml = byTable(() => table, { multipleOf: 1, normEps: NORM_EPS, embeddingShardDim: 0 });
