@@ -36,8 +36,6 @@ export const parseArgs: (args: string[], options: {
   alias?: Record<string, string>;
   negatable?: string[];
   default?: Record<string, unknown>;
-  stopEarly?: boolean;
-  "--"?: boolean;
   unknown?: (argument: string, key?: string, value?: unknown) => unknown;
 }) => ParsedArgs = stdParseArgs;
 
@@ -60,8 +58,6 @@ export const dirname: (path: string) => string = stdPath.dirname;
 export const basename: (path: string, suffix?: string) => string = stdPath.basename;
 /** `@std/path`: makes a path absolute. */
 export const resolve: (...paths: string[]) => string = stdPath.resolve;
-/** `@std/path`: a path as a `file:` URL. */
-export const toFileUrl: (path: string) => URL = stdPath.toFileUrl;
 
 /** `@std/streams`: passes on so many bytes, and then ends, or fails with a `RangeError` where that is asked for. */
 export const LimitedBytesTransformStream: new (
@@ -73,7 +69,4 @@ export const LimitedBytesTransformStream: new (
 export const levenshteinDistance: (a: string, b: string) => number = stdLevenshteinDistance;
 
 /** `@std/yaml`: the value of a text that is one YAML document; throws a `SyntaxError`. */
-export const parseYaml: (text: string, options?: {
-  schema?: "core" | "default" | "failsafe" | "json" | "extended";
-  allowDuplicateKeys?: boolean;
-}) => unknown = stdParseYaml;
+export const parseYaml: (text: string, options: { schema: "core" }) => unknown = stdParseYaml;

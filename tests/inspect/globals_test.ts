@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { join, toFileUrl } from "../../lib/deps.ts";
+import { pathToFileURL } from "node:url";
+import { join } from "../../lib/deps.ts";
 import { FileError, FormatError } from "../../lib/error.ts";
 import { inspectGlobals, type NamedByPickle } from "../../lib/inspect/globals.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
@@ -44,7 +45,7 @@ Deno.test("inspectGlobals() lists those of torch's files, in both formats", asyn
   for (const path of [join(TORCH, "unusual", "module.pt"), join(LEGACY, "unusual", "module.pt")]) {
     assertEquals(await inspectGlobals(path), { globals: module, complete: true, notes: [] });
   }
-  assertEquals((await inspectGlobals(toFileUrl(join(TORCH, "unusual", "module.pt")))).globals, module);
+  assertEquals((await inspectGlobals(pathToFileURL(join(TORCH, "unusual", "module.pt")))).globals, module);
 });
 
 Deno.test("inspectGlobals() lists those of all files in a directory", async () => {

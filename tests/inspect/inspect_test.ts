@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { join, toFileUrl } from "../../lib/deps.ts";
+import { pathToFileURL } from "node:url";
+import { join } from "../../lib/deps.ts";
 import { FileError, FormatError } from "../../lib/error.ts";
 import { inspect, type InspectedTensor } from "../../lib/inspect/inspect.ts";
 import { findArchitecture } from "../../lib/models/model_cards.ts";
@@ -111,7 +112,7 @@ Deno.test("inspect() says who wrote the files, and what there is to say of them"
 
 Deno.test("inspect() takes URLs of local files", async () => {
   const path = at("fairseq2-0.3.0", "llama3_bf16", "step_10", "model.pt");
-  assertEquals(await inspect(toFileUrl(path)), await inspect(path));
+  assertEquals(await inspect(pathToFileURL(path)), await inspect(path));
 });
 
 Deno.test("inspect() names the architecture that shapes fit", async () => {
