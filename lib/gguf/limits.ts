@@ -16,11 +16,14 @@ export const MAX_PARTS = 65535;
 /** The length of a key in bytes: the format's own limit. */
 export const MAX_KEY_BYTES = 65535;
 
-/** The longest table that ckpt reads, in bytes: three times that of LLaMA 4, which has 640,000 tokens and merges. */
+/** The longest table that ckpt reads, in bytes: twice that of Gemma 4, which has 776,000 tokens and merges. */
 export const MAX_HEADER_BYTES: number = 32 * 1024 * 1024;
 
-/** The most items of all arrays together. LLaMA 4 has 840,000. One takes up to 40 bytes of memory. */
-export const MAX_ITEMS: number = 2 ** 21;
+/** The longest text that ckpt reads, in bytes. A chat template has 100 kB; `tokenizer.json`, which some have, 10 MB. */
+export const MAX_TEXT_BYTES: number = 12 * 1024 * 1024;
+
+/** The most items of all arrays together, but for numbers that are packed. One takes up to 60 bytes of memory. */
+export const MAX_ITEMS: number = 2 ** 20;
 
 /** The most keys, and the most tensors. Real files have 60 keys and 2,000 tensors; one takes up to 500 bytes of memory. */
 export const MAX_ENTRIES: number = 2 ** 16;

@@ -15,6 +15,7 @@
  */
 
 import type { ByteSource } from "../bytes/source.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { FormatError } from "../error.ts";
 import { ggmlBytes, type GgmlType, ggmlType } from "./ggml_types.ts";
 import { ALIGNMENT_KEY, alignUp, DEFAULT_ALIGNMENT, isPowerOfTwo, MAGIC, VERSION } from "./layout.ts";
@@ -25,6 +26,7 @@ import {
   MAX_ITEMS,
   MAX_KEY_BYTES,
   MAX_NAME_BYTES,
+  MAX_TEXT_BYTES,
 } from "./limits.ts";
 import {
   type GgufArray,
@@ -169,10 +171,11 @@ async function readArray(cursor: Cursor, what: string): Promise<GgufArray> {
   if (items === "array") {
     throw cursor.error(`${what} is an array of arrays, which llama.cpp doesn't read, either`);
   }
-  const count = await cursor.itemCount(what, itemBytes[items]);
+  const isPacked = items === "int32" || items === "uint32" || items === "float32";
+  const count = await cursor.itemCount(what, itemBytes[items], isPacked);
   if (items === "string") {
-    const values: string[] = [];
-    for (let i = 0; i < count; i++) values.push(cursor.textInChunk(what) ?? await cursor.text(what));
+    const values = new Array<string>(count);
+    for (let i = 0; i < count; i++) values[i] = cursor.textInChunk(what) ?? await cursor.text(what);
     return { type, items, values };
   }
   const bytes = await cursor.bytes(count * itemBytes[items], what);
@@ -301,7 +304,7 @@ class Cursor {
   /** The next bytes, in a buffer of their own. */
   async bytes(count: number, what: string): Promise<Uint8Array<ArrayBuffer>> {
     const at = await this.#take(count, what);
-    return this.#chunk.slice(at, at + count);
+    return count === this.#chunk.length ? this.#chunk : this.#chunk.slice(at, at + count);
   }
 
   async view(count: number, what: string): Promise<DataView> {
@@ -322,6 +325,7 @@ class Cursor {
           `has a table of more than ${MAX_HEADER_BYTES} bytes (${what}), which ckpt doesn't read`,
         );
       }
+      trimMemory();
       this.#chunk = await this.#source.read(at, Math.min(Math.max(count, CHUNK_BYTES), this.size - at));
       this.#chunkView = new DataView(this.#chunk.buffer, this.#chunk.byteOffset);
       this.#chunkAt = at;
@@ -341,21 +345,21 @@ class Cursor {
   }
 
   /** The number of an array's items, of which the file has room for so many. */
-  async itemCount(what: string, leastBytes: number): Promise<number> {
+  async itemCount(what: string, leastBytes: number, isPacked: boolean): Promise<number> {
     const count = await this.#uint64(what);
     if (count * leastBytes > this.size - this.at) {
       throw this.error(
         `${what} states ${count} items, more than the file has bytes for; copy the file again`,
       );
     }
-    this.#items += count;
+    if (!isPacked) this.#items += count;
     if (this.#items > MAX_ITEMS) {
       throw this.error(`has more than ${MAX_ITEMS} items in arrays (${what}), which ckpt doesn't read`);
     }
     return count;
   }
 
-  async text(what: string, most = Infinity): Promise<string> {
+  async text(what: string, most = MAX_TEXT_BYTES): Promise<string> {
     const length = await this.#uint64(what);
     if (length > most) throw this.error(`${what} has ${length} bytes, more than ${most}`);
     return this.#decode(await this.#take(length, what), length, what);

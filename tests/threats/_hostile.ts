@@ -5,10 +5,23 @@
  */
 
 import { ascii, global, pickle, repeat, text, u32 } from "../pickle/assemble.ts";
+import { ggmlTypeOf } from "../../lib/gguf/ggml_types.ts";
+import { layoutGguf } from "../../lib/gguf/layout.ts";
+import type { GgufValue } from "../../lib/gguf/value.ts";
 import { writePickle } from "../../lib/pickle/mod.ts";
 import { renderArchive } from "../fuzz/_torch_mutator.ts";
 import { fileOf } from "../safetensors/_files.ts";
 import { concat, le } from "../torch/_zip.ts";
+
+/** Short texts, all of them different. */
+function texts(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => String(1_000_000 + i));
+}
+
+/** A GGUF file with one value. */
+function ggufWith(value: GgufValue): Uint8Array {
+  return layoutGguf("m", new Map([["key", value]]), []).literals[0]!.bytes;
+}
 
 /** A torch file with this pickle. */
 export function torchWith(data: Uint8Array): Uint8Array {
@@ -166,6 +179,51 @@ export const greedy: readonly (readonly [what: string, kind: string, make: () =>
     "safetensors",
     () => header(`{"__metadata__":{"a":"${"a".repeat(11_000_000)}\u0100"}}`),
   ],
+  [
+    "as many texts as are allowed",
+    "gguf",
+    () => ggufWith({ type: "array", items: "string", values: texts(2 ** 20) }),
+  ],
+  [
+    "more texts than are allowed",
+    "gguf",
+    () => ggufWith({ type: "array", items: "string", values: texts(2 ** 21) }),
+  ],
+  [
+    "as many numbers of 64 bits as are allowed",
+    "gguf",
+    () =>
+      ggufWith({
+        type: "array",
+        items: "int64",
+        values: Array.from({ length: 2 ** 20 }, (_, i) => BigInt(i) << 40n),
+      }),
+  ],
+  [
+    "seven million packed numbers",
+    "gguf",
+    () => ggufWith({ type: "array", items: "int32", values: new Int32Array(7_000_000) }),
+  ],
+  [
+    "a text of 12 MB",
+    "gguf",
+    () => ggufWith({ type: "string", value: "a".repeat(12_500_000) + "\u0100" }),
+  ],
+  ["as many keys as are allowed", "gguf", () => {
+    const keys = texts(2 ** 16).map((
+      key,
+    ): [string, GgufValue] => [key, { type: "array", items: "bool", values: [] }]);
+    return layoutGguf("m", new Map(keys), []).literals[0]!.bytes;
+  }],
+  ["as many tensors as are allowed", "gguf", () => {
+    const tensors = texts(2 ** 16).map((name) => ({
+      name,
+      type: ggmlTypeOf("float32"),
+      shape: [1, 1, 1, 0],
+      data: new Uint8Array(),
+    }));
+    return layoutGguf("m", new Map(), tensors).literals[0]!.bytes;
+  }],
   [
     "a key of 11,000 aliases of a long text",
     "model.yaml",

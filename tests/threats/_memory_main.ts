@@ -3,7 +3,7 @@
  * process had in memory is above what it had before. Linux only.
  *
  * ```sh
- * deno run -A tests/threats/_memory_main.ts torch|safetensors|model.yaml|index PATH
+ * deno run -A tests/threats/_memory_main.ts torch|safetensors|gguf|model.yaml|index PATH
  * ```
  */
 
@@ -11,6 +11,7 @@ import { FileSource } from "../../lib/bytes/source.ts";
 import { collectGarbage } from "../../lib/cli/collect_garbage.ts";
 import { collectWith } from "../../lib/copy/memory.ts";
 import { CheckpointError } from "../../lib/error.ts";
+import { readGguf } from "../../lib/gguf/read.ts";
 import { readConfigText } from "../../lib/layouts/config_text.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
@@ -25,6 +26,8 @@ async function open(kind: string, path: string): Promise<unknown> {
       return await openTorchFile(source);
     case "safetensors":
       return await openSafetensors(source);
+    case "gguf":
+      return await readGguf(source);
     case "model.yaml":
       return parseModelYaml(Deno.readTextFileSync(path));
     default:
