@@ -5,8 +5,6 @@
  * other operation takes views to views. Nothing here reads a byte: the kernel ({@link createKernel}) fills a
  * buffer with any range of rows of any view. Since views are plain data, they are sent to workers as they
  * are, printed by a dry run, and hashed into a plan's fingerprint.
- *
- * @module
  */
 
 /** A number format that {@linkcode cast} converts between, by torch's name. */

@@ -1,8 +1,4 @@
-/**
- * The CRC-32 of views: read in constant memory, by several workers where that pays.
- *
- * @module
- */
+/** The CRC-32 of views: read in constant memory, by several workers where that pays. */
 
 import { dealBatches, type DealtChunk } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";

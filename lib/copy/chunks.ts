@@ -1,8 +1,6 @@
 /**
  * How copies are dealt to workers: cut into chunks that are big enough to pay and small enough to keep every
  * worker busy until the end.
- *
- * @module
  */
 
 import { type Copy, type FileLayout, isInPlace, type OutputFile, type Overlay } from "./plan.ts";

@@ -1,8 +1,4 @@
-/**
- * Whether a copy of a file will share its blocks instead of moving them.
- *
- * @module
- */
+/** Whether a copy of a file will share its blocks instead of moving them. */
 
 /** The size of the probe in bytes: some blocks of any file system's. */
 const PROBE_BYTES = 1024 * 1024;

@@ -1,8 +1,4 @@
-/**
- * Comparing views: read in constant memory, by several workers where that pays.
- *
- * @module
- */
+/** Comparing views: read in constant memory, by several workers where that pays. */
 
 import { viewBytes } from "../bytes/view.ts";
 import { groupRows } from "./chunks.ts";

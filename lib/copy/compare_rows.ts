@@ -1,8 +1,4 @@
-/**
- * Comparing rows of two views, block by block.
- *
- * @module
- */
+/** Comparing rows of two views, block by block. */
 
 import type { View } from "../bytes/view.ts";
 import type { Kernel } from "./kernel.ts";

@@ -1,8 +1,4 @@
-/**
- * CRC-32 (the zip one: polynomial 0xEDB88320, reflected), and the CRC of a whole from those of its parts.
- *
- * @module
- */
+/** CRC-32 (the zip one: polynomial 0xEDB88320, reflected), and the CRC of a whole from those of its parts. */
 
 import { crc32 as zlibCrc32 } from "node:zlib";
 

@@ -1,8 +1,6 @@
 /**
  * Open files: how many workers there may be, and how many files each may hold open, within what the system allows this
  * process (`ulimit -n`).
- *
- * @module
  */
 
 import { processFacts } from "../bytes/process_facts.ts";

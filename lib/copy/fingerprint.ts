@@ -1,8 +1,4 @@
-/**
- * Hashes of plans, by which a run that goes on knows its own.
- *
- * @module
- */
+/** Hashes of plans, by which a run that goes on knows its own. */
 
 import { createHash } from "node:crypto";
 import { completeLiterals } from "./literals.ts";

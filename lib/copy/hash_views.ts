@@ -1,8 +1,4 @@
-/**
- * The SHA-256 of views.
- *
- * @module
- */
+/** The SHA-256 of views. */
 
 import type { createHash } from "node:crypto";
 import type { View } from "../bytes/view.ts";

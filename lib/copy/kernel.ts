@@ -5,8 +5,6 @@
  * {@linkcode createKernel} is one closed function: it refers to nothing outside itself but its arguments. So
  * its own source text can be sent to a worker (see `worker_pool.ts`), which spares users from granting read
  * or net permission to ckpt's own code, and works by URL and in a compiled binary alike.
- *
- * @module
  */
 
 import type { KernelFile } from "../bytes/kernel_file.ts";

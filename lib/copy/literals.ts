@@ -1,8 +1,4 @@
-/**
- * What a plan itself holds of a file, once the checksums are known that it tells of.
- *
- * @module
- */
+/** What a plan itself holds of a file, once the checksums are known that it tells of. */
 
 import { viewBytes } from "../bytes/view.ts";
 import { crc32 } from "./crc32.ts";

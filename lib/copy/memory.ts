@@ -1,8 +1,4 @@
-/**
- * Keeping memory small while tables of contents are read.
- *
- * @module
- */
+/** Keeping memory small while tables of contents are read. */
 
 /**
  * How much garbage may pile up, in bytes. Left alone, V8 lets the heap grow past 140 MB while it opens the

@@ -1,8 +1,4 @@
-/**
- * Numbers of any dtype as JavaScript numbers, exactly.
- *
- * @module
- */
+/** Numbers of any dtype as JavaScript numbers, exactly. */
 
 /** Numbers in memory, made comparable. */
 export type Numbers = Float64Array | Float32Array | BigInt64Array | BigUint64Array | IntegerArray;

@@ -1,8 +1,4 @@
-/**
- * A plan: every byte of every output file, described before anything is written.
- *
- * @module
- */
+/** A plan: every byte of every output file, described before anything is written. */
 
 import type { SourceFile } from "../bytes/source.ts";
 import type { View } from "../bytes/view.ts";

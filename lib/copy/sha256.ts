@@ -1,7 +1,5 @@
 /**
  * The SHA-256 of files and of tensors: read in constant memory, by several workers where there are several.
- *
- * @module
  */
 
 import { messageOf } from "../bytes/file_system.ts";

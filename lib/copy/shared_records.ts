@@ -1,8 +1,6 @@
 /**
  * Which records of the sources can't be checked while they are copied: more than one output file has a part of them, or
  * their items are read here and there.
- *
- * @module
  */
 
 import type { Copy, KnownCrc, Plan } from "./plan.ts";

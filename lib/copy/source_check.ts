@@ -1,8 +1,4 @@
-/**
- * Checks that what was read from the sources is what their own checksums promise.
- *
- * @module
- */
+/** Checks that what was read from the sources is what their own checksums promise. */
 
 import { FormatError } from "../error.ts";
 import { combineCrc32 } from "./crc32.ts";

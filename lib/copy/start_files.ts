@@ -1,7 +1,5 @@
 /**
  * Makes the files that are to be filled: as clones of their sources where the file system can, else empty.
- *
- * @module
  */
 
 import { CancelledError, FileError } from "../error.ts";

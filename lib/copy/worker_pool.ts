@@ -1,8 +1,4 @@
-/**
- * Workers that run kernels, and the same work on the calling thread where a worker wouldn't pay.
- *
- * @module
- */
+/** Workers that run kernels, and the same work on the calling thread where a worker wouldn't pay. */
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";

@@ -1,8 +1,6 @@
 /**
  * The types of tensors in GGUF files: ggml's (llama.cpp `ggml/include/ggml.h` `ggml_type`, `ggml/src/ggml-common.h` for
  * the sizes of blocks; gguf-py `constants.py` `GGML_QUANT_SIZES`).
- *
- * @module
  */
 
 import type { NumberFormat } from "../bytes/view.ts";

@@ -1,8 +1,4 @@
-/**
- * Tensors laid out as a GGUF file.
- *
- * @module
- */
+/** Tensors laid out as a GGUF file. */
 
 import { type View, viewBytes } from "../bytes/view.ts";
 import type { Copy, FileLayout, Literal, OutputFile } from "../copy/plan.ts";

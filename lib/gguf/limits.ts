@@ -1,8 +1,4 @@
-/**
- * What a GGUF file may have at most.
- *
- * @module
- */
+/** What a GGUF file may have at most. */
 
 /** The dimensions of a tensor: llama.cpp's limit (`GGML_MAX_DIMS`). */
 export const MAX_DIMENSIONS = 4;

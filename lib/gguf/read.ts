@@ -10,8 +10,6 @@
  * our sources; it cuts a text that goes past a chunk of 2 MB, without a word; tensors may overlap, lie past the file's end,
  * have one name, any type, and rows that aren't whole blocks; the last of two equal keys wins, bytes that are no text
  * become U+FFFD, and a mark at the start of a text is lost.
- *
- * @module
  */
 
 import type { ByteSource } from "../bytes/source.ts";

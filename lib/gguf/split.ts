@@ -1,8 +1,4 @@
-/**
- * A model in several GGUF files.
- *
- * @module
- */
+/** A model in several GGUF files. */
 
 import { dataBytes, type GgufTensor } from "./layout.ts";
 import { MAX_PARTS } from "./limits.ts";

@@ -1,8 +1,4 @@
-/**
- * Two tensors of one shape, as views that are compared.
- *
- * @module
- */
+/** Two tensors of one shape, as views that are compared. */
 
 import { bytes, concatRows, type View } from "../bytes/view.ts";
 import { hasNumbers } from "../copy/compare.ts";

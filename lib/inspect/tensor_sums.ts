@@ -1,7 +1,5 @@
 /**
  * The SHA-256 of each tensor in a file: of its items in row-major order, so that it is the same in every format.
- *
- * @module
  */
 
 import type { FileSource } from "../bytes/source.ts";

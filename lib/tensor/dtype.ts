@@ -1,8 +1,4 @@
-/**
- * The types of a tensor's items, by torch's names.
- *
- * @module
- */
+/** The types of a tensor's items, by torch's names. */
 
 /** A type of a tensor's items. */
 export interface DType {

@@ -1,8 +1,4 @@
-/**
- * Joining tensors and taking them apart, as descriptions.
- *
- * @module
- */
+/** Joining tensors and taking them apart, as descriptions. */
 
 import { combineCrc32 } from "../copy/crc32.ts";
 import { concatColumns, concatRows, sliceColumns, sliceRows, type View, viewBytes } from "../bytes/view.ts";

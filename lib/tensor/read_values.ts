@@ -1,8 +1,4 @@
-/**
- * Reading a tensor's items.
- *
- * @module
- */
+/** Reading a tensor's items. */
 
 import { openReader } from "../copy/worker_pool.ts";
 import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";

@@ -2,8 +2,6 @@
  * Tensors as descriptions: a type, a shape, and where the items lie. Nothing here holds a tensor's bytes.
  *
  * As in torch, a tensor is a strided window on a storage, and several tensors may share one.
- *
- * @module
  */
 
 import { isContiguous, strided, type View, viewBytes } from "../bytes/view.ts";
