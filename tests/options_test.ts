@@ -59,6 +59,7 @@ const converting: Nonsense<ConvertOptions> = {
   dtype: ["float64", "", 16, NaN, null],
   maxShardSize: [...noNumbers, 0, "5GB"],
   tokenizer: noTexts,
+  tokenizerPre: noTexts,
   instruct: noFlags,
   layout: ["new", "", 5, NaN, null],
   jobs: [...noNumbers, 0, 257],
@@ -167,7 +168,7 @@ Deno.test("the library's functions say what an option must be", async () => {
     [{ output: undefined }, "Option output is not given; it must be a text that isn't empty"],
     [
       { to: "pth" },
-      'Option to is "pth"; it must be one of "reference", "meta", "huggingface", "fairseq2"',
+      'Option to is "pth"; it must be one of "reference", "meta", "huggingface", "fairseq2", "gguf"',
     ],
     [{ signal: {} }, "Option signal is of type object; it must be an AbortSignal"],
     [

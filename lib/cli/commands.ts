@@ -8,14 +8,15 @@ import type { Command, Option } from "./command.ts";
 const from = (where: string): Option => ({
   name: "from",
   value: "LAYOUT",
-  help: `fairseq2, reference, meta or huggingface, where ${where}`,
+  help: `fairseq2, reference, meta, huggingface or gguf, where ${where}`,
 });
 
 /** Converts a LLaMA checkpoint, as fairseq2 has it. */
 const llamaConvertCommand: Command = {
   words: ["llama", "convert_checkpoint"],
   aliases: ["convert-checkpoint"],
-  summary: "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  summary:
+    "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's, Hugging Face's and GGUF.",
   details: [
     "The model is what --model names, else what the model.yaml beside or above the checkpoint says, else the one",
     "architecture that the shapes fit. The weights are checked against it before anything is written.",
@@ -32,7 +33,7 @@ const llamaConvertCommand: Command = {
   ],
   options: [
     { name: "model", value: "NAME", help: "An architecture, a model card, or the path of a model.yaml" },
-    { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, or fairseq2" },
+    { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, fairseq2, or gguf" },
     from("<input> holds checkpoints of several"),
     {
       name: "step",
@@ -47,20 +48,25 @@ const llamaConvertCommand: Command = {
     {
       name: "dtype",
       value: "DTYPE",
-      help: "Cast to bfloat16, float16 or float32 (default: keep)",
+      help: "Cast to bfloat16, float16 or float32, or quantize to q8_0 (gguf) (default: keep)",
     },
     {
       name: "max-shard-size",
       value: "SIZE",
-      help: "Split safetensors files at SIZE, such as 5GB (huggingface)",
+      help: "Split files of weights at SIZE, such as 5GB (huggingface, gguf)",
     },
     {
       name: "tokenizer",
       value: "PATH",
-      help: "A tokenizer.model to convert, or a directory with a tokenizer (huggingface)",
+      help: "A tokenizer.model to convert, or a directory with a tokenizer (huggingface, gguf)",
     },
-    { name: "no-tokenizer", help: "Leave the tokenizer that lies beside the input (huggingface)" },
-    { name: "instruct", help: "It is an instruct model, though nothing says so (huggingface, fairseq2)" },
+    { name: "no-tokenizer", help: "Leave the tokenizer that lies beside the input (huggingface, gguf)" },
+    {
+      name: "tokenizer-pre",
+      value: "NAME",
+      help: "llama.cpp's name for how texts are split before they are tokenized (gguf)",
+    },
+    { name: "instruct", help: "It is an instruct model, though nothing says so (not reference, meta)" },
     {
       name: "layout",
       value: "LAYOUT",
@@ -101,10 +107,10 @@ const convertCommand: Command = {
   ...llamaConvertCommand,
   words: ["convert"],
   aliases: [],
-  summary: "Convert a checkpoint between fairseq2, the reference layout, Meta's and Hugging Face's.",
+  summary: "Convert a checkpoint between fairseq2, the reference layout, Meta's, Hugging Face's and GGUF.",
   options: llamaConvertCommand.options.map((option) =>
     option.name === "to"
-      ? { ...option, help: "huggingface (the default), reference, meta, or fairseq2" }
+      ? { ...option, help: "huggingface (the default), reference, meta, fairseq2, or gguf" }
       : option
   ),
   examples: [

@@ -14,7 +14,7 @@ export function asTrained(
   notes: string[],
 ): ModelDescription {
   // LLaMA's params.json doesn't say how RoPE is scaled, so there the name does.
-  const saysAll = checkpoint.naming === "huggingface" ||
+  const saysAll = checkpoint.describedBy !== undefined ||
     checkpoint.naming === "reference" && familyOf(named).paramsJson?.isComplete === true;
   const config = saysAll ? checkpoint.model : yaml;
   if (config === undefined) return asComputed(checkpoint, named, notes);

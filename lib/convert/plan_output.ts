@@ -7,10 +7,11 @@ import { familyOf } from "../models/families.ts";
 import { referenceFiles, referenceShards } from "../layouts/reference/write.ts";
 import type { ParamsJsonForm } from "../models/family.ts";
 import { examineWeights, type WeightFacts } from "./examine_weights.ts";
+import { planGguf } from "./plan_gguf.ts";
 import { planHuggingFace } from "./plan_huggingface.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
 import { lostTokens, resolveTokens } from "./resolve_tokens.ts";
-import { checkOutputOptions, DEFAULT_TARGET, type OutputOptions, type Target } from "./target.ts";
+import { checkOutputOptions, DEFAULT_TARGET, type OutputOptions, plainDtype, type Target } from "./target.ts";
 
 /** How the files of a layout are planned. */
 interface Planner {
@@ -26,7 +27,12 @@ interface Planner {
 const planners: Readonly<Record<Target, Planner>> = {
   reference: planReference("reference"),
   meta: planReference("meta"),
-  huggingface: { plan: planHuggingFace, shards: () => 1 },
+  huggingface: {
+    plan: (checkpoint, resolved, options) =>
+      planHuggingFace(checkpoint, resolved, { ...options, dtype: plainDtype(options) }),
+    shards: () => 1,
+  },
+  gguf: { plan: planGguf, shards: () => 1 },
   fairseq2: { plan: planFairseq2, shards: ({ shards }, _, wanted = shards.length) => wanted },
 };
 
@@ -53,8 +59,10 @@ export async function planOutput(
 
 function planReference(form: ParamsJsonForm): Planner {
   return {
-    plan(checkpoint, resolved, { shards, dtype }) {
+    plan(checkpoint, resolved, options) {
       const { model, architecture } = resolved;
+      const { shards } = options;
+      const dtype = plainDtype(options);
       const { files, notes } = referenceFiles(checkpoint, model, form, { shards, dtype, architecture });
       if (checkpoint.naming !== "huggingface") return { files, notes };
       const lost = lostTokens(resolved, resolveTokens(checkpoint, resolved), {});
@@ -69,8 +77,10 @@ function planReference(form: ParamsJsonForm): Planner {
 function planFairseq2(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
-  { layout, shards, dtype, instruct, tied }: OutputOptions & Pick<WeightFacts, "tied">,
+  options: OutputOptions & Pick<WeightFacts, "tied">,
 ): PlannedOutput {
+  const { layout, shards, instruct, tied } = options;
+  const dtype = plainDtype(options);
   const found = resolveTokens(checkpoint, resolved, { instruct });
   const { mainEnd } = found;
   const tokens = { ...found.tokens, eosIds: mainEnd === undefined ? undefined : [mainEnd] };

@@ -3,7 +3,6 @@
  * claimed is checked against the weights, which have the last word.
  */
 
-import { join } from "../deps.ts";
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
 import { describeFailure } from "../bytes/source.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
@@ -142,12 +141,12 @@ function fittingYaml(
 
 /** Which file says a model's tokens: a config.json says all of them, a model.yaml of 0.5 or later none. */
 function tokenSource(
-  { naming, path }: Checkpoint,
+  { describedBy }: Checkpoint,
   { bosId, eosIds }: ModelDescription,
   yaml: string | undefined,
 ): string | undefined {
   if (yaml !== undefined) return bosId === undefined && eosIds === undefined ? undefined : yaml;
-  return naming === "huggingface" ? join(path, "config.json") : undefined;
+  return describedBy;
 }
 
 /** Compares the family of a model that was named with what other files beside the weights say. */
@@ -166,7 +165,7 @@ function checkFamily(
   );
 }
 
-/** A model that other files beside the weights describe: a config.json or a params.json. */
+/** A model that something beside the weights describes. */
 function fromDescription(checkpoint: Checkpoint, model: ModelDescription): ResolvedModel {
   const observed = observeShape(checkpoint.shards, familyOf(model));
   const claim = { model, by: checkpoint.path, architecture: architectureOf(model, observed) };

@@ -22,7 +22,7 @@ export interface ResolvedTokens {
   readonly mainEnd: number | undefined;
   /** The file that said them, where one did. */
   readonly saidBy: string | undefined;
-  /** Whether the input is a Hugging Face directory that says what it was published with, for better or worse. */
+  /** Whether the input says what it was published with, for better or worse, as a Hugging Face directory does. */
   readonly isKept: boolean;
   /** Whether the model follows instructions, so that its tokenizer has a chat template. */
   readonly isInstruct: boolean;
@@ -68,7 +68,7 @@ export function resolveTokens(
     throw new OptionError(`--instruct: ${card ?? resolved.architecture ?? title} has no instruct models`);
   }
   // Where a card is named, it has the word on what a config.json leaves open.
-  const isKept = checkpoint.naming === "huggingface" && (card === undefined || stops !== undefined);
+  const isKept = checkpoint.describedBy !== undefined && (card === undefined || stops !== undefined);
   if (instruct && turnEnd! >= model.vocabSize && !hasTokenizer && !isKept) {
     const hint = hasTokenizer === undefined ? "" : "; give the model's tokenizer with --tokenizer";
     throw new OptionError(

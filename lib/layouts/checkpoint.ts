@@ -46,8 +46,10 @@ export interface Checkpoint {
   readonly generations?: readonly Generation[];
   /** The model.yaml that belongs to it. */
   readonly modelYaml?: string;
-  /** The model, where other files beside the weights describe it: a config.json or a params.json. */
+  /** The model, where something beside the weights describes it: a config.json, a params.json, or metadata. */
   readonly model?: ModelDescription;
+  /** The file that says of the model all that there is to say, its special tokens included, where one does. */
+  readonly describedBy?: string;
   /** What a user should be told about the input. */
   readonly notes: readonly string[];
 }

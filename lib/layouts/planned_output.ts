@@ -28,7 +28,7 @@ export function tensorBytes({ dtype, shape }: Tensor): number {
 }
 
 /** The dtypes in files, the one with the most items first. */
-export function dtypesOf(files: readonly OutputFile[]): string[] {
+export function dtypesOf(files: readonly Pick<OutputFile, "tensors">[]): string[] {
   const counts = new Map<string, number>();
   for (const { dtype, shape } of files.flatMap(({ tensors }) => tensors)) {
     counts.set(dtype, (counts.get(dtype) ?? 0) + numel(shape));

@@ -51,12 +51,12 @@ Deno.test("ckpt compare takes --from twice, for each of two directories", async 
 const refused: readonly (readonly [args: readonly string[], message: string])[] = [
   [
     [...CONVERT, "--from", "safetensors", "in", "out"],
-    'Option --from needs one of reference, meta, huggingface, fairseq2, got "safetensors"; see ckpt llama ' +
+    'Option --from needs one of reference, meta, huggingface, fairseq2, gguf, got "safetensors"; see ckpt llama ' +
     "convert_checkpoint --help",
   ],
   [
     ["compare", "--from", "meta", "--from", "x", "a", "b"],
-    'Option --from needs one of reference, meta, huggingface, fairseq2, got "x"; see ckpt compare --help',
+    'Option --from needs one of reference, meta, huggingface, fairseq2, gguf, got "x"; see ckpt compare --help',
   ],
   [
     ["compare", ...Array(3).fill("--from=meta"), "a", "b"],

@@ -274,7 +274,7 @@ Deno.test("--instruct goes with layouts that say tokens, and nothing is asked by
   await assertRejectsWith(
     () => convertCheckpoint({ input, output: temp.at("out"), instruct: true }),
     OptionError,
-    "The reference layout has no --instruct; it goes with huggingface, fairseq2",
+    "The reference layout has no --instruct; it goes with huggingface, fairseq2, gguf",
   );
   const { complete } = await convertCheckpoint({
     input,

@@ -204,9 +204,9 @@ Deno.test("openCheckpoint() says what there is instead of the layout that is ask
     `${empty}: the directory is empty; name a checkpoint's step directory`,
   );
   await assertRejectsWith(
-    () => openCheckpoint(path, { from: "gguf" as Target }),
+    () => openCheckpoint(path, { from: "ggml" as Target }),
     OptionError,
-    'Option from is "gguf"; it must be one of "reference", "meta", "huggingface", "fairseq2"',
+    'Option from is "ggml"; it must be one of "reference", "meta", "huggingface", "fairseq2", "gguf"',
   );
 });
 

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { join } from "../../lib/deps.ts";
 import { planOutput } from "../../lib/convert/plan_output.ts";
 import { resolveModel } from "../../lib/convert/resolve_model.ts";
 import { EMBEDDING, PROJECTION } from "../../lib/models/family.ts";
@@ -15,7 +16,14 @@ Deno.test("planOutput() says which tokens a model.yaml loses, also where the fam
     const parameters = new Map(described.shards[0]!.parameters);
     parameters.set(PROJECTION, parameters.get(EMBEDDING)!); // Else they would be read to be compared.
     const shards = [{ parameters, path: "weights" }];
-    const checkpoint = { ...described, shards, path, naming: "huggingface", model } as const;
+    const checkpoint = {
+      ...described,
+      shards,
+      path,
+      naming: "huggingface",
+      describedBy: join(path, "config.json"),
+      model,
+    } as const;
     return (await planOutput(checkpoint, resolveModel(checkpoint), { to: "fairseq2", layout })).notes;
   };
   const [one, none] = [

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { join } from "../../lib/deps.ts";
 import { resolveModel } from "../../lib/convert/resolve_model.ts";
 import { lostTokens, resolveTokens } from "../../lib/convert/resolve_tokens.ts";
 import type { Checkpoint } from "../../lib/layouts/checkpoint.ts";
@@ -15,7 +16,8 @@ function huggingFace(temp: TempDir, tokens: SpecialTokens, generation?: string):
   Deno.mkdirSync(path, { recursive: true });
   if (generation !== undefined) Deno.writeTextFileSync(temp.at("hf", "generation_config.json"), generation);
   const checkpoint = describedCheckpoint(llama3_1);
-  return { ...checkpoint, path, naming: "huggingface", model: { ...llama3_1, ...tokens } };
+  const describedBy = join(path, "config.json");
+  return { ...checkpoint, path, naming: "huggingface", describedBy, model: { ...llama3_1, ...tokens } };
 }
 
 function resolve(checkpoint: Checkpoint, named?: string, options = {}) {
@@ -77,7 +79,11 @@ Deno.test("resolveTokens() tells an instruct model by a token alone that ends no
     model: findArchitecture("llama2_7b"),
     path: temp.at("hf"),
   };
-  const { tokens, isInstruct } = resolve({ ...checkpoint, naming: "huggingface" });
+  const { tokens, isInstruct } = resolve({
+    ...checkpoint,
+    naming: "huggingface",
+    describedBy: "config.json",
+  });
   assertEquals([tokens.eosIds, isInstruct], [[2], false]);
 });
 

@@ -6,21 +6,11 @@ import type { SourceFile } from "../../bytes/source.ts";
 import { join } from "../../deps.ts";
 import { FileError, FormatError, MismatchError } from "../../error.ts";
 import { openSafetensors } from "../../safetensors/safetensors_file.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import type { Checkpoint } from "../checkpoint.ts";
-import { familyOf } from "../../models/families.ts";
-import { EMBEDDING, PROJECTION } from "../../models/family.ts";
-import type { ModelDescription } from "../../models/model_description.ts";
-import {
-  expectedParameters,
-  formatName,
-  isRotaryBuffer,
-  parseName,
-  shapeOf,
-} from "../../models/parameter.ts";
+import { isRotaryBuffer } from "../../models/parameter.ts";
 import { parseConfigJson } from "./config_json.ts";
-import { reorderHeads, rowsFromHuggingFace } from "../../models/rotary_order.ts";
 import { readConfigText } from "../config_text.ts";
+import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "./weight_index.ts";
 
@@ -38,10 +28,12 @@ const QUANTIZED =
 /** What transformers has written weights to besides safetensors, in the order of preference. */
 const OTHER_WEIGHTS = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-interface Placed {
-  readonly tensor: Tensor;
-  readonly path: string;
-}
+const WORDS: Words = {
+  where: "in the Hugging Face layout",
+  description: CONFIG,
+  layers: "num_hidden_layers",
+  tied: "tie_word_embeddings",
+};
 
 /**
  * The file that shows that a directory is in the Hugging Face layout, or would be if it were whole: one with weights, or
@@ -72,7 +64,8 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
   const { model, notes: configNotes } = parseConfigJson(readConfigText(config), config);
   const { tensors, sources } = await readWeights(listing);
   const notes = [...configNotes];
-  const parameters = canonicalParameters(path, tensors, model, notes);
+  for (const [name, placed] of tensors) checkNotQuantized(name, placed);
+  const parameters = canonicalParameters(path, "huggingface", tensors, model, WORDS, notes);
   return {
     path,
     kind: "Hugging Face",
@@ -81,6 +74,7 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
     sources,
     known: [],
     model,
+    describedBy: config,
     notes,
   };
 }
@@ -151,73 +145,10 @@ async function readFiles(
   return { tensors, sources };
 }
 
-/** The tensors by canonical names, checked, and with the rows of q and k in the canonical order. */
-function canonicalParameters(
-  directory: string,
-  tensors: ReadonlyMap<string, Placed>,
-  model: ModelDescription,
-  notes: string[],
-): Map<string, Tensor> {
-  for (const [name, placed] of tensors) checkTensor(name, placed, model);
-  const parameters = new Map<string, Tensor>();
-  const order = rowsFromHuggingFace(model.headDim);
-  for (const each of expectedParameters(familyOf(model), model)) {
-    const [name, canonical] = [formatName("huggingface", each), formatName("fairseq2", each)];
-    const tensor = tensors.get(name)?.tensor;
-    if (tensor !== undefined) {
-      if (canonical === PROJECTION && model.tied) {
-        notes.push(
-          `${CONFIG} says that lm_head is the embedding (tie_word_embeddings), but the files hold one: it is carried over`,
-        );
-      }
-      parameters.set(canonical, each.spec.isPaired ? reorderHeads(tensor, order) : tensor);
-    } else if (canonical === PROJECTION && model.tied) {
-      parameters.set(canonical, parameters.get(EMBEDDING)!);
-    } else {
-      const why = canonical === PROJECTION
-        ? `and ${CONFIG} doesn't say that it is the embedding (tie_word_embeddings)`
-        : "so the model is incomplete";
-      throw new MismatchError(`${directory}: no file holds ${name}, ${why}`);
-    }
-  }
-  return parameters;
-}
-
-/** Checks that a tensor is one that the model has, and of its shape. */
-function checkTensor(
-  name: string,
-  { tensor: { dtype, shape }, path }: Placed,
-  model: ModelDescription,
-): void {
-  if (isRotaryBuffer("huggingface", name)) return;
-  const family = familyOf(model);
-  const parameter = parseName(family, "huggingface", name);
-  if (!WEIGHT_DTYPES.has(dtype.name) || QUANTIZED.test(name)) {
-    throw new MismatchError(
-      `${path}: ${name}: is of quantized weights (${dtype.name}); convert the model that they were made of`,
-    );
-  }
-  if (parameter === undefined) {
-    throw new MismatchError(
-      name.endsWith(".bias")
-        ? `${path}: ${name}: is a bias, which ${family.whose} haven't got`
-        : `${path}: ${name}: is no parameter of a ${family.title} model in the Hugging Face layout`,
-    );
-  }
-  if (!(parameter.spec.isPresent?.(model) ?? true)) {
-    throw new MismatchError(`${path}: ${name}: is no parameter of a model such as ${CONFIG} describes`);
-  }
-  if (parameter.layer !== undefined && parameter.layer >= model.layers) {
-    throw new MismatchError(
-      `${path}: ${name}: is of a layer that the model hasn't got: num_hidden_layers is ${model.layers} in ${CONFIG}`,
-    );
-  }
-  const expected = shapeOf(parameter, model);
-  if (String(shape) !== String(expected)) {
-    throw new MismatchError(
-      `${path}: ${name}: is [${shape.join(", ")}], but [${
-        expected.join(", ")
-      }] in a model such as ${CONFIG} describes`,
-    );
-  }
+/** Refuses tensors of quantized weights, of any naming. */
+function checkNotQuantized(name: string, { tensor: { dtype }, path }: Placed): void {
+  if (isRotaryBuffer("huggingface", name) || WEIGHT_DTYPES.has(dtype.name) && !QUANTIZED.test(name)) return;
+  throw new MismatchError(
+    `${path}: ${name}: is of quantized weights (${dtype.name}); convert the model that they were made of`,
+  );
 }

@@ -7,6 +7,7 @@ import { readDecoderFields, refuseOtherFields, writeDecoderFields, writeHeadDim 
 import type { ModelDescription, RopeScaling } from "../model_description.ts";
 import { inferEmbeddingShardDim, inferMultipleOf, SCALING_3_1 } from "./architectures.ts";
 import { WHOSE } from "./config_json.ts";
+import { SCALING_UNTIL_0_3 } from "./model_yaml.ts";
 
 /** llama.cpp's name for the code, which is Mistral's, too. */
 export const LLAMA_CODE = "llama";
@@ -53,30 +54,35 @@ export function writeLlamaFields(model: ModelDescription): GgufDescription {
 
 /**
  * By what each frequency of RoPE is divided (llama.cpp's `conversion/llama.py` `generate_extra_tensors`), in the steps of
- * torch, which computes in single precision.
+ * torch, which computes in single precision and divides a number by a tensor's as it multiplies by the reciprocal.
  */
 function factorsOf(
   { headDim, ropeTheta }: Pick<ModelDescription, "headDim" | "ropeTheta">,
-  { factor, lowFreqFactor, highFreqFactor, originalContextLength }: RopeScaling,
+  { factor, lowFreqFactor, highFreqFactor, originalContextLength: length }: RopeScaling,
 ): Float32Array {
   const { fround } = Math;
+  const over = (number: number, divisor: number) => fround(fround(1 / divisor) * fround(number));
   return Float32Array.from({ length: headDim / 2 }, (_, i) => {
-    const frequency = fround(1 / fround(ropeTheta ** fround(2 * i / headDim)));
-    const wavelength = fround(fround(2 * Math.PI) / frequency);
-    if (wavelength < fround(originalContextLength / highFreqFactor)) return 1;
-    if (wavelength > fround(originalContextLength / lowFreqFactor)) return factor;
-    const turns = fround(originalContextLength / wavelength);
-    const smooth = fround(fround(turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor));
-    return fround(1 / fround(fround(fround(1 - smooth) / factor) + smooth));
+    const frequency = over(1, fround(ropeTheta ** fround(2 * i / headDim)));
+    const wavelength = over(2 * Math.PI, frequency);
+    if (wavelength < length / highFreqFactor) return 1;
+    if (wavelength > length / lowFreqFactor) return factor;
+    const smooth = fround(
+      fround(over(length, wavelength) - fround(lowFreqFactor)) / fround(highFreqFactor - lowFreqFactor),
+    );
+    return over(1, fround(fround(fround(1 - smooth) / fround(factor)) + smooth));
   });
 }
+
+/** The factors of LLaMA 3.1 and 3.2. */
+const FACTORS = [8, 32];
 
 /** Numbers that may differ in how two machines raise to a power differ by no more than this. */
 const TOLERANCE = 1e-5;
 
 /**
- * The numbers that give such factors: those that LLaMA 3.1 and 3.2 were published with, but for the factor, which is that of the
- * slowest frequency.
+ * The numbers that give such factors: those that LLaMA 3.1 and 3.2 were published with, or that fairseq2 once had, but for
+ * the factor, which is that of the slowest frequency, unless no frequency is slow enough.
  */
 function scalingOf(
   factors: Float32Array,
@@ -90,13 +96,17 @@ function scalingOf(
       `has ${factors.length} numbers, but heads have ${model.headDim} rows`,
     );
   }
-  const scaling = { ...SCALING_3_1, factor: factors.at(-1)! };
-  const expected = factorsOf(model, scaling);
-  if (factors.every((factor, i) => Math.abs(factor / expected[i]! - 1) <= TOLERANCE)) return scaling;
+  for (const factor of [factors.at(-1)!, ...FACTORS]) {
+    for (const base of [SCALING_3_1, SCALING_UNTIL_0_3]) {
+      const scaling = { ...base, factor };
+      const expected = factorsOf(model, scaling);
+      if (factors.every((factor, i) => Math.abs(factor / expected[i]! - 1) <= TOLERANCE)) return scaling;
+    }
+  }
   throw new ConfigError(
     file,
     "rope_freqs.weight",
-    "scales RoPE by other numbers than those of LLaMA 3.1 and 3.2",
+    "scales RoPE by other numbers than LLaMA 3.1, 3.2 and fairseq2 do",
   );
 }
 

@@ -1,0 +1,119 @@
+/** What a GGUF file's metadata say of a model, besides its tokenizer. */
+
+import type { GgufMetadata, GgufValue } from "../../gguf/value.ts";
+import type { GgufDescription } from "../../models/family.ts";
+import { PythonFloat } from "../../python/python_number.ts";
+import type { YamlValue } from "../../python/yaml_printer.ts";
+import { sizeLabel } from "./size_label.ts";
+
+/** What `general.file_type` calls files by the type of most of their numbers (llama.cpp `include/llama.h` `llama_ftype`). */
+const FILE_TYPES: ReadonlyMap<string, number> = new Map([
+  ["float32", 0],
+  ["float16", 1],
+  ["q8_0", 7],
+  ["bfloat16", 32],
+]);
+
+/** The version of the formats of quantized numbers (`ggml.h` `GGML_QNT_VERSION`). */
+const QUANTIZATION_VERSION = 2;
+
+/** How a model samples: fields of `generation_config.json`, as the keys of `general.sampling` have them. */
+const SAMPLING: readonly (readonly [key: string, fields: readonly string[], type: "int32" | "float32"])[] = [
+  ["top_k", ["top_k"], "int32"],
+  ["top_p", ["top_p"], "float32"],
+  ["min_p", ["min_p"], "float32"],
+  ["xtc_probability", ["xtc_probability"], "float32"],
+  ["xtc_threshold", ["xtc_threshold"], "float32"],
+  ["temp", ["temperature"], "float32"],
+  ["penalty_last_n", ["penalty_last_n"], "int32"],
+  ["penalty_repeat", ["penalty_repeat", "repetition_penalty"], "float32"],
+  ["mirostat", ["mirostat"], "int32"],
+  ["mirostat_tau", ["mirostat_tau"], "float32"],
+  ["mirostat_eta", ["mirostat_eta"], "float32"],
+];
+
+/** What there is to say of a file. */
+export interface GgufFacts {
+  /** The model's name, for people. */
+  readonly name: string;
+  /** What llama.cpp is told of the model. */
+  readonly description: GgufDescription;
+  /** The number of numbers in all tensors. */
+  readonly parameters: number;
+  /** The format of most of them. */
+  readonly format: string;
+  /** The fields of the model's `generation_config.json`. */
+  readonly generation: ReadonlyMap<string, unknown>;
+}
+
+/** The metadata, in the order of llama.cpp's converter (0.3.36 of llama-cpp-python, `conversion/base.py`). */
+export function ggufMetadata(facts: GgufFacts): Map<string, GgufValue> {
+  const { name, description: { architecture, fields }, parameters, format, generation } = facts;
+  return new Map<string, GgufValue>([
+    ["general.architecture", string(architecture)],
+    ["general.type", string("model")],
+    ...samplingOf(generation),
+    ["general.name", string(name)],
+    ["general.size_label", string(sizeLabel(parameters))],
+    ...[...fields].map(([key, value]) => [`${architecture}.${key}`, valueOf(value)] as const),
+    ["general.file_type", { type: "uint32", value: FILE_TYPES.get(format)! }],
+    ["general.quantization_version", { type: "uint32", value: QUANTIZATION_VERSION }],
+  ]);
+}
+
+/** The metadata that stand for a tokenizer where there is none: then llama.cpp takes the vocabulary's size from its key. */
+export function noTokenizer({ architecture }: GgufDescription, vocabSize: number): GgufMetadata {
+  return new Map<string, GgufValue>([
+    [`${architecture}.vocab_size`, { type: "uint32", value: vocabSize }],
+    ["tokenizer.ggml.model", string("none")],
+  ]);
+}
+
+function samplingOf(generation: ReadonlyMap<string, unknown>): (readonly [string, GgufValue])[] {
+  return SAMPLING.flatMap(([key, fields, type]) => {
+    const value = fields.map((field) => generation.get(field) ?? null).find((value) => value !== null);
+    if (typeof value !== "number") return [];
+    if (type === "int32" && !(Number.isInteger(value) && Math.abs(value) < 2 ** 31)) return [];
+    return [[`general.sampling.${key}`, { type, value }] as const];
+  });
+}
+
+function string(value: string): GgufValue {
+  return { type: "string", value };
+}
+
+function valueOf(value: YamlValue): GgufValue {
+  if (typeof value === "string") return string(value);
+  if (typeof value === "number") return { type: "uint32", value };
+  if (value instanceof PythonFloat) return { type: "float32", value: value.value };
+  if (Array.isArray(value)) return { type: "array", items: "bool", values: value.map(Boolean) };
+  throw new TypeError(`Cannot write a field of ${typeof value}`);
+}
+
+/** The fields of a model, by their names without its code's: as JSON would say them. */
+export function fieldsOf(metadata: GgufMetadata, architecture: string): Map<string, unknown> {
+  const prefix = `${architecture}.`;
+  const fields = new Map<string, unknown>();
+  for (const [key, value] of metadata) {
+    if (key.startsWith(prefix)) fields.set(key.slice(prefix.length), plain(value));
+  }
+  return fields;
+}
+
+function plain(value: GgufValue): unknown {
+  if (value.type === "array") return Array.from<unknown>(value.values);
+  if (value.type === "float32") return shortest(value.value);
+  return typeof value.value === "bigint" ? Number(value.value) : value.value;
+}
+
+/** A number of single precision has at most 9 digits. */
+const MAX_DIGITS = 9;
+
+/** The shortest decimal that is a number in single precision: what was meant, as in 1e-05. */
+function shortest(value: number): number {
+  for (let digits = 1; digits < MAX_DIGITS && Number.isFinite(value); digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (Math.fround(decimal) === value) return decimal;
+  }
+  return value;
+}
