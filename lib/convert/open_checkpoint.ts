@@ -6,6 +6,8 @@ import { FileError, OptionError } from "../error.ts";
 import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
+import { findGguf, ggufNames, partsOf } from "../layouts/gguf/files.ts";
+import { openGguf } from "../layouts/gguf/read.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
 import { findHuggingFace, openHuggingFace } from "../layouts/huggingface/read.ts";
@@ -71,14 +73,16 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
  */
 export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): Opener {
   if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
-  if (path.endsWith(".pt") && isFile(path)) {
+  const single = singleFiles.find(([ending]) => path.endsWith(ending));
+  if (single !== undefined && isFile(path)) {
+    const [, layout, owner, open] = single;
     if (step !== undefined) throw singleCheckpoint(path);
-    if (from !== undefined && from !== "fairseq2") {
+    if (from !== undefined && from !== layout) {
       throw new OptionError(
-        `${path}: is a file, as fairseq2 has them, not a directory in the ${from} layout`,
+        `${path}: is a file, as ${owner} has them, not a directory in the ${from} layout`,
       );
     }
-    return () => openModelFile(path);
+    return () => open(path);
   }
   const root = listDirectory(path);
   const found = checkpointsIn(root, from);
@@ -136,7 +140,14 @@ const finders: readonly (readonly [Target, (listing: Listing) => readonly [sign?
       return [names[0], () => openReference(listing, names)];
     }],
     ["huggingface", (listing) => [findHuggingFace(listing), () => openHuggingFace(listing)]],
+    ["gguf", (listing) => [ggufNames(listing)[0], () => openGguf(listing, findGguf(listing))]],
   ];
+
+/** The files that may be a whole model each, by their endings; and whose they are. */
+const singleFiles: readonly (readonly [string, Target, string, (path: string) => Promise<Checkpoint>])[] = [
+  [".pt", "fairseq2", "fairseq2", openModelFile],
+  [".gguf", "gguf", "llama.cpp", openGgufFile],
+];
 
 /** The checkpoints that lie in a directory: all, or those of a layout. */
 function checkpointsIn(listing: Listing, from?: Target): Found[] {
@@ -189,6 +200,12 @@ async function openModelFile(path: string): Promise<Checkpoint> {
   return { ...await openFairseq2({ ...listing, files: new Set([name]) }, [name]), path };
 }
 
+/** Opens a model in GGUF by one of its files. */
+async function openGgufFile(path: string): Promise<Checkpoint> {
+  const listing = listDirectory(dirname(path));
+  return { ...await openGguf(listing, partsOf(listing, basename(path))), path };
+}
+
 /** The number of files of the model that a file is part of. */
 function countParts(path: string, { files }: Listing): number {
   const prefix = /^(model\.|sdp_)\d+\.pt$/.exec(basename(path))?.[1];
@@ -208,7 +225,7 @@ function nothingFound({ path, files, directories }: Listing): FileError {
     TRAINER_DIRECTORIES.find((name) => directories.has(name));
   return new FileError(
     other === undefined
-      ? `${path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); ` +
+      ? `${path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth, model.safetensors or model.gguf); ` +
         "name its directory"
       : `${path}: holds no model.pt, only the trainer's state (${other}); name a step that was saved with its model`,
   );

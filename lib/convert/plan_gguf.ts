@@ -1,14 +1,18 @@
 /** Planning a GGUF file: the weights, and in front of them what llama.cpp needs to know, the tokenizer included. */
 
+import { isDirectory } from "../bytes/file_system.ts";
+import { dirname } from "../deps.ts";
+import { OptionError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
-import { GENERATION_CONFIG, generationConfigJson } from "../layouts/huggingface/generation_config.ts";
 import { ggufFiles, type GgufOptions } from "../layouts/gguf/write.ts";
+import { GENERATION_CONFIG } from "../layouts/huggingface/generation_config.ts";
 import { parseJsonFields } from "../layouts/json_fields.ts";
 import type { PlannedOutput } from "../layouts/planned_output.ts";
-import { OptionError } from "../error.ts";
 import { familyOf } from "../models/families.ts";
+import { ggufTokenizer } from "../tokenizers/gguf_tokenizer.ts";
+import { type LoadedTokenizer, loadTokenizer } from "../tokenizers/load_tokenizer.ts";
+import { agreeTokens, tokenizerOf } from "./agree_tokens.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
-import { resolveTokens } from "./resolve_tokens.ts";
 
 /** What is to be written. */
 export interface GgufPlanOptions extends Pick<GgufOptions, "tied" | "dtype" | "maxShardSize"> {
@@ -28,26 +32,56 @@ export interface GgufPlanOptions extends Pick<GgufOptions, "tied" | "dtype" | "m
  * @throws {FormatError} If a file that is read isn't what it must be.
  * @throws {FileError} If it can't be read.
  */
-export function planGguf(
+export async function planGguf(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
-  { tokenizer: wanted, instruct, tied, dtype, maxShardSize }: GgufPlanOptions,
-): PlannedOutput {
+  { tokenizer: wanted, tokenizerPre, instruct, ...options }: GgufPlanOptions,
+): Promise<PlannedOutput> {
   const { model, architecture } = resolved;
-  if (wanted !== false) {
-    throw new OptionError(
-      "A GGUF file without a tokenizer can't be run; give --no-tokenizer to write it all the same",
-    );
-  }
-  const found = resolveTokens(checkpoint, resolved, { instruct });
-  const { path = GENERATION_CONFIG, text = generationConfigJson(model, found.tokens, found.sampling) } =
-    found.generation ?? {};
-  const { files, notes } = ggufFiles(checkpoint, model, {
-    name: architecture ?? familyOf(model).title,
-    tied,
-    dtype,
-    maxShardSize,
-    generation: parseJsonFields(text, path).values,
+  const carried = wanted === undefined ? checkpoint.tokenizer : undefined;
+  const { tokenizer, tokens, generation, notes } = await agreeTokens(
+    checkpoint,
+    resolved,
+    { instruct, hasTokenizer: typeof wanted === "string" },
+    async (isInstruct) => {
+      if (wanted === false || carried !== undefined) return undefined;
+      return await loadOrRefuse(checkpoint, resolved, wanted, isInstruct);
+    },
+  );
+  const keys = tokenizer === undefined ? undefined : ggufTokenizer(tokenizer, {
+    architecture: familyOf(model).gguf.write(model).architecture,
+    vocabSize: model.vocabSize,
+    tokens,
+    pre: tokenizerPre,
   });
-  return { files, notes: [...found.notes, ...notes] };
+  const written = ggufFiles(checkpoint, model, {
+    ...options,
+    name: architecture ?? familyOf(model).title,
+    generation: parseJsonFields(generation, GENERATION_CONFIG).values,
+    tokenizer: carried ?? keys?.metadata,
+  });
+  return {
+    ...written,
+    sources: tokenizer?.sources ?? [],
+    notes: [...written.notes, ...notes, ...tokenizer?.notes ?? [], ...keys?.notes ?? []],
+  };
+}
+
+/** The tokenizer that was asked for, or the one beside the input. */
+async function loadOrRefuse(
+  { path }: Checkpoint,
+  resolved: ResolvedModel,
+  wanted: string | undefined,
+  isInstruct: boolean,
+): Promise<LoadedTokenizer> {
+  const place = wanted ?? (isDirectory(path) ? path : dirname(path));
+  const found = await loadTokenizer(place, resolved, isInstruct);
+  if (found !== undefined) return found;
+  throw new OptionError(
+    wanted === undefined
+      ? `llama.cpp can't run a model without its tokenizer, and ${place} has none: give --tokenizer ${
+        tokenizerOf(resolved)
+      }, or --no-tokenizer`
+      : `${wanted}: holds no tokenizer; name ${tokenizerOf(resolved)}`,
+  );
 }

@@ -7,6 +7,7 @@
 
 import type { KnownCrc } from "../copy/plan.ts";
 import type { SourceFile } from "../bytes/source.ts";
+import type { GgufMetadata } from "../gguf/value.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { TorchDialect } from "../torch/save_state.ts";
 import type { StoredTensors } from "../torch/torch_file.ts";
@@ -50,6 +51,8 @@ export interface Checkpoint {
   readonly model?: ModelDescription;
   /** The file that says of the model all that there is to say, its special tokens included, where one does. */
   readonly describedBy?: string;
+  /** What a GGUF file's metadata say of the tokenizer. */
+  readonly tokenizer?: GgufMetadata;
   /** What a user should be told about the input. */
   readonly notes: readonly string[];
 }

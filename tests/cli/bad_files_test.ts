@@ -49,7 +49,7 @@ testBadInput({
   what: "an input that holds no model file",
   spoil(copy) {
     Deno.renameSync(copy.file(), copy.file("weights.pt"));
-    return `${copy.step}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); name its directory`;
+    return `${copy.step}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth, model.safetensors or model.gguf); name its directory`;
   },
 });
 

@@ -430,7 +430,7 @@ testBadInput({
     return {
       input,
       message:
-        `${input}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); name its directory`,
+        `${input}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth, model.safetensors or model.gguf); name its directory`,
     };
   },
 });

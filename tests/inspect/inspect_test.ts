@@ -154,7 +154,7 @@ Deno.test("inspect() shows a file of several, and a directory of other files", a
   assertEquals(apart.tensors.map(({ name }) => name), ["a", "b", "c", "0", "1", "cpu", "storage"]);
   assertEquals([apart.layout, apart.files.map(({ name }) => name)], [null, ["one.pt", "two.pt"]]);
   assertEquals(apart.notes, [
-    `no checkpoint that can be converted: ${temp.path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth or model.safetensors); name its directory`,
+    `no checkpoint that can be converted: ${temp.path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth, model.safetensors or model.gguf); name its directory`,
   ]);
   Deno.copyFileSync(temp.at("one.pt"), temp.at("three.pt"));
   assertEquals((await inspect(temp.path)).tensors.map(({ name }) => name).slice(0, 4), [

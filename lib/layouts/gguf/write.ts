@@ -3,7 +3,7 @@
 import { cast, castTypes, type TargetFormat } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import { OptionError } from "../../error.ts";
-import { ggmlBytes, type GgmlType, ggmlTypeOf } from "../../gguf/ggml_types.ts";
+import { ggmlBytes, ggmlTypeOf } from "../../gguf/ggml_types.ts";
 import { type GgufTensor, layoutGguf } from "../../gguf/layout.ts";
 import { splitGguf } from "../../gguf/split.ts";
 import type { GgufMetadata } from "../../gguf/value.ts";

@@ -1,0 +1,213 @@
+/** GGUF files: the metadata describe the model, and quantized weights are read as the numbers that they stand for. */
+
+import { bytes, cast, castTypes, type NumberFormat } from "../../bytes/view.ts";
+import { FileSource, type SourceFile } from "../../bytes/source.ts";
+import { openReader } from "../../copy/worker_pool.ts";
+import { trimMemory } from "../../copy/memory.ts";
+import { join } from "../../deps.ts";
+import { FormatError, MismatchError, OptionError } from "../../error.ts";
+import { type GgufTensorInfo, readGguf } from "../../gguf/read.ts";
+import type { GgufMetadata } from "../../gguf/value.ts";
+import { ConfigFields, show } from "../../models/config_fields.ts";
+import { families } from "../../models/families.ts";
+import { EMBEDDING, type Family, PROJECTION } from "../../models/family.ts";
+import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
+import { dtypeOf } from "../../tensor/dtype.ts";
+import { numel, type Tensor, tensorOfView } from "../../tensor/tensor.ts";
+import { castTensor } from "../cast.ts";
+import type { Checkpoint, Parameters } from "../checkpoint.ts";
+import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
+import type { Listing } from "../directory.ts";
+import { haveSameBytes } from "../same_values.ts";
+import { checkPart } from "./files.ts";
+import { fieldsOf } from "./metadata.ts";
+
+/** A file's metadata, and all tensors of the model. */
+interface Opened {
+  readonly path: string;
+  readonly metadata: GgufMetadata;
+  readonly tensors: ReadonlyMap<string, { readonly info: GgufTensorInfo; readonly path: string }>;
+  readonly sources: readonly SourceFile[];
+}
+
+/**
+ * Opens a model in GGUF.
+ *
+ * @param names Its files, in order.
+ * @returns The checkpoint. Quantized matrices are float32; vectors have the dtype of the matrices again where that is
+ * the same numbers.
+ * @throws {FormatError} If a file isn't what it must be, or the model is one that can't be converted.
+ * @throws {MismatchError} If the tensors aren't those that the metadata speak of.
+ * @throws {FileError} If a file can't be read.
+ */
+export async function openGguf({ path: directory }: Listing, names: readonly string[]): Promise<Checkpoint> {
+  const opened = await openFiles(directory, names);
+  const { path, metadata, tensors, sources } = opened;
+  const { family, architecture } = familyOfFile(opened);
+  const embedding = tensors.get(nameOf(family, EMBEDDING));
+  if (embedding === undefined) throw new MismatchError(`${path}: has no ${nameOf(family, EMBEDDING)}`);
+  const fields = new ConfigFields(path, architecture, fieldsOf(metadata, architecture));
+  const factors = family.gguf.hasRopeFactors ? tensors.get(ROPE_FACTORS) : undefined;
+  const read = family.gguf.read(fields, {
+    vocabSize: embedding.info.shape[0] ?? 0,
+    tied: !tensors.has(nameOf(family, PROJECTION)),
+    ...(factors !== undefined && { ropeFactors: readFactors(factors.info, factors.path) }),
+  }, architecture);
+  const model: ModelDescription = { ...read, ...tokensOf(metadata), family: family.name };
+  const notes: string[] = [];
+  const placed = new Map<string, Placed>();
+  for (const [name, { info, path }] of tensors) {
+    if (name === ROPE_FACTORS && factors !== undefined) continue;
+    placed.set(name, { tensor: tensorOf(info, path), path });
+  }
+  const parameters = canonicalParameters(path, "gguf", placed, model, { ...WORDS, description: path }, notes);
+  return {
+    path: directory,
+    kind: "GGUF",
+    naming: "gguf",
+    shards: [{ parameters: narrowed(parameters, notes), path }],
+    sources,
+    known: [],
+    model,
+    describedBy: path,
+    ...tokenizerOf(metadata),
+    notes: [...notes, ...quantizedNotes(opened)],
+  };
+}
+
+const WORDS: Omit<Words, "description"> = {
+  where: "in GGUF",
+  layers: "block_count",
+  tied: "that it has no output.weight",
+};
+
+/** By what RoPE's frequencies are divided: no parameter, but a tensor. */
+export const ROPE_FACTORS = "rope_freqs.weight";
+
+async function openFiles(directory: string, names: readonly string[]): Promise<Opened> {
+  const tensors = new Map<string, { info: GgufTensorInfo; path: string }>();
+  const sources: SourceFile[] = [];
+  let metadata: GgufMetadata | undefined;
+  for (const [index, name] of names.entries()) {
+    const path = join(directory, name);
+    using source = FileSource.open(path);
+    const file = await readGguf(source);
+    checkPart(path, file.metadata, index, names.length);
+    metadata ??= file.metadata;
+    sources.push(source.identity);
+    for (const info of file.tensors) {
+      const before = tensors.get(info.name);
+      if (before !== undefined) throw new FormatError(`${path}: ${info.name}: is in ${before.path}, too`);
+      tensors.set(info.name, { info, path });
+    }
+    trimMemory();
+  }
+  return { path: join(directory, names[0]!), metadata: metadata!, tensors, sources };
+}
+
+/** The family that a file's code computes. */
+function familyOfFile({ path, metadata }: Opened): { family: Family; architecture: string } {
+  const value = metadata.get("general.architecture");
+  const architecture = value?.type === "string" ? value.value : undefined;
+  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture ?? ""));
+  if (architecture !== undefined && family !== undefined) return { family, architecture };
+  const known = families.flatMap(({ gguf }) => gguf.architectures).map(show).join(", ");
+  throw new FormatError(
+    architecture === undefined
+      ? `${path}: general.architecture: missing, so what model it is isn't known`
+      : `${path}: general.architecture: is ${show(architecture)}, and only ${known} can be converted`,
+  );
+}
+
+function nameOf(family: Family, canonical: string): string {
+  return family.parameters.find(({ names }) => names.fairseq2 === canonical)!.names.gguf;
+}
+
+/** The tokens that metadata name. */
+function tokensOf(metadata: GgufMetadata): SpecialTokens {
+  const id = (name: string) => {
+    const value = metadata.get(`tokenizer.ggml.${name}_token_id`);
+    return value?.type === "uint32" ? value.value : undefined;
+  };
+  const [bosId, padId] = [id("bos"), id("padding")];
+  const eosIds = [...new Set(["eos", "eot", "eom"].map(id))].filter((id) => id !== undefined);
+  return {
+    ...(bosId !== undefined && { bosId }),
+    ...(eosIds.length > 0 && { eosIds }),
+    ...(padId !== undefined && { padId }),
+  };
+}
+
+/** The keys of the tokenizer, where there is one. */
+function tokenizerOf(metadata: GgufMetadata): Pick<Checkpoint, "tokenizer"> {
+  if (!metadata.has("tokenizer.ggml.tokens")) return {};
+  return { tokenizer: new Map([...metadata].filter(([key]) => key.startsWith("tokenizer."))) };
+}
+
+/** A tensor of numbers that are what they stand for. */
+function tensorOf({ name, type, shape, offset, bytes: size }: GgufTensorInfo, path: string): Tensor {
+  const { format } = type;
+  if (format === undefined || size === undefined) {
+    throw new OptionError(
+      `${path}: ${name}: is ${type.name}, which can't be converted; convert the model that it was made of`,
+    );
+  }
+  const rows = shape.length < 2 ? 1 : numel(shape.slice(0, -1));
+  const view = bytes(path, offset, rows, rows === 0 ? 0 : size / rows);
+  const dtype = isFloat(format) ? format : "float32";
+  return tensorOfView(dtypeOf(dtype), shape, cast(view, format, dtype));
+}
+
+function isFloat(format: NumberFormat): format is typeof castTypes[number] {
+  return castTypes.some((type) => type === format);
+}
+
+/** The quantizations that were undone. */
+function quantizedNotes({ tensors }: Opened): string[] {
+  const counts = new Map<string, number>();
+  for (const { info: { type } } of tensors.values()) {
+    if (type.format === undefined || isFloat(type.format)) continue;
+    counts.set(type.name, (counts.get(type.name) ?? 0) + 1);
+  }
+  if (counts.size === 0) return [];
+  const kinds = [...counts].map(([name, count]) => `${count} of ${name}`).join(", ");
+  return [`quantized tensors are carried over as the float32 numbers that they stand for: ${kinds}`];
+}
+
+/** The factors of RoPE's frequencies, few as they are. */
+function readFactors({ name, type, shape, offset, bytes: size }: GgufTensorInfo, path: string): Float32Array {
+  if (type.format !== "float32" || shape.length !== 1 || size === undefined || size > MAX_FACTOR_BYTES) {
+    throw new FormatError(`${path}: ${name}: expected a float32 for each pair of a head's rows`);
+  }
+  const factors = new Float32Array(size / 4);
+  using reader = openReader(size);
+  reader.fill(bytes(path, offset, 1, size), 0, 1, new Uint8Array(factors.buffer));
+  return factors;
+}
+
+/** A head has 256 rows at most in what there is; this is for 32 times as many. */
+const MAX_FACTOR_BYTES = 16384;
+
+/**
+ * Parameters with the vectors in the dtype of the matrices, where these have one and all vectors lose nothing by it: GGUF
+ * has vectors in float32 alone.
+ */
+function narrowed(parameters: Parameters, notes: string[]): Parameters {
+  const entries = [...parameters];
+  const dtypes = new Set(
+    entries.filter(([, { shape }]) => shape.length > 1).map(([, { dtype }]) => dtype.name),
+  );
+  const to = castTypes.find((type) => dtypes.size === 1 && dtypes.has(type));
+  if (to === undefined || to === "float32") return parameters;
+  const vectors = entries.filter(([, { shape, dtype }]) => shape.length < 2 && dtype.name === "float32");
+  const narrow = new Map<string, Tensor>();
+  for (const [name, tensor] of vectors) {
+    const made = castTensor(tensor, to, name);
+    if (!haveSameBytes(castTensor(made, "float32", name), tensor)) {
+      notes.push(`vectors stay float32, since ${name} has numbers that ${to} hasn't got`);
+      return parameters;
+    }
+    narrow.set(name, made);
+  }
+  return new Map(entries.map(([name, tensor]) => [name, narrow.get(name) ?? tensor]));
+}
