@@ -27,7 +27,7 @@ const llamaConvertCommand: Command = {
   positionals: [
     {
       name: "input",
-      help: "The checkpoint, of any layout: its directory, a directory of steps, or a model.pt",
+      help: "The checkpoint, of any layout: its directory, a directory of steps, a model.pt or .gguf",
     },
     { name: "output", help: "The directory to make; it may exist if it is empty" },
   ],
@@ -116,6 +116,7 @@ const convertCommand: Command = {
   examples: [
     ["run/checkpoints/step_1000 hf", "for transformers and vLLM, by the model.yaml above the checkpoint"],
     ["--dry-run run/checkpoints/step_1000 hf", "what would be written"],
+    ["--to gguf --tokenizer tokenizer.model run/checkpoints gguf", "for llama.cpp and Ollama"],
     [
       "--to fairseq2 --layout native --shards 2 hf checkpoints",
       "back to fairseq2 0.5 or later, in two shards",
