@@ -161,7 +161,8 @@ function checkSize(kind: TokenizerKind, size: number, { path, vocabSize }: Token
   ];
 }
 
-function outputFiles(files: ReadonlyMap<string, FileContent>): OutputFile[] {
+/** Plans files that are in memory. */
+export function outputFiles(files: ReadonlyMap<string, FileContent>): OutputFile[] {
   return [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([name, content]) => outputFile(name, content));
 }
 

@@ -12,6 +12,7 @@ interface Step {
   prepend?: string;
   pattern?: { String?: string; Regex?: string };
   content?: string;
+  use_regex?: boolean;
 }
 
 interface Json {
@@ -90,6 +91,7 @@ function normalize(text: string, step: Step | null): string {
   if (step === null || text === "") return text;
   if (step.type === "Sequence") return step.normalizers!.reduce(normalize, text);
   if (step.type === "Prepend") return step.prepend + text;
+  if (step.type === "NFC") return text.normalize("NFC");
   if (step.type === "Replace") return text.replaceAll(step.pattern!.String!, step.content!);
   throw new Error(`Cannot normalize by ${step.type}`);
 }
@@ -104,14 +106,18 @@ function preTokenize(text: string, step: Step | null): string[] {
     );
   }
   if (step.type === "Split") return splitBy(text, step.pattern!.Regex!);
-  if (step.type === "ByteLevel") {
-    return [
-      byteLevelText(
-        new TextEncoder().encode(text).reduce((all, byte) => all + String.fromCharCode(byte), ""),
-      ),
-    ];
-  }
+  if (step.type === "Digits") return splitBy(text, String.raw`\p{N}`);
+  if (step.type === "ByteLevel") return (step.use_regex ? splitBy(text, GPT_2) : [text]).map(bytesOf);
   throw new Error(`Cannot split by ${step.type}`);
+}
+
+/** How `ByteLevel` cuts up texts by itself. */
+const GPT_2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+
+function bytesOf(text: string): string {
+  return byteLevelText(
+    new TextEncoder().encode(text).reduce((all, byte) => all + String.fromCharCode(byte), ""),
+  );
 }
 
 /** The matches of a pattern and what lies between them. JavaScript's `\s` isn't Unicode's white space. */
