@@ -81,7 +81,7 @@ const llamaConvertCommand: Command = {
     { name: "dry-run", help: "Show what would be done; write nothing" },
     { name: "json", help: "Print the summary, or the dry run, as JSON on stdout" },
     { name: "quiet", help: "Print nothing but errors" },
-    { name: "jobs", value: "N", help: "Copy with N workers (default: one a core, at most 4)" },
+    { name: "jobs", value: "N", help: "Copy with N workers (default: 2, or 1 on a single core)" },
     { name: "clone", negated: true, help: "Never share blocks with the input; write everything anew" },
     { name: "verify", help: "Read every file back when it is written, and compare checksums" },
     { name: "sync", help: "Flush everything to the disk before the output gets its name" },
@@ -174,7 +174,7 @@ const compareCommand: Command = {
     { ...from("a directory holds several; twice for <a> and <b>"), most: 2 },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but errors" },
-    { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
+    { name: "jobs", value: "N", help: "Read with N workers (default: 2, or 1 on a single core)" },
   ],
   failureCode: 2,
   examples: [
@@ -206,7 +206,7 @@ const verifyCommand: Command = {
     { name: "against", value: "SUMS", help: "Compare all files with the sums in this file" },
     { name: "json", help: "Print what came of it as JSON on stdout" },
     { name: "quiet", help: "Print nothing but what is wrong" },
-    { name: "jobs", value: "N", help: "Read with N workers (default: one a core, at most 4)" },
+    { name: "jobs", value: "N", help: "Read with N workers (default: 2, or 1 on a single core)" },
   ],
   examples: [
     ["run/checkpoints/step_1000", "before it is converted or copied away"],

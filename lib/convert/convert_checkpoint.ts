@@ -62,7 +62,7 @@ export interface ConvertOptions extends OutputOptions {
   readonly from?: Target;
   /** The step, where the input is a directory with several; the newest complete one by default. */
   readonly step?: number;
-  /** How many workers copy; by default one for each core, and at most four. */
+  /** How many workers copy; by default two, or one on a single core. */
   readonly jobs?: number;
   /** Whether to clone files where the file system can. True by default. */
   readonly clone?: boolean;

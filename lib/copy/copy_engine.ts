@@ -46,7 +46,7 @@ export interface CopyProgress {
 
 /** How files are to be made. */
 export interface CopyOptions {
-  /** How many workers copy; by default one for each core, and at most four. */
+  /** How many workers copy; by default two, or one on a single core. */
   readonly jobs?: number;
   /** Whether to clone sources where the file system can. True by default. */
   readonly clone?: boolean;

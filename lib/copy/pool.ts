@@ -11,7 +11,7 @@ import { createLocalRunner, createShared, type Runner, startWorker } from "./wor
 
 /** How bytes are read. */
 export interface ReadOptions {
-  /** How many workers read; by default one for each core, and at most four. */
+  /** How many workers read; by default two, or one on a single core. */
   readonly jobs?: number;
   /** Cancels the work. */
   readonly signal?: AbortSignal;
@@ -49,8 +49,11 @@ export interface Pool {
 /** Below this many bytes, starting workers costs more than they save. Measured: see docs/speed.md. */
 const WORKERS_PAY_BYTES = 96 * 1024 * 1024;
 
-/** The most workers started by default. More than a few don't copy faster, even where there are more cores. */
-const DEFAULT_JOBS = 4;
+/**
+ * The most workers started by default. Writing takes most of a worker's time, and the kernel lets one write at a time into
+ * a file; each further worker takes 13 to 16 MB. Measured: see docs/speed.md.
+ */
+const DEFAULT_JOBS = 2;
 
 /** How often progress is reported, in milliseconds. */
 const PROGRESS_MS = 100;

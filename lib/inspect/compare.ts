@@ -28,7 +28,7 @@ export interface CompareOptions {
    * alike.
    */
   readonly from?: Target | readonly [a: Target, b: Target];
-  /** How many workers read; by default one for each core, and at most four. */
+  /** How many workers read; by default two, or one on a single core. */
   readonly jobs?: number;
   /** Told of the bytes compared so far, and of those to compare in all, of the first checkpoint. */
   readonly onProgress?: (bytes: number, totalBytes: number) => void;

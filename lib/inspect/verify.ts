@@ -21,7 +21,7 @@ import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** How to verify. */
 export interface VerifyOptions {
-  /** How many workers read; by default one for each core, and at most four. */
+  /** How many workers read; by default two, or one on a single core. */
   readonly jobs?: number;
   /** The layout, where a directory holds checkpoints of several. `"reference"` and `"meta"` are read alike. */
   readonly from?: Target;

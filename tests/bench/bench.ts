@@ -78,14 +78,22 @@ async function againstCp(where: string, directory: string): Promise<void> {
     remove(`${directory}/copy`);
     await settle();
   };
-  const convert: Subject = {
-    name: "ckpt",
-    command: ckpt("llama", "convert_checkpoint", "--quiet", `${directory}/in/step_1`, `${directory}/out`),
+  const withJobs = (...jobs: string[]): Subject => ({
+    name: ["ckpt", ...jobs].join(" "),
+    command: ckpt(
+      "llama",
+      "convert_checkpoint",
+      "--quiet",
+      ...jobs,
+      `${directory}/in/step_1`,
+      `${directory}/out`,
+    ),
     prepare: clean,
-  };
+  });
   const copy: Subject = { name: "cp", command: ["cp", source!, `${directory}/copy`], prepare: clean };
-  const [converted, copied] = await measureInTurn([convert, copy], runs);
+  const [converted, copied, four] = await measureInTurn([withJobs(), copy, withJobs("--jobs", "4")], runs);
   report(`${size}, ${where}`, converted!, copied!);
+  report(`${size}, ${where}`, four!, copied!);
   await againstPython(where, directory, source!, size);
   await clean();
   remove(`${directory}/in`);

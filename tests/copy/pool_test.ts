@@ -9,6 +9,24 @@ const few = { totalBytes: 10, pieces: 10, blockBytes: 16 };
 /** So much that it has two workers. */
 const many = { ...few, totalBytes: 1e9 };
 
+for (const cores of [1, 2, 64]) {
+  Deno.test(`withPool() has ${Math.min(2, cores)} at work by default where there are ${cores} cores`, async () => {
+    Object.defineProperty(navigator, "hardwareConcurrency", { value: cores, configurable: true });
+    try {
+      let [atWork, most] = [0, 0];
+      await withPool(many, {}, (pool) =>
+        pool.each(Array(10).keys(), async () => {
+          most = Math.max(most, ++atWork);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          atWork--;
+        }));
+      assertEquals(most, Math.min(2, cores));
+    } finally {
+      Reflect.deleteProperty(navigator, "hardwareConcurrency");
+    }
+  });
+}
+
 for (const [who, size] of [["the calling thread", few], ["workers", many]] as const) {
   Deno.test(`withPool() gives every item to ${who} once, and counts bytes`, async () => {
     using temp = new TempDirectory();
