@@ -1,6 +1,7 @@
 import { unescapeBytes, unescapeUnicode } from "./_escapes.ts";
 import { PickleInput } from "./_input.ts";
 import { decodeInteger } from "./_integer.ts";
+import type { PickleProblem } from "./error.ts";
 import type { PickleLimits } from "./limits.ts";
 import { PickleMemo } from "./_memo.ts";
 import { isPythonFloat, parseDecimal, parseFloatText, parseInt0, parseLong } from "./_number_text.ts";
@@ -17,11 +18,94 @@ const HIGHEST_PROTOCOL = 5;
 const INT = { isOthers: (text: string, isCut: boolean) => isCut && text === "" };
 const FLOAT = { isOthers: isPythonFloat };
 
+type Operation = (machine: PickleMachine) => void;
+type Code = Exclude<(typeof OP)[keyof typeof OP], typeof OP.STOP>;
+
 /**
  * The machine that a pickle is a program for, after CPython 3.11 Modules/_pickle.c (the `load_*` functions):
  * the same opcodes, fence and memo, but nothing is imported and nothing is called.
  */
 export class PickleMachine {
+  /** What each opcode does; STOP ends the machine before. */
+  static readonly #operations: Readonly<Record<number, Operation | undefined>> = {
+    [OP.PROTO]: (m) => m.#proto(m.#input.uint8()),
+    [OP.FRAME]: (m) => m.#input.frame(),
+
+    [OP.NONE]: (m) => m.#stack.push(null),
+    [OP.NEWTRUE]: (m) => m.#stack.push(true),
+    [OP.NEWFALSE]: (m) => m.#stack.push(false),
+
+    [OP.BININT]: (m) => m.#stack.push(m.#input.int32()),
+    [OP.BININT1]: (m) => m.#stack.push(m.#input.uint8()),
+    [OP.BININT2]: (m) => m.#stack.push(m.#input.uint16()),
+    [OP.LONG1]: (m) => m.#integer(m.#input.uint8()),
+    [OP.LONG4]: (m) => m.#integer(m.#input.int32()),
+    [OP.INT]: (m) => m.#stack.push(m.#input.number(parseInt0, INT)),
+    [OP.LONG]: (m) => m.#stack.push(m.#input.number(parseLong, { suffix: true })),
+    [OP.BINFLOAT]: (m) => m.#stack.push(new PickleFloat(m.#input.float64())),
+    [OP.FLOAT]: (m) => m.#stack.push(new PickleFloat(m.#input.number(parseFloatText, FLOAT))),
+
+    [OP.SHORT_BINUNICODE]: (m) => m.#stack.push(m.#input.utf8(m.#input.uint8())),
+    [OP.BINUNICODE]: (m) => m.#stack.push(m.#input.utf8(m.#input.uint32())),
+    [OP.BINUNICODE8]: (m) => m.#stack.push(m.#input.utf8(m.#input.length64())),
+    [OP.UNICODE]: (m) => m.#stack.push(m.#unescaped(unescapeUnicode(m.#input.line()))),
+    [OP.SHORT_BINSTRING]: (m) => m.#string(m.#input.text(m.#input.uint8())),
+    [OP.BINSTRING]: (m) => m.#string(m.#input.text(m.#input.uint32())),
+    [OP.STRING]: (m) => m.#string(m.#unescaped(unescapeBytes(m.#unquote(m.#input.line())))),
+
+    [OP.SHORT_BINBYTES]: (m) => m.#objects.make(m.#input.copy(m.#input.uint8())),
+    [OP.BINBYTES]: (m) => m.#objects.make(m.#input.copy(m.#input.uint32())),
+    [OP.BINBYTES8]: (m) => m.#objects.make(m.#input.copy(m.#input.length64())),
+    [OP.BYTEARRAY8]: (m) => m.#objects.make(new ByteArray(m.#input.copy(m.#input.length64()))),
+    [OP.NEXT_BUFFER]: (m) => m.#buffer("malformed"),
+    [OP.READONLY_BUFFER]: (m) => m.#readonlyBuffer(),
+
+    [OP.EMPTY_TUPLE]: (m) => m.#objects.tuple([]),
+    [OP.TUPLE1]: (m) => m.#objects.tuple(m.#stack.popMany(1)),
+    [OP.TUPLE2]: (m) => m.#objects.tuple(m.#stack.popMany(2)),
+    [OP.TUPLE3]: (m) => m.#objects.tuple(m.#stack.popMany(3)),
+    [OP.TUPLE]: (m) => m.#objects.tuple(m.#stack.popMark()),
+    [OP.EMPTY_LIST]: (m) => m.#objects.make([]),
+    [OP.LIST]: (m) => m.#objects.make(m.#stack.popMark()),
+    [OP.EMPTY_DICT]: (m) => m.#objects.make(new Map()),
+    [OP.DICT]: (m) => m.#objects.dict(m.#stack.popMark()),
+    [OP.EMPTY_SET]: (m) => m.#objects.make(new Set()),
+    [OP.FROZENSET]: (m) => m.#objects.frozenSet(m.#stack.popMark()),
+
+    [OP.APPEND]: (m) => m.#objects.append(m.#stack.popMany(1)),
+    [OP.APPENDS]: (m) => m.#objects.append(m.#stack.popMark()),
+    [OP.SETITEM]: (m) => m.#objects.setItems(m.#stack.popMany(2)),
+    [OP.SETITEMS]: (m) => m.#objects.setItems(m.#stack.popMark()),
+    [OP.ADDITEMS]: (m) => m.#objects.addItems(m.#stack.popMark()),
+
+    [OP.MARK]: (m) => m.#stack.mark(),
+    [OP.POP]: (m) => m.#stack.drop(),
+    [OP.POP_MARK]: (m) => m.#stack.popMark(),
+    [OP.DUP]: (m) => m.#stack.push(m.#stack.top()),
+
+    [OP.PUT]: (m) => m.#putByText(),
+    [OP.BINPUT]: (m) => m.#put(m.#input.uint8()),
+    [OP.LONG_BINPUT]: (m) => m.#put(m.#input.uint32()),
+    [OP.MEMOIZE]: (m) => m.#put(m.#memo.size),
+    [OP.GET]: (m) => m.#getByText(),
+    [OP.BINGET]: (m) => m.#stack.push(m.#memo.get(m.#input.uint8())),
+    [OP.LONG_BINGET]: (m) => m.#stack.push(m.#memo.get(m.#input.uint32())),
+
+    [OP.GLOBAL]: (m) => m.#objects.global(m.#input.name(), m.#input.name()),
+    [OP.STACK_GLOBAL]: (m) => m.#objects.stackGlobal(m.#stack.popMany(2)),
+    [OP.INST]: (m) => m.#objects.inst(m.#input.asciiName(), m.#input.asciiName()),
+    [OP.OBJ]: (m) => m.#objects.obj(m.#stack.popMark()),
+    [OP.REDUCE]: (m) => m.#objects.reduce("call", m.#stack.popMany(2)),
+    [OP.NEWOBJ]: (m) => m.#objects.reduce("new", m.#stack.popMany(2)),
+    [OP.NEWOBJ_EX]: (m) => m.#objects.reduce("new_ex", m.#stack.popMany(3)),
+    [OP.BUILD]: (m) => m.#objects.build(m.#stack.pop()),
+    [OP.EXT1]: (m) => m.#extension(m.#input.uint8()),
+    [OP.EXT2]: (m) => m.#extension(m.#input.uint16()),
+    [OP.EXT4]: (m) => m.#extension(m.#input.int32()),
+    [OP.PERSID]: (m) => m.#objects.persistentId(m.#input.line()),
+    [OP.BINPERSID]: (m) => m.#objects.make(new PersistentId(m.#stack.pop())),
+  } satisfies Record<Code, Operation>;
+
   readonly #step = new Step();
   readonly #limits: PickleLimits;
   readonly #input: PickleInput;
@@ -59,164 +143,9 @@ export class PickleMachine {
         this.#input.endFrame();
         return this.#stack.pop();
       }
-      this.#execute(code);
-    }
-  }
-
-  #execute(code: number): void {
-    const input = this.#input;
-    const stack = this.#stack;
-    switch (code) {
-      case OP.PROTO:
-        return this.#proto(input.uint8());
-      case OP.FRAME:
-        return input.frame();
-
-      case OP.NONE:
-        return stack.push(null);
-      case OP.NEWTRUE:
-        return stack.push(true);
-      case OP.NEWFALSE:
-        return stack.push(false);
-
-      case OP.BININT:
-        return stack.push(input.int32());
-      case OP.BININT1:
-        return stack.push(input.uint8());
-      case OP.BININT2:
-        return stack.push(input.uint16());
-      case OP.LONG1:
-        return this.#integer(input.uint8());
-      case OP.LONG4:
-        return this.#integer(input.int32());
-      case OP.INT:
-        return stack.push(input.number(parseInt0, INT));
-      case OP.LONG:
-        return stack.push(input.number(parseLong, { suffix: true }));
-      case OP.BINFLOAT:
-        return stack.push(new PickleFloat(input.float64()));
-      case OP.FLOAT:
-        return stack.push(new PickleFloat(input.number(parseFloatText, FLOAT)));
-
-      case OP.SHORT_BINUNICODE:
-        return stack.push(input.utf8(input.uint8()));
-      case OP.BINUNICODE:
-        return stack.push(input.utf8(input.uint32()));
-      case OP.BINUNICODE8:
-        return stack.push(input.utf8(input.length64()));
-      case OP.UNICODE:
-        return stack.push(this.#unescaped(unescapeUnicode(input.line())));
-      case OP.SHORT_BINSTRING:
-        return this.#string(input.text(input.uint8()));
-      case OP.BINSTRING:
-        return this.#string(input.text(input.uint32()));
-      case OP.STRING:
-        return this.#string(this.#unescaped(unescapeBytes(this.#unquote(input.line()))));
-
-      case OP.SHORT_BINBYTES:
-        return this.#objects.make(input.copy(input.uint8()));
-      case OP.BINBYTES:
-        return this.#objects.make(input.copy(input.uint32()));
-      case OP.BINBYTES8:
-        return this.#objects.make(input.copy(input.length64()));
-      case OP.BYTEARRAY8:
-        return this.#objects.make(new ByteArray(input.copy(input.length64())));
-      case OP.NEXT_BUFFER:
-        throw this.#step.error("there are no out-of-band buffers", "malformed");
-      case OP.READONLY_BUFFER: {
-        const top = stack.isEmpty ? null : stack.top();
-        // A str of Python 2 is bytes where the reader is told so (encoding="bytes").
-        const isObject = (typeof top === "object" && top !== null) || typeof top === "string";
-        throw this.#step.error("there are no out-of-band buffers", isObject ? "refused" : "malformed");
-      }
-
-      case OP.EMPTY_TUPLE:
-        return this.#objects.tuple([]);
-      case OP.TUPLE1:
-        return this.#objects.tuple(stack.popMany(1));
-      case OP.TUPLE2:
-        return this.#objects.tuple(stack.popMany(2));
-      case OP.TUPLE3:
-        return this.#objects.tuple(stack.popMany(3));
-      case OP.TUPLE:
-        return this.#objects.tuple(stack.popMark());
-      case OP.EMPTY_LIST:
-        return this.#objects.make([]);
-      case OP.LIST:
-        return this.#objects.make(stack.popMark());
-      case OP.EMPTY_DICT:
-        return this.#objects.make(new Map());
-      case OP.DICT:
-        return this.#objects.dict(stack.popMark());
-      case OP.EMPTY_SET:
-        return this.#objects.make(new Set());
-      case OP.FROZENSET:
-        return this.#objects.frozenSet(stack.popMark());
-
-      case OP.APPEND:
-        return this.#objects.append(stack.popMany(1));
-      case OP.APPENDS:
-        return this.#objects.append(stack.popMark());
-      case OP.SETITEM:
-        return this.#objects.setItems(stack.popMany(2));
-      case OP.SETITEMS:
-        return this.#objects.setItems(stack.popMark());
-      case OP.ADDITEMS:
-        return this.#objects.addItems(stack.popMark());
-
-      case OP.MARK:
-        return stack.mark();
-      case OP.POP:
-        return stack.drop();
-      case OP.POP_MARK:
-        return void stack.popMark();
-      case OP.DUP:
-        return stack.push(stack.top());
-
-      case OP.PUT:
-        return this.#putByText();
-      case OP.BINPUT:
-        return this.#put(input.uint8());
-      case OP.LONG_BINPUT:
-        return this.#put(input.uint32());
-      case OP.MEMOIZE:
-        return this.#put(this.#memo.size);
-      case OP.GET:
-        return this.#getByText();
-      case OP.BINGET:
-        return stack.push(this.#memo.get(input.uint8()));
-      case OP.LONG_BINGET:
-        return stack.push(this.#memo.get(input.uint32()));
-
-      case OP.GLOBAL:
-        return this.#objects.global(input.name(), input.name());
-      case OP.STACK_GLOBAL:
-        return this.#objects.stackGlobal(stack.popMany(2));
-      case OP.INST:
-        return this.#objects.inst(input.asciiName(), input.asciiName());
-      case OP.OBJ:
-        return this.#objects.obj(stack.popMark());
-      case OP.REDUCE:
-        return this.#objects.reduce("call", stack.popMany(2));
-      case OP.NEWOBJ:
-        return this.#objects.reduce("new", stack.popMany(2));
-      case OP.NEWOBJ_EX:
-        return this.#objects.reduce("new_ex", stack.popMany(3));
-      case OP.BUILD:
-        return this.#objects.build(stack.pop());
-      case OP.EXT1:
-        return this.#extension(input.uint8());
-      case OP.EXT2:
-        return this.#extension(input.uint16());
-      case OP.EXT4:
-        return this.#extension(input.int32());
-      case OP.PERSID:
-        return this.#objects.persistentId(input.line());
-      case OP.BINPERSID:
-        return this.#objects.make(new PersistentId(stack.pop()));
-
-      default:
-        throw this.#step.error("no protocol has it", "malformed");
+      const operation = PickleMachine.#operations[code];
+      if (operation === undefined) throw step.error("no protocol has it", "malformed");
+      operation(this);
     }
   }
 
@@ -227,6 +156,17 @@ export class PickleMachine {
         "malformed",
       );
     }
+  }
+
+  #buffer(problem: PickleProblem): never {
+    throw this.#step.error("there are no out-of-band buffers", problem);
+  }
+
+  #readonlyBuffer(): never {
+    const top = this.#stack.isEmpty ? null : this.#stack.top();
+    // A str of Python 2 is bytes where the reader is told so (encoding="bytes").
+    const isObject = (typeof top === "object" && top !== null) || typeof top === "string";
+    return this.#buffer(isObject ? "refused" : "malformed");
   }
 
   #integer(length: number): void {
@@ -257,7 +197,6 @@ export class PickleMachine {
     return line.subarray(1, line.length - 1);
   }
 
-  // A closure in #execute would cost an allocation for each opcode.
   #putByText(): void {
     this.#put(this.#input.number(parseDecimal, { isUseless: () => this.#stack.isEmpty }));
   }
