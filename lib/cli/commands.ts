@@ -4,12 +4,16 @@
 
 import type { Command, Option } from "./command.ts";
 
+/** An option as it is used: its name, and what stands for its value where it isn't a flag. */
+function option(usage: string, help: string, more: Pick<Option, "negated" | "most"> = {}): Option {
+  const [name = "", value] = usage.split(" ");
+  return { name, value, help, ...more };
+}
+
 /** The option that says which of several checkpoints is meant. */
-const from = (where: string): Option => ({
-  name: "from",
-  value: "LAYOUT",
-  help: `fairseq2, reference, meta, huggingface or gguf, where ${where}`,
-});
+function from(where: string, most?: number): Option {
+  return option("from LAYOUT", `fairseq2, reference, meta, huggingface or gguf, where ${where}`, { most });
+}
 
 /** Converts a LLaMA checkpoint, as fairseq2 has it. */
 const llamaConvertCommand: Command = {
@@ -32,61 +36,35 @@ const llamaConvertCommand: Command = {
     { name: "output", help: "The directory to make; it may exist if it is empty" },
   ],
   options: [
-    { name: "model", value: "NAME", help: "An architecture, a model card, or the path of a model.yaml" },
-    { name: "to", value: "LAYOUT", help: "reference (the default), meta, huggingface, fairseq2, or gguf" },
+    option("model NAME", "An architecture, a model card, or the path of a model.yaml"),
+    option("to LAYOUT", "reference (the default), meta, huggingface, fairseq2, or gguf"),
     from("<input> holds checkpoints of several"),
-    {
-      name: "step",
-      value: "N",
-      help: "The step, where <input> holds several (default: the newest complete one)",
-    },
-    {
-      name: "shards",
-      value: "N",
-      help: "Write N tensor-parallel shards (default: as many as the input has)",
-    },
-    {
-      name: "dtype",
-      value: "DTYPE",
-      help: "Cast to bfloat16, float16 or float32, or quantize to q8_0 (gguf) (default: keep)",
-    },
-    {
-      name: "max-shard-size",
-      value: "SIZE",
-      help: "Split files of weights at SIZE, such as 5GB (huggingface, gguf)",
-    },
-    {
-      name: "tokenizer",
-      value: "PATH",
-      help: "A tokenizer.model to convert, or a directory with a tokenizer (huggingface, gguf)",
-    },
-    { name: "no-tokenizer", help: "Leave the tokenizer that lies beside the input (huggingface, gguf)" },
-    {
-      name: "tokenizer-pre",
-      value: "NAME",
-      help: "llama.cpp's name for how texts are split before they are tokenized (gguf)",
-    },
-    { name: "instruct", help: "It is an instruct model, though nothing says so (not reference, meta)" },
-    {
-      name: "layout",
-      value: "LAYOUT",
-      help: "legacy (0.2–0.4, the default) or native (0.5 and later) (fairseq2)",
-    },
-    {
-      name: "ignore-config",
-      value: "FIELD",
-      most: Infinity,
-      help: "An unknown field of the model.yaml that changes nothing in what is computed (repeatable)",
-    },
-    { name: "dry-run", help: "Show what would be done; write nothing" },
-    { name: "json", help: "Print the summary, or the dry run, as JSON on stdout" },
-    { name: "quiet", help: "Print nothing but errors" },
-    { name: "jobs", value: "N", help: "Copy with N workers (default: 2, or 1 on a single core)" },
-    { name: "clone", negated: true, help: "Never share blocks with the input; write everything anew" },
-    { name: "verify", help: "Read every file back when it is written, and compare checksums" },
-    { name: "sync", help: "Flush everything to the disk before the output gets its name" },
-    { name: "restart", help: "Begin anew, instead of going on from what an earlier run left" },
-    { name: "task", value: "I/N", help: "Make the I-th of N shares of the files; N processes make them all" },
+    option("step N", "The step, where <input> holds several (default: the newest complete one)"),
+    option("shards N", "Write N tensor-parallel shards (default: as many as the input has)"),
+    option("dtype DTYPE", "Cast to bfloat16, float16 or float32, or quantize to q8_0 (gguf) (default: keep)"),
+    option("max-shard-size SIZE", "Split files of weights at SIZE, such as 5GB (huggingface, gguf)"),
+    option(
+      "tokenizer PATH",
+      "A tokenizer.model to convert, or a directory with a tokenizer (huggingface, gguf)",
+    ),
+    option("no-tokenizer", "Leave the tokenizer that lies beside the input (huggingface, gguf)"),
+    option("tokenizer-pre NAME", "llama.cpp's name for how texts are split before they are tokenized (gguf)"),
+    option("instruct", "It is an instruct model, though nothing says so (not reference, meta)"),
+    option("layout LAYOUT", "legacy (0.2–0.4, the default) or native (0.5 and later) (fairseq2)"),
+    option(
+      "ignore-config FIELD",
+      "An unknown field of the model.yaml that changes nothing in what is computed (repeatable)",
+      { most: Infinity },
+    ),
+    option("dry-run", "Show what would be done; write nothing"),
+    option("json", "Print the summary, or the dry run, as JSON on stdout"),
+    option("quiet", "Print nothing but errors"),
+    option("jobs N", "Copy with N workers (default: 2, or 1 on a single core)"),
+    option("clone", "Never share blocks with the input; write everything anew", { negated: true }),
+    option("verify", "Read every file back when it is written, and compare checksums"),
+    option("sync", "Flush everything to the disk before the output gets its name"),
+    option("restart", "Begin anew, instead of going on from what an earlier run left"),
+    option("task I/N", "Make the I-th of N shares of the files; N processes make them all"),
   ],
   examples: [
     ["--model llama3_2_1b run/checkpoints/step_1000 llama3_2_1b", "a 1B model that fairseq2 trained"],
@@ -140,10 +118,10 @@ const inspectCommand: Command = {
     help: "A checkpoint's directory, a file, or the URL of a file (http, https)",
   }],
   options: [
-    { name: "tensors", help: "List all tensors, instead of a tree that folds repeated layers" },
-    { name: "globals", help: "List what the pickles name, and whether torch's weights_only allows it" },
+    option("tensors", "List all tensors, instead of a tree that folds repeated layers"),
+    option("globals", "List what the pickles name, and whether torch's weights_only allows it"),
     from("<path> holds checkpoints of several"),
-    { name: "json", help: "Print it as JSON on stdout" },
+    option("json", "Print it as JSON on stdout"),
   ],
   examples: [
     ["run/checkpoints/step_1000", "what fairseq2 saved"],
@@ -166,15 +144,14 @@ const compareCommand: Command = {
     { name: "b", help: "Another" },
   ],
   options: [
-    {
-      name: "tolerance",
-      value: "X",
-      help: "Compare numbers, of any dtypes, and let them differ by up to X; show how far they do",
-    },
-    { ...from("a directory holds several; twice for <a> and <b>"), most: 2 },
-    { name: "json", help: "Print what came of it as JSON on stdout" },
-    { name: "quiet", help: "Print nothing but errors" },
-    { name: "jobs", value: "N", help: "Read with N workers (default: 2, or 1 on a single core)" },
+    option(
+      "tolerance X",
+      "Compare numbers, of any dtypes, and let them differ by up to X; show how far they do",
+    ),
+    from("a directory holds several; twice for <a> and <b>", 2),
+    option("json", "Print what came of it as JSON on stdout"),
+    option("quiet", "Print nothing but errors"),
+    option("jobs N", "Read with N workers (default: 2, or 1 on a single core)"),
   ],
   failureCode: 2,
   examples: [
@@ -201,12 +178,12 @@ const verifyCommand: Command = {
   positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
   options: [
     from("<path> holds checkpoints of several"),
-    { name: "sums", help: "Print the SHA-256 of each file that nothing is wrong with, as sha256sum does" },
-    { name: "tensors", help: "With --sums: print that of each tensor too" },
-    { name: "against", value: "SUMS", help: "Compare all files with the sums in this file" },
-    { name: "json", help: "Print what came of it as JSON on stdout" },
-    { name: "quiet", help: "Print nothing but what is wrong" },
-    { name: "jobs", value: "N", help: "Read with N workers (default: 2, or 1 on a single core)" },
+    option("sums", "Print the SHA-256 of each file that nothing is wrong with, as sha256sum does"),
+    option("tensors", "With --sums: print that of each tensor too"),
+    option("against SUMS", "Compare all files with the sums in this file"),
+    option("json", "Print what came of it as JSON on stdout"),
+    option("quiet", "Print nothing but what is wrong"),
+    option("jobs N", "Read with N workers (default: 2, or 1 on a single core)"),
   ],
   examples: [
     ["run/checkpoints/step_1000", "before it is converted or copied away"],
