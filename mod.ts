@@ -74,6 +74,7 @@ export { type HttpOptions, openHttpSource } from "./lib/bytes/http_source.ts";
 export { type DType, dtypeOf, dtypes } from "./lib/tensor/dtype.ts";
 export type { Storage, Tensor } from "./lib/tensor/tensor.ts";
 export { readTensorBytes, readTensorValues, type TensorValues } from "./lib/tensor/read_values.ts";
+export type { GgufArray, GgufMetadata, GgufNumberType, GgufValue } from "./lib/gguf/value.ts";
 export { openTorchFile, type StoredTensors, type TorchFile } from "./lib/torch/torch_file.ts";
 export type { StoredStorage } from "./lib/torch/stored_storage.ts";
 export type { Archive } from "./lib/torch/archive.ts";
