@@ -1,8 +1,4 @@
-/**
- * The copy engine: makes the files of a plan in constant memory, with several workers.
- *
- * @module
- */
+/** The copy engine: makes the files of a plan in constant memory, with several workers. */
 
 import { CancelledError, FileError } from "../error.ts";
 import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";

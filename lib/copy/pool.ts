@@ -1,8 +1,6 @@
 /**
  * The pool: who reads every byte, whatever for. Copying, checksums and hashes share its number of workers, its budget of
  * open files, its progress and its way to stop.
- *
- * @module
  */
 
 import { CancelledError, FileError } from "../error.ts";
