@@ -1,4 +1,4 @@
-/** Reads the fields of a message in protobuf's wire format (protobuf.dev, "Encoding"), without a schema. */
+/** Reads and writes the fields of a message in protobuf's wire format (protobuf.dev, "Encoding"), without a schema. */
 
 /** A field, in the order of the message. */
 export interface ProtobufField {
@@ -69,5 +69,54 @@ export function* protobufFields(message: Uint8Array): Generator<ProtobufField, v
       default:
         throw new SyntaxError(`Cannot read field ${number}: it has the wire type ${tag % 8}`);
     }
+  }
+}
+
+/** Writes a message field by field. */
+export class ProtobufWriter {
+  #bytes = new Uint8Array(64);
+  #size = 0;
+
+  /** Appends a whole number below 2^32. */
+  varint(field: number, value: number): void {
+    this.#number(field * 8 + VARINT);
+    this.#number(value);
+  }
+
+  /** Appends a number of 32 bits. */
+  float(field: number, value: number): void {
+    this.#number(field * 8 + FIXED_32);
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setFloat32(0, value, true);
+    this.#append(bytes);
+  }
+
+  /** Appends bytes: a text in UTF-8, or another message. */
+  bytes(field: number, bytes: Uint8Array): void {
+    this.#number(field * 8 + BYTES);
+    this.#number(bytes.length);
+    this.#append(bytes);
+  }
+
+  /** The message so far. */
+  finished(): Uint8Array {
+    return this.#bytes.slice(0, this.#size);
+  }
+
+  #number(value: number): void {
+    const bytes: number[] = [];
+    for (; value > 0x7f; value = Math.floor(value / 0x80)) bytes.push(value % 0x80 + 0x80);
+    this.#append([...bytes, value]);
+  }
+
+  #append(bytes: ArrayLike<number>): void {
+    const end = this.#size + bytes.length;
+    if (end > this.#bytes.length) {
+      const longer = new Uint8Array(2 * end);
+      longer.set(this.#bytes);
+      this.#bytes = longer;
+    }
+    this.#bytes.set(bytes, this.#size);
+    this.#size = end;
   }
 }

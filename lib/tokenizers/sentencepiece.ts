@@ -1,11 +1,11 @@
 /**
- * Reads what a SentencePiece model says of its vocabulary (sentencepiece 0.2 `sentencepiece_model.proto`).
+ * Reads what a SentencePiece model says of its vocabulary, and writes one (sentencepiece 0.2 `sentencepiece_model.proto`).
  */
 
 import { FormatError } from "../error.ts";
 import { KeyGuard } from "../key_guard.ts";
 import { MAX_TOKEN_BYTES } from "./limits.ts";
-import { protobufFields } from "./protobuf.ts";
+import { protobufFields, ProtobufWriter } from "./protobuf.ts";
 
 /** What a piece is there for (`ModelProto.SentencePiece.Type`). */
 export type PieceType = "normal" | "unknown" | "control" | "user defined" | "unused" | "byte";
@@ -39,6 +39,10 @@ const PIECE_TYPES: ReadonlyMap<bigint, PieceType> = new Map([
   [5n, "unused"],
   [6n, "byte"],
 ]);
+
+const PIECE_TYPE_NUMBERS: ReadonlyMap<PieceType, number> = new Map(
+  PIECE_TYPES.entries().map(([number, type]) => [type, Number(number)]),
+);
 
 /** `TrainerSpec.ModelType`. */
 const MODEL_TYPES: ReadonlyMap<bigint, string> = new Map([
@@ -87,6 +91,38 @@ export function parseSentencePiece(bytes: Uint8Array, path: string): SentencePie
   }
   checkPieces(pieces, path);
   return { pieces, keepsText };
+}
+
+/**
+ * Writes a SentencePiece model as LLaMA's is: byte-pair encoding with tokens for bytes, texts cut up as they are.
+ *
+ * @param addsSpace Whether a space is put in front of a text.
+ * @returns `undefined` if its first pieces aren't LLaMA's, or aren't there for the same.
+ */
+export function sentencePieceModel(pieces: readonly Piece[], addsSpace: boolean): Uint8Array | undefined {
+  if (FIRST_PIECES.some(({ text, type }, id) => pieces[id]?.text !== text || pieces[id].type !== type)) {
+    return undefined;
+  }
+  const writer = new ProtobufWriter();
+  for (const { text, score, type } of pieces) {
+    const piece = new ProtobufWriter();
+    piece.bytes(1, new TextEncoder().encode(text));
+    piece.float(2, score);
+    piece.varint(3, PIECE_TYPE_NUMBERS.get(type)!);
+    writer.bytes(1, piece.finished());
+  }
+  const trainer = new ProtobufWriter();
+  trainer.varint(3, Number(BPE));
+  trainer.varint(4, pieces.length);
+  trainer.varint(35, 1);
+  writer.bytes(2, trainer.finished());
+  const normalizer = new ProtobufWriter();
+  normalizer.bytes(1, new TextEncoder().encode("identity"));
+  normalizer.varint(3, Number(addsSpace));
+  normalizer.varint(4, 0);
+  normalizer.varint(5, 1);
+  writer.bytes(3, normalizer.finished());
+  return writer.finished();
 }
 
 function parsePiece(message: Uint8Array, where: string): Piece {

@@ -9,7 +9,7 @@ import { ROLE_KEYS, TOKEN_TYPES } from "./gguf_tokenizer.ts";
 import { MAX_TOKEN_BYTES, MAX_TOKENS } from "./limits.ts";
 import { llama2Json } from "./llama2_tokenizer.ts";
 import { preTokenizerOf } from "./pre_tokenizers.ts";
-import type { Piece, PieceType } from "./sentencepiece.ts";
+import { type Piece, type PieceType, sentencePieceModel } from "./sentencepiece.ts";
 import { NO_LENGTH_LIMIT, type Tokenizer, tokenizerFiles } from "./tokenizer_config.ts";
 import type { PlannedTokenizer } from "./tokenizer_files.ts";
 import type { AddedToken, Component, TokenizerJsonParts } from "./tokenizer_json.ts";
@@ -22,6 +22,8 @@ const SENTENCEPIECE_IDS: Readonly<Record<string, number>> = { bos: 1, eos: 2, un
 const TYPE_NAMES: ReadonlyMap<number, PieceType> = new Map(
   Object.entries(TOKEN_TYPES).map(([name, number]) => [number, name as PieceType]),
 );
+
+const MAX_SHOWN_CHARACTERS = 40;
 
 /** The names that llama.cpp has for a file without a tokenizer. */
 const NONE = ["none", "no_vocab"];
@@ -54,9 +56,7 @@ export function tokenizerOfGguf(
     : undefined;
   if (json === undefined) {
     throw new OptionError(
-      `${path}: its tokenizer is ${
-        JSON.stringify(kind)
-      }, which ckpt doesn't know; give --tokenizer or --no-tokenizer`,
+      `${path}: its tokenizer is ${shown(kind)}, which ckpt doesn't know; give --tokenizer or --no-tokenizer`,
     );
   }
   const roles: Record<string, string> = {};
@@ -77,9 +77,16 @@ export function tokenizerOfGguf(
       model_max_length: contextLength ?? NO_LENGTH_LIMIT,
     },
   };
-  const [bosId, eosId] = [idOf("bos"), idOf("eos")];
+  const [bosId, eosId, unkId] = [idOf("bos"), idOf("eos"), idOf("unk")];
+  const files = tokenizerFiles(tokenizer);
+  if (kind === "llama") {
+    // Converters make a control token of the unknown one, where SentencePiece has a type of its own.
+    const typed = pieces.map((piece, id): Piece => id === unkId ? { ...piece, type: "unknown" } : piece);
+    const model = sentencePieceModel(typed, keys.bool("ggml.add_space_prefix") !== false);
+    if (model !== undefined) files.set("tokenizer.model", [model]);
+  }
   return {
-    files: outputFiles(tokenizerFiles(tokenizer)),
+    files: outputFiles(files),
     sources: [],
     hasVocabulary: true,
     ...(bosId !== undefined && { bosId }),
@@ -103,7 +110,7 @@ function readPieces(keys: Keys): Piece[] {
       throw keys.error("ggml.tokens", `has a token of more than ${MAX_TOKEN_BYTES} characters, ${id}`);
     }
     if (!guard.allows(ids, text)) throw keys.error("ggml.tokens", "has too many tokens of one hash");
-    if (ids.has(text)) throw keys.error("ggml.tokens", `has the token ${JSON.stringify(text)} twice`);
+    if (ids.has(text)) throw keys.error("ggml.tokens", `has the token ${shown(text)} twice`);
     ids.set(text, id);
     return {
       text,
@@ -112,6 +119,13 @@ function readPieces(keys: Keys): Piece[] {
     };
   });
   return pieces.slice(0, pieces.findLastIndex((piece, id) => !isPadding(piece, id)) + 1);
+}
+
+/** A text for a message. */
+function shown(text: string): string {
+  return JSON.stringify(
+    text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text,
+  );
 }
 
 /** Whether an id has no token; converters put one there all the same. */
@@ -166,7 +180,7 @@ function bytePairJson(pieces: readonly Piece[], keys: Keys, idOf: IdOf): Tokeniz
   if (rules === undefined) {
     throw new OptionError(
       `${keys.path}: how its tokenizer cuts up texts, ${
-        JSON.stringify(name)
+        shown(name)
       }, isn't known to ckpt; give --tokenizer ` +
         "or --no-tokenizer",
     );
@@ -200,7 +214,7 @@ function readMerges(keys: Keys, pieces: readonly Piece[]): Merge[] {
     if (space < 0 || left === undefined || right === undefined || token === undefined) {
       throw keys.error(
         "ggml.merges",
-        `has ${JSON.stringify(merge)} at ${index}, which isn't two tokens that make a third`,
+        `has ${shown(merge)} at ${index}, which isn't two tokens that make a third`,
       );
     }
     return { left, right, token };

@@ -89,6 +89,8 @@ async function load(json: string, files: Readonly<Record<string, string>> = {}) 
   return { ...tokenizer!, path: "hf" };
 }
 
+const base = JSON.parse(await byteLevelJson("gpt-2"));
+
 const OPTIONS = { architecture: "qwen2", vocabSize: 602 };
 
 for (const pre of Object.keys(RULES)) {
@@ -167,6 +169,66 @@ Deno.test("ggufTokenizer() refuses two ids with one text, which would make llama
   );
 });
 
+/** What stands in front of SentencePiece's texts in a `tokenizer.json`, and what llama.cpp is told of it. */
+const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
+const prepend = { type: "Prepend", prepend: "▁" };
+const metaspace = { type: "Metaspace", replacement: "▁", split: false };
+
+const PREFIXES: readonly (readonly [
+  normalizer: object | null,
+  preTokenizer: object | null,
+  isAdded?: boolean,
+  notes?: string[],
+])[] = [
+  [{ type: "Sequence", normalizers: [prepend, replace] }, null],
+  [replace, null, false],
+  [{ type: "Sequence", normalizers: [replace] }, null, false],
+  [null, { ...metaspace, prepend_scheme: "always" }],
+  [null, { ...metaspace, prepend_scheme: "never" }, false],
+  [null, { ...metaspace, add_prefix_space: false }, false],
+  [null, metaspace],
+  [null, { ...metaspace, prepend_scheme: "first" }, undefined, [
+    "the tokenizer puts a space in front of a text alone, llama.cpp behind special tokens, too; texts with them will " +
+    "have other ids",
+  ]],
+];
+
+for (const [normalizer, pre_tokenizer, isAdded, notes = []] of PREFIXES) {
+  const title = JSON.stringify([normalizer, pre_tokenizer]);
+  Deno.test(`ggufTokenizer() tells whether a space is put in front of a text: ${title}`, async () => {
+    const model = { ...base.model, byte_fallback: true };
+    const tokenizer = await load(JSON.stringify({ ...base, normalizer, pre_tokenizer, model }));
+    const { metadata, notes: found } = ggufTokenizer(tokenizer, OPTIONS);
+    const value = metadata.get("tokenizer.ggml.add_space_prefix");
+    assertEquals(value, isAdded === undefined ? undefined : { type: "bool", value: isAdded });
+    assertEquals(found, notes);
+  });
+}
+
+Deno.test("ggufTokenizer() refuses other changes of texts to SentencePiece's tokens", async () => {
+  const changes: readonly (readonly [object | null, object | null])[] = [
+    [null, null],
+    [{ type: "NFKC" }, null],
+    [{ type: "Sequence", normalizers: [prepend] }, null],
+    [{ type: "Sequence", normalizers: [replace, { type: "Lowercase" }] }, null],
+    [{ ...replace, content: "_" }, null],
+    [prepend, metaspace],
+    [null, { ...metaspace, split: true }],
+    [null, { ...metaspace, prepend_scheme: "last" }],
+    [replace, { type: "Whitespace" }],
+  ];
+  for (const [normalizer, pre_tokenizer] of changes) {
+    const model = { ...base.model, byte_fallback: true };
+    const tokenizer = await load(JSON.stringify({ ...base, normalizer, pre_tokenizer, model }));
+    assertError(
+      () => ggufTokenizer(tokenizer, OPTIONS),
+      OptionError,
+      "hf: its normalizer and pre_tokenizer change texts in a way that llama.cpp can't; put the model's " +
+        "tokenizer.model beside tokenizer.json",
+    );
+  }
+});
+
 Deno.test("loadTokenizer() finds nothing in a directory without a tokenizer", async () => {
   using directory = new TempDir();
   Deno.writeTextFileSync(directory.at("tokenizer_config.json"), "{}");
@@ -179,8 +241,6 @@ Deno.test("loadTokenizer() takes a directory with a tokenizer.model alone", asyn
   const tokenizer = await loadTokenizer(directory.path, named(700, "llama2_7b"), false);
   assertEquals([tokenizer?.bosId, tokenizer?.eosId, tokenizer?.pieces?.length], [1, 2, 700]);
 });
-
-const base = JSON.parse(await byteLevelJson("gpt-2"));
 
 const DAMAGED: Readonly<Record<string, readonly [json: string, message: string]>> = {
   "no JSON": ["{", "is no JSON; the file is damaged or incomplete"],

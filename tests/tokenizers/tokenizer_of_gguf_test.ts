@@ -6,6 +6,7 @@ import type { GgufMetadata, GgufValue } from "../../lib/gguf/value.ts";
 import { llamaArchitectures } from "../../lib/models/llama/architectures.ts";
 import { ggufTokenizer } from "../../lib/tokenizers/gguf_tokenizer.ts";
 import { loadTokenizer } from "../../lib/tokenizers/load_tokenizer.ts";
+import { parseSentencePiece, type Piece } from "../../lib/tokenizers/sentencepiece.ts";
 import { tokenizerOfGguf } from "../../lib/tokenizers/tokenizer_of_gguf.ts";
 import { python, runPython } from "../_python.ts";
 import { TempDir } from "../_temp.ts";
@@ -49,8 +50,8 @@ const SPECIAL = [
   "</s>",
 ];
 
-/** Keys that don't come back: without a tokenizer.model, scores are made of the merges. */
-const LOST = ["add_space_prefix", "scores", "eot_token_id"].map((key) => `tokenizer.ggml.${key}`);
+/** Keys that don't come back: byte-level tokenizers put no space in front of a text, and `eot` is one role too many. */
+const LOST = ["add_space_prefix", "eot_token_id"].map((key) => `tokenizer.ggml.${key}`);
 
 for (const one of await ggufCases()) {
   Deno.test(`tokenizerOfGguf() gives a tokenizer back that makes the same ids: ${one.name}`, async () => {
@@ -70,6 +71,32 @@ for (const one of await ggufCases()) {
     }
   });
 }
+
+Deno.test("tokenizerOfGguf() gives a SentencePiece model back", async () => {
+  for (const name of ["llama2", "llama2_symbols"]) {
+    const one = (await ggufCases()).find((each) => each.name === name)!;
+    const [mine, original] = [bytesOf(await caseKeys(one)), one.files]
+      .map((files) => parseSentencePiece(files.get("tokenizer.model")!, PATH));
+    assertEquals(mine!.keepsText, true);
+    // A converter gives tokens another score that are found before any are merged.
+    const isMerged = ({ type }: Piece) => type === "normal" || type === "byte";
+    const plain = (pieces: readonly Piece[]) =>
+      pieces.map((piece) => isMerged(piece) ? piece : { ...piece, score: 0 });
+    assertEquals(plain(mine!.pieces), plain(original!.pieces));
+  }
+});
+
+Deno.test("a tokenizer.json that was made of a SentencePiece model does without it", async () => {
+  const one = (await ggufCases()).find(({ name }) => name === "llama2")!;
+  const files = new Map([...one.files].filter(([file]) => file !== "tokenizer.model"));
+  const keys = await keysOf(files, "llama", 700);
+  assertEquals(keys.get("tokenizer.ggml.model"), { type: "string", value: "llama" });
+  const [mine, original] = [bytesOf(keys), files]
+    .map((all) => new JsonTokenizer(decoder.decode(all.get("tokenizer.json"))));
+  for (const text of variedTexts(500, SPECIAL)) {
+    assertEquals(mine!.encode(text), original!.encode(text), text);
+  }
+});
 
 Deno.test("tokenizerOfGguf() says what it found", async () => {
   const one = (await ggufCases()).find(({ name }) => name === "smollm")!;
@@ -245,6 +272,17 @@ for (const [title, [changes, message]] of Object.entries(DAMAGED)) {
     assertError(() => tokenizerOfGguf(withKeys(changes), PATH), FormatError, `${PATH}: ${message}`);
   });
 }
+
+Deno.test("tokenizerOfGguf() shows the beginning of a long text", () => {
+  const model: GgufValue = { type: "string", value: "x".repeat(41) };
+  assertError(
+    () => tokenizerOfGguf(withKeys({ "ggml.model": model }), PATH),
+    OptionError,
+    `${PATH}: its tokenizer is "${
+      "x".repeat(40)
+    }…", which ckpt doesn't know; give --tokenizer or --no-tokenizer`,
+  );
+});
 
 Deno.test("tokenizerOfGguf() refuses what it doesn't know", () => {
   assertError(
