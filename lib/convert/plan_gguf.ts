@@ -58,6 +58,7 @@ export async function planGguf(
     ...options,
     name: architecture ?? familyOf(model).title,
     generation: parseJsonFields(generation, GENERATION_CONFIG).values,
+    general: checkpoint.general,
     tokenizer: carried ?? keys?.metadata,
   });
   return {

@@ -54,7 +54,16 @@ export async function planOutput(
   const { plan, shards } = planners[to];
   const planned = await plan(checkpoint, resolved, { ...options, tied: facts.tied });
   const isJoined = shards(checkpoint, resolved, options.shards) !== checkpoint.shards.length;
-  return { ...planned, notes: [...replicaNotes(facts, isJoined), ...planned.notes] };
+  const lost = to === "gguf" ? [] : metadataNotes(checkpoint);
+  return { ...planned, notes: [...replicaNotes(facts, isJoined), ...planned.notes, ...lost] };
+}
+
+/** What a GGUF file says of a model for people, which no other layout has a place for. */
+function metadataNotes({ general = new Map() }: Checkpoint): string[] {
+  const [first, ...others] = general.keys();
+  if (first === undefined) return [];
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  return [`the metadata ${first}${more} don't go along; ckpt inspect shows them`];
 }
 
 function planReference(form: ParamsJsonForm): Planner {
@@ -64,7 +73,7 @@ function planReference(form: ParamsJsonForm): Planner {
       const { shards } = options;
       const dtype = plainDtype(options);
       const { files, notes } = referenceFiles(checkpoint, model, form, { shards, dtype, architecture });
-      if (checkpoint.naming !== "huggingface") return { files, notes };
+      if (checkpoint.describedBy === undefined) return { files, notes };
       const lost = lostTokens(resolved, resolveTokens(checkpoint, resolved), {});
       if (lost === undefined) return { files, notes };
       return { files, notes: [...notes, `the ${form} layout says no special tokens; lost: ${lost}`] };

@@ -53,6 +53,8 @@ export interface Checkpoint {
   readonly describedBy?: string;
   /** What a GGUF file's metadata say of the tokenizer. */
   readonly tokenizer?: GgufMetadata;
+  /** What they say of the model for people, such as its license. */
+  readonly general?: GgufMetadata;
   /** What a user should be told about the input. */
   readonly notes: readonly string[];
 }

@@ -32,6 +32,17 @@ const SAMPLING: readonly (readonly [key: string, fields: readonly string[], type
   ["mirostat_eta", ["mirostat_eta"], "float32"],
 ];
 
+/** The keys under `general.` that are of a file, not of its model: they are made anew. */
+const OF_FILE = ["architecture", "type", "alignment", "file_type", "quantization_version", "size_label"];
+
+/** What metadata say of a model for people, and how it samples. */
+export function generalOf(metadata: GgufMetadata): GgufMetadata {
+  const prefix = "general.";
+  return new Map(
+    [...metadata].filter(([key]) => key.startsWith(prefix) && !OF_FILE.includes(key.slice(prefix.length))),
+  );
+}
+
 /** What there is to say of a file. */
 export interface GgufFacts {
   /** The model's name, for people. */
@@ -44,16 +55,19 @@ export interface GgufFacts {
   readonly format: string;
   /** The fields of the model's `generation_config.json`. */
   readonly generation: ReadonlyMap<string, unknown>;
+  /** What other metadata say of the model, which goes along. */
+  readonly general?: GgufMetadata;
 }
 
 /** The metadata, in the order of llama.cpp's converter (0.3.36 of llama-cpp-python, `conversion/base.py`). */
 export function ggufMetadata(facts: GgufFacts): Map<string, GgufValue> {
-  const { name, description: { architecture, fields }, parameters, format, generation } = facts;
+  const { name, description: { architecture, fields }, parameters, format, generation, general = [] } = facts;
   return new Map<string, GgufValue>([
     ["general.architecture", string(architecture)],
     ["general.type", string("model")],
     ...samplingOf(generation),
     ["general.name", string(name)],
+    ...general,
     ["general.size_label", string(sizeLabel(parameters))],
     ...[...fields].map(([key, value]) => [`${architecture}.${key}`, valueOf(value)] as const),
     ["general.file_type", { type: "uint32", value: FILE_TYPES.get(format)! }],

@@ -20,7 +20,7 @@ import { canonicalParameters, type Placed, type Words } from "../described_weigh
 import type { Listing } from "../directory.ts";
 import { haveSameBytes } from "../same_values.ts";
 import { checkPart } from "./files.ts";
-import { fieldsOf } from "./metadata.ts";
+import { fieldsOf, generalOf } from "./metadata.ts";
 
 /** A file's metadata, and all tensors of the model. */
 interface Opened {
@@ -71,6 +71,7 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     model,
     describedBy: path,
     ...tokenizerOf(metadata),
+    general: generalOf(metadata),
     notes: [...notes, ...quantizedNotes(opened)],
   };
 }

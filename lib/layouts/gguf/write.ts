@@ -29,6 +29,8 @@ export interface GgufOptions {
   readonly maxShardSize?: number;
   /** The fields of the model's `generation_config.json`. */
   readonly generation: ReadonlyMap<string, unknown>;
+  /** What other metadata say of the model, which goes along. */
+  readonly general?: GgufMetadata;
   /** What the metadata say of the tokenizer, where there is one. */
   readonly tokenizer?: GgufMetadata;
 }
@@ -48,7 +50,7 @@ const ROPE_FACTORS = "rope_freqs.weight";
 export function ggufFiles(
   checkpoint: Checkpoint,
   model: ModelDescription,
-  { name, tied, dtype, maxShardSize, generation, tokenizer }: GgufOptions,
+  { name, tied, dtype, maxShardSize, generation, general, tokenizer }: GgufOptions,
 ): PlannedOutput {
   const family = familyOf(model);
   const description = family.gguf.write(model);
@@ -95,6 +97,7 @@ export function ggufFiles(
     parameters: tensors.reduce((sum, { shape }) => sum + numel(shape), 0),
     format: dtype ?? dtypesOf([{ tensors: planned }])[0]!,
     generation,
+    general,
   });
   const parts = splitGguf(
     NAME,

@@ -1,0 +1,146 @@
+/** GGUF both ways; what llama.cpp itself makes of it is another test's. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { FileSource } from "../../lib/bytes/source.ts";
+import { convertCheckpoint, planConversion } from "../../lib/convert/convert_checkpoint.ts";
+import { openCheckpoint } from "../../lib/convert/open_checkpoint.ts";
+import { bytes } from "../../lib/bytes/view.ts";
+import { layoutGguf } from "../../lib/gguf/layout.ts";
+import { readGguf } from "../../lib/gguf/read.ts";
+import type { GgufValue } from "../../lib/gguf/value.ts";
+import { writeOutput } from "../../lib/output/output_directory.ts";
+import { TempDir } from "../_temp.ts";
+import { FormatError, OptionError } from "../../lib/error.ts";
+import { stepOf } from "./_layouts.ts";
+
+const LLAMA = stepOf("fairseq2-0.8.1/llama3_bf16");
+const SINGLE = stepOf("fairseq2-0.8.1/llama3_fp32_tp2_fsdp2");
+
+/** Writes a file anew with other metadata, or other tensors. */
+async function rewritten(
+  path: string,
+  output: string,
+  change: (metadata: Map<string, GgufValue>) => void,
+): Promise<string> {
+  using source = FileSource.open(path);
+  const { metadata, tensors } = await readGguf(source);
+  const changed = new Map(metadata);
+  change(changed);
+  const laidOut = layoutGguf(
+    "model.gguf",
+    changed,
+    tensors.map(({ name, type, shape, offset, bytes: size }) => ({
+      name,
+      type,
+      shape,
+      data: bytes(path, offset, size!),
+    })),
+  );
+  await writeOutput({ files: [{ ...laidOut, tensors: [] }], sources: [source.identity], known: [] }, output);
+  return `${output}/model.gguf`;
+}
+
+Deno.test("a GGUF file's metadata go along into another, and are said to be lost elsewhere", async () => {
+  using temp = new TempDir();
+  await convertCheckpoint({ input: LLAMA, output: temp.at("a"), to: "gguf", tokenizer: false });
+  const licensed = await rewritten(temp.at("a", "model.gguf"), temp.at("b"), (metadata) => {
+    metadata.set("general.license", { type: "string", value: "mit" });
+    metadata.set("general.name", { type: "string", value: "Mine" });
+    metadata.set("general.file_type", { type: "uint32", value: 1 });
+  });
+  await convertCheckpoint({
+    input: licensed,
+    output: temp.at("c"),
+    to: "gguf",
+    tokenizer: false,
+    dtype: "q8_0",
+  });
+  using source = FileSource.open(temp.at("c", "model.gguf"));
+  const { metadata } = await readGguf(source);
+  const value = (key: string) => {
+    const found = metadata.get(key);
+    return found === undefined || found.type === "array" ? undefined : found.value;
+  };
+  assertEquals(
+    ["license", "name", "file_type", "size_label"].map((key) => value(`general.${key}`)),
+    ["mit", "Mine", 7, "34K"],
+  );
+  const { notes } = await planConversion({ input: licensed, output: temp.at("d"), to: "huggingface" });
+  assertEquals(notes.filter((note) => note.includes("metadata")), [
+    "the metadata general.name and 1 more don't go along; ckpt inspect shows them",
+  ]);
+});
+
+Deno.test("vectors are the matrices' dtype again where that loses nothing, and else stay float32, all of them", async () => {
+  using temp = new TempDir();
+  for (
+    const [input, dtype, expected] of [[LLAMA, undefined, "bfloat16"], [
+      SINGLE,
+      "bfloat16",
+      "float32",
+    ]] as const
+  ) {
+    const output = temp.at(expected);
+    await convertCheckpoint({ input, output, to: "gguf", tokenizer: false, dtype });
+    const { shards, notes } = await openCheckpoint(output);
+    const vectors = [...shards[0]!.parameters.values()].filter(({ shape }) => shape.length === 1);
+    assertEquals(new Set(vectors.map(({ dtype }) => dtype.name)), new Set([expected]));
+    assertEquals(
+      notes,
+      expected === "bfloat16" ? [] : [
+        "vectors stay float32, since decoder.layers.0.self_attn_layer_norm.weight has numbers that bfloat16 hasn't got",
+      ],
+    );
+  }
+});
+
+Deno.test("a GGUF file of a model that can't be converted is refused, with the key that says so", async () => {
+  using temp = new TempDir();
+  await convertCheckpoint({ input: LLAMA, output: temp.at("a"), to: "gguf", tokenizer: false });
+  const cases: readonly (readonly [key: string, value: GgufValue | undefined, problem: string])[] = [
+    [
+      "general.architecture",
+      { type: "string", value: "gemma3" },
+      'general.architecture: is "gemma3", and only',
+    ],
+    ["general.architecture", undefined, "general.architecture: missing, so what model it is isn't known"],
+    ["llama.block_count", undefined, "llama.block_count: missing, expected a positive integer"],
+    ["llama.expert_count", { type: "uint32", value: 8 }, "llama.expert_count: expected 0, got 8"],
+    ["llama.logit_scale", { type: "float32", value: 2 }, "llama.logit_scale: unknown field with the value 2"],
+    [
+      "llama.rope.scaling.type",
+      { type: "string", value: "yarn" },
+      'llama.rope.scaling.type: is "yarn", which',
+    ],
+    ["llama.rope.scaling.factor", { type: "float32", value: 2 }, "llama.rope.scaling.factor: unknown field"],
+    ["llama.rope.dimension_count", { type: "uint32", value: 4 }, "llama.rope.dimension_count: expected 8"],
+    [
+      "llama.attention.head_count_kv",
+      { type: "uint32", value: 3 },
+      "llama.attention.head_count_kv: 3 key and",
+    ],
+    ["split.count", { type: "uint16", value: 2 }, "says that it is part 1 of 2, but is named as part 1 of 1"],
+  ];
+  for (const [i, [key, value, problem]] of cases.entries()) {
+    const path = await rewritten(temp.at("a", "model.gguf"), temp.at(String(i)), (metadata) => {
+      if (value === undefined) metadata.delete(key);
+      else metadata.set(key, value);
+    });
+    await assertRejects(() => openCheckpoint(path), FormatError, `${path}: ${problem}`);
+  }
+});
+
+Deno.test("GGUF needs a tokenizer, unless none is wanted; and a quantization is GGUF's alone", async () => {
+  using temp = new TempDir();
+  const output = temp.at("out");
+  await assertRejects(
+    () => planConversion({ input: LLAMA, output, to: "gguf" }),
+    OptionError,
+    `llama.cpp can't run a model without its tokenizer, and ${LLAMA} has none: give --tokenizer `,
+  );
+  await assertRejects(
+    () => planConversion({ input: LLAMA, output, to: "huggingface", dtype: "q8_0" }),
+    OptionError,
+    "The huggingface layout has no --dtype q8_0; it goes with gguf",
+  );
+});
