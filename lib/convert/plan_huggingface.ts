@@ -17,6 +17,7 @@ import {
 } from "../tokenizers/tokenizer_files.ts";
 import { MismatchError, OptionError } from "../error.ts";
 import { agreeTokens, tokenizerOf } from "./agree_tokens.ts";
+import { tokenizerOfGguf } from "../tokenizers/tokenizer_of_gguf.ts";
 import type { ResolvedModel } from "./resolve_model.ts";
 
 /** What is to be written. */
@@ -61,14 +62,17 @@ export async function planHuggingFace(
   };
 }
 
-/** The tokenizer that was asked for, else the one beside a Hugging Face input. */
+/** The tokenizer that was asked for, else the one in a GGUF input or beside a Hugging Face one. */
 async function planTokenizer(
-  { naming, path }: Checkpoint,
+  { naming, path, tokenizer: keys, describedBy }: Checkpoint,
   resolved: ResolvedModel,
   wanted: string | false | undefined,
   isInstruct: boolean,
 ): Promise<PlannedTokenizer | undefined> {
   if (wanted === false) return undefined;
+  if (wanted === undefined && keys !== undefined) {
+    return tokenizerOfGguf(keys, describedBy ?? path, resolved.model.maxSeqLen);
+  }
   if (wanted === undefined) {
     return naming === "huggingface" ? await carriedTokenizer(listDirectory(path)) : undefined;
   }
