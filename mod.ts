@@ -52,6 +52,7 @@ export {
   type InspectOptions,
 } from "./lib/inspect/inspect.ts";
 export type { FileFormat } from "./lib/inspect/listing.ts";
+export type { InspectedGguf, InspectedMetadata, InspectedValue } from "./lib/inspect/gguf_metadata.ts";
 export { type GlobalsInspection, inspectGlobals, type NamedByPickle } from "./lib/inspect/globals.ts";
 export {
   compareCheckpoints,

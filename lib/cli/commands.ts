@@ -107,7 +107,7 @@ const convertCommand: Command = {
 
 const inspectCommand: Command = {
   words: ["inspect"],
-  summary: "Show what a checkpoint, or any torch or safetensors file, is and holds.",
+  summary: "Show what a checkpoint, or any torch, safetensors or GGUF file, is and holds.",
   details: [
     "Only tables of contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.",
     "",

@@ -9,6 +9,7 @@ import { listed } from "../words.ts";
 import type { Arguments, Context } from "./command.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
+import { metadataLines } from "./metadata_lines.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { type Style, styleFor, widthOf } from "./terminal.ts";
@@ -40,7 +41,7 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
 }
 
 function printInspection(path: string, inspection: Inspection, all: boolean): void {
-  const { format, family, layout, architecture, parameters, bytes, files, tensors, writer, notes } =
+  const { format, family, layout, architecture, parameters, bytes, files, tensors, gguf, writer, notes } =
     inspection;
   const style = styleFor(Deno.stdout);
   const dtypes = dtypesOf(inspection);
@@ -55,9 +56,7 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
     style.bold(oneLine(path)),
     fact(
       "what",
-      layout === null || family === null
-        ? (format === "safetensors" ? "safetensors file" : "torch file")
-        : modelText(family, layout),
+      layout === null || family === null ? FILES[format] : modelText(family, layout),
     ),
     fact("format", writer),
     fact(layout === null ? "holds" : "model", model.join(", ")),
@@ -65,6 +64,7 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
     fact("tensors", `${tensors.length}, ${formatBytes(bytes)}`),
     ...notes.map((note) => fact("note", note)),
   ];
+  if (gguf !== undefined) lines.push("", ...metadataLines(gguf.metadata, widthOf(Deno.stdout), style));
   if (tensors.length > 0) {
     const rows = all ? flatRows(tensors) : treeRows(tensors);
     const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
@@ -73,9 +73,17 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
   print(lines.join("\n"));
 }
 
+const FILES: Readonly<Record<Inspection["format"], string>> = {
+  torch: "torch file",
+  "torch-legacy": "torch file",
+  safetensors: "safetensors file",
+  gguf: "GGUF file",
+};
+
 function modelText(family: string, layout: string): string {
   const model = `${familyOf({ family }).title} model`;
   if (layout === "huggingface") return `${model} in the Hugging Face layout`;
+  if (layout === "gguf") return `${model} in GGUF`;
   if (layout === "reference") return `${model} in the reference layout`;
   return `${model} of ${layout}`;
 }

@@ -6,7 +6,7 @@ import { partialPaths } from "../output/partial_directory.ts";
 import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
 import type { Plan } from "../copy/plan.ts";
-import { OptionError } from "../error.ts";
+import { FormatError, OptionError } from "../error.ts";
 import {
   callback,
   checkOptions,
@@ -169,6 +169,7 @@ export async function planConversion(
   checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
   checkOutputOptions(options);
   const checkpoint = await openCheckpoint(options.input, options);
+  if (checkpoint.inconvertible !== undefined) throw new FormatError(checkpoint.inconvertible);
   const resolved = resolveModel(checkpoint, options.model, options.family);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
   const facts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);

@@ -162,7 +162,10 @@ function checkpointsIn(listing: Listing, from?: Target): Found[] {
 function onlyOne(listing: Listing, found: readonly Found[], from: Target | undefined): Opener {
   const [first, ...others] = found;
   if (others.length > 0) throw severalCheckpoints(listing.path, found);
-  if (first !== undefined) return first.open;
+  if (first !== undefined) {
+    if (first.layout === "gguf") findGguf(listing); // Each file may be another model.
+    return first.open;
+  }
   const rest = from === undefined ? [] : checkpointsIn(listing);
   if (rest.length === 0) throw nothingFound(listing);
   throw new OptionError(`${listing.path}: holds no checkpoint in the ${from} layout, but ${listed(rest)}`);

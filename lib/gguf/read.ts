@@ -106,6 +106,11 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   return { path, version, alignment, metadata, tensors: placed(infos, alignment, cursor) };
 }
 
+/** Whether a file that begins so says that it is one of GGUF. */
+export function isGguf(start: Uint8Array): boolean {
+  return String.fromCharCode(...start.subarray(0, MAGIC.length)) === MAGIC;
+}
+
 async function readVersion(cursor: Cursor): Promise<number> {
   const magic = String.fromCharCode(...await cursor.bytes(4, "its first bytes"));
   if (magic !== MAGIC) {
@@ -250,13 +255,14 @@ async function readTensor(cursor: Cursor, index: number): Promise<GgufTensorInfo
 /** Tensors at their places in the file. They have to follow one another, each at the next multiple of the alignment. */
 function placed(infos: readonly GgufTensorInfo[], alignment: number, cursor: Cursor): GgufTensorInfo[] {
   const dataAt = alignUp(cursor.at, alignment);
-  let expected: number | undefined = 0; // Not known after a tensor of a type that isn't.
+  let expected = 0;
+  let isLeast = false; // After a tensor of a type that isn't known.
   return infos.map((info) => {
     const { name, offset, bytes } = info;
-    if (offset !== (expected ?? alignUp(offset, alignment))) {
+    if (isLeast ? offset < expected || offset % alignment !== 0 : offset !== expected) {
       throw cursor.error(
-        `tensor ${shown(name)} starts at byte ${offset} of the data, ${
-          expected === undefined ? `no multiple of ${alignment}` : `and has to start at ${expected}`
+        `tensor ${shown(name)} starts at byte ${offset} of the data, and has to start at ${
+          isLeast ? `a multiple of ${alignment} from ${expected}` : expected
         }`,
       );
     }
@@ -268,7 +274,8 @@ function placed(infos: readonly GgufTensorInfo[], alignment: number, cursor: Cur
         } ends at byte ${end}, past the file's end at ${cursor.size}; copy the file again`,
       );
     }
-    expected = bytes === undefined ? undefined : alignUp(offset + bytes, alignment);
+    isLeast = bytes === undefined;
+    expected = alignUp(offset + (bytes ?? 0), alignment);
     return { ...info, offset: dataAt + offset };
   });
 }

@@ -53,5 +53,17 @@ export type GgufValue =
   | { readonly type: "string"; readonly value: string }
   | GgufArray;
 
+/** A number of single precision has at most 9 digits. */
+const MAX_DIGITS = 9;
+
+/** The shortest decimal that is a number in single precision: what was meant, as in 1e-05. */
+export function shortestDecimal(value: number): number {
+  for (let digits = 1; digits <= MAX_DIGITS && Number.isFinite(value); digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (Math.fround(decimal) === value) return decimal;
+  }
+  return value;
+}
+
 /** A file's metadata by key, in the file's order. */
 export type GgufMetadata = ReadonlyMap<string, GgufValue>;

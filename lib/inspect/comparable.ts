@@ -111,7 +111,9 @@ function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: Checkpoint
     if (findParameter("fairseq2", name) !== undefined || findParameter("reference", name) !== undefined) {
       return true;
     }
-    if (findParameter("huggingface", name) !== undefined) return !(problem instanceof ConfigError);
+    if (findParameter("huggingface", name) !== undefined || findParameter("gguf", name) !== undefined) {
+      return !(problem instanceof ConfigError);
+    }
   }
   return false;
 }

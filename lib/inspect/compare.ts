@@ -10,9 +10,8 @@ import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.t
 import { FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { bytesOf, type Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
-import { bytesOf } from "./file_tensors.ts";
 import { openByName, openComparable } from "./comparable.ts";
 import { areComparable, tensorPair } from "./tensor_pair.ts";
 

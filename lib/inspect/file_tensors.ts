@@ -1,9 +1,9 @@
 /** The tensors of one file, whatever its format, with the places of their bytes. */
 
 import type { FileSource } from "../bytes/source.ts";
-import { isExpanded, numel, type Tensor } from "../tensor/tensor.ts";
+import { bytesOf, isExpanded, type Tensor } from "../tensor/tensor.ts";
 import type { openTorchFile } from "../torch/torch_file.ts";
-import { openIfSafetensors } from "./file_format.ts";
+import { openTable } from "./file_format.ts";
 import { type RebuiltTensor, rebuiltTensors } from "./pickled_tensors.ts";
 
 /** The most bytes that a tensor may have which is larger than its storage. It could be of any size. */
@@ -14,19 +14,14 @@ export function isTooExpanded(tensor: Tensor): boolean {
   return isExpanded(tensor) && bytesOf(tensor) > MAX_EXPANDED_BYTES;
 }
 
-/** The size of a tensor's items in bytes. */
-export function bytesOf({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number {
-  return numel(shape) * dtype.itemBytes;
-}
-
 /** The tensors of a file by name, those that aren't plain too. A name that is there already gets a number. */
 export async function fileTensors(
   source: FileSource,
   openTorch: typeof openTorchFile,
 ): Promise<ReadonlyMap<string, Omit<RebuiltTensor<Tensor>, "name">>> {
-  const safetensors = await openIfSafetensors(source);
-  if (safetensors !== undefined) {
-    return new Map([...safetensors.tensors].map(([name, tensor]) => [name, { tensor }]));
+  const table = await openTable(source);
+  if (table !== undefined) {
+    return new Map([...table.tensors].map(([name, { tensor, dtype }]) => [name, { tensor, kind: dtype }]));
   }
   const tensors = new Map<string, Omit<RebuiltTensor<Tensor>, "name">>();
   for (const { name, ...each } of rebuiltTensors(await openTorch(source), source.path)) {

@@ -14,6 +14,7 @@ import type { Naming } from "../models/family.ts";
 import { familyOf, findParameter } from "../models/families.ts";
 import { formatName, stripWrappers } from "../models/parameter.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
+import type { InspectedGguf } from "./gguf_metadata.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile, listTensor } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
@@ -26,11 +27,11 @@ import { openModel, type WholeModel, wholeModel } from "./whole_model.ts";
 export interface InspectedTensor {
   /** Its name: that in the files, without the keys above a model's state dict. */
   readonly name: string;
-  /** Its dtype, by torch's name. */
+  /** Its dtype, by torch's name; in a GGUF file its type, by ggml's. */
   readonly dtype: string;
   /** Its shape. One that is split over several files is whole here. */
   readonly shape: readonly number[];
-  /** The size of its items in bytes. */
+  /** The size of its items in bytes; where their type isn't known, the room that there is for them. */
   readonly bytes: number;
 }
 
@@ -44,13 +45,13 @@ export interface InspectedFile {
 
 /** What a checkpoint is, and what it holds. */
 export interface Inspection {
-  /** The format of its files: `"torch"`, `"torch-legacy"` (before 1.6), or `"safetensors"`. */
+  /** The format of its files: `"torch"`, `"torch-legacy"` (before 1.6), `"safetensors"` or `"gguf"`. */
   readonly format: FileFormat;
   /** fairseq2's name for the family of a model, such as `"llama"` or `"qwen"`; `null` for anything else. */
   readonly family: string | null;
   /**
-   * How a model is laid out in it: `"fairseq2 0.2-0.3"`, `"fairseq2 0.4"`, `"fairseq2 0.5-0.8"`, `"reference"` or
-   * `"huggingface"`; `null` for anything else.
+   * How a model is laid out in it: `"fairseq2 0.2-0.3"`, `"fairseq2 0.4"`, `"fairseq2 0.5-0.8"`, `"reference"`,
+   * `"huggingface"` or `"gguf"`; `null` for anything else.
    */
   readonly layout: string | null;
   /**
@@ -66,6 +67,8 @@ export interface Inspection {
   readonly files: readonly InspectedFile[];
   /** The tensors. */
   readonly tensors: readonly InspectedTensor[];
+  /** What a GGUF file says besides: of several, the first one. */
+  readonly gguf?: InspectedGguf;
   /** Who wrote the files, for people. */
   readonly writer: string;
   /** What a user should be told. */
@@ -81,8 +84,8 @@ export interface InspectOptions extends HttpOptions {
 const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
 
 /**
- * Looks inside a checkpoint, or any file of tensors that torch or the safetensors library wrote. Only tables of
- * contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.
+ * Looks inside a checkpoint, or any file of tensors that torch or the safetensors library wrote, or of GGUF. Only
+ * tables of contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.
  *
  * Needs read permission for the path, or net permission for the host.
  *
@@ -98,7 +101,7 @@ const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
  * @param options How to read from web servers, and which of several checkpoints is meant.
  * @returns What it is.
  * @throws {FileError} If it can't be read, or there is nothing of the kind.
- * @throws {FormatError} If a file is damaged, or is neither torch's nor a safetensors file.
+ * @throws {FormatError} If a file is damaged, or is neither torch's nor one of safetensors or GGUF.
  * @throws {OptionError} If a directory holds several checkpoints, or none of the layout; or a layout is given for a file.
  */
 export async function inspect(path: string | URL, options: InspectOptions = {}): Promise<Inspection> {
@@ -150,7 +153,8 @@ async function inspectDirectory(path: string, from: Target | undefined): Promise
     return await describeOthers(path, error);
   }
   const { naming = "fairseq2", sources } = checkpoint;
-  const isJoined = sources.length > 1 && naming !== "huggingface";
+  // The files of these layouts have whole tensors.
+  const isJoined = sources.length > 1 && naming !== "huggingface" && naming !== "gguf";
   const files: FileListing[] = [];
   const tensors: ListedTensor[] = [];
   const namesInFiles = new Map<string, string>();
@@ -225,7 +229,7 @@ function described(
     readonly tensors: readonly ListedTensor[];
   },
 ): Inspection {
-  const { format, writer } = files[0]!;
+  const { format, writer, gguf } = files[0]!;
   const { family = null, architecture = null } = identity ?? {};
   return {
     format,
@@ -235,6 +239,7 @@ function described(
     ...totals(tensors),
     files: files.map(({ size }, i) => ({ name: names[i]!, bytes: size })),
     tensors: tensors.map(({ name, dtype, shape, bytes }) => ({ name, dtype, shape, bytes })),
+    ...(gguf === undefined ? {} : { gguf }),
     writer,
     notes,
   };

@@ -2,20 +2,21 @@
 
 import type { ByteSource } from "../bytes/source.ts";
 import type { Global, PickleValue } from "../pickle/mod.ts";
-import type { SafetensorsFile } from "../safetensors/safetensors_file.ts";
+import { bytesOf } from "../tensor/tensor.ts";
 import { isAllowedGlobal } from "../torch/allowed_globals.ts";
 import type { Archive } from "../torch/archive.ts";
 import { outlineTorchFile, type TensorOutline } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
-import { openIfSafetensors } from "./file_format.ts";
-import { bytesOf } from "./file_tensors.ts";
+import { openTable } from "./file_format.ts";
+import type { InspectedGguf } from "./gguf_metadata.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
+import type { TableFile } from "./table_file.ts";
 
 /** How many names a note has. */
 export const NAMED = 3;
 
 /** The formats of files. */
-export type FileFormat = "torch" | "torch-legacy" | "safetensors";
+export type FileFormat = "torch" | "torch-legacy" | "safetensors" | "gguf";
 
 export interface ListedTensor {
   readonly name: string;
@@ -34,6 +35,8 @@ export interface FileListing {
   readonly tensors: readonly ListedTensor[];
   /** What the file holds, as inert values, if it is torch's. */
   readonly root?: PickleValue;
+  /** What it says besides its tensors, if it is a GGUF file. */
+  readonly gguf?: InspectedGguf;
   readonly notes: readonly string[];
 }
 
@@ -41,21 +44,24 @@ export interface FileListing {
  * Lists the tensors in a file. Only its table of contents is read, and nothing that it names is run: a file that
  * torch's `weights_only=True` refuses is listed, with a note that says so.
  *
- * @throws {FormatError} If it is neither torch's nor a safetensors file, or is damaged.
+ * @throws {FormatError} If it is neither torch's nor one of safetensors or GGUF, or is damaged.
  */
 export async function listFile(source: ByteSource): Promise<FileListing> {
-  const safetensors = await openIfSafetensors(source);
-  return safetensors === undefined ? await listTorch(source) : listSafetensors(source, safetensors);
+  const table = await openTable(source);
+  return table === undefined ? await listTorch(source) : listTable(source, table);
 }
 
-function listSafetensors(source: ByteSource, { tensors, metadata }: SafetensorsFile): FileListing {
-  const format = metadata.get("format");
+function listTable({ path, size }: ByteSource, { format, writer, tensors, gguf }: TableFile): FileListing {
   return {
-    path: source.path,
-    size: source.size,
-    format: "safetensors",
-    writer: format === undefined ? "safetensors" : `safetensors, from ${format === "pt" ? "torch" : format}`,
-    tensors: [...tensors].map(([name, tensor]) => listTensor(name, tensor, name)),
+    path,
+    size,
+    format,
+    writer,
+    tensors: Array.from(
+      tensors,
+      ([name, { dtype, shape, bytes }]) => ({ name, dtype, shape, bytes, identity: name }),
+    ),
+    ...(gguf === undefined ? {} : { gguf }),
     notes: [],
   };
 }

@@ -8,6 +8,8 @@ import { fitArchitectures, likelyFits } from "../models/fit_architecture.ts";
 import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/parameter.ts";
 import type { PickleValue } from "../pickle/mod.ts";
 import { dictOf } from "../torch/pickled_dict.ts";
+import { ARCHITECTURE_KEY, ROPE_FACTORS } from "../layouts/gguf/read.ts";
+import type { InspectedGguf } from "./gguf_metadata.ts";
 import type { FileListing, ListedTensor } from "./listing.ts";
 
 /** A model that was recognized in a file, or a part of one. */
@@ -26,18 +28,23 @@ const CONTAINERS = ["", "model.", "_model."];
 const NAMINGS: readonly Naming[] = ["fairseq2", "reference", "huggingface"];
 
 /**
- * Recognizes a model of a known family, or a shard of one: all tensors have names of one layout, and lie in one dict.
+ * Recognizes a model of a known family, or a shard of one: all tensors have names of one layout, and lie in one dict. Of a
+ * GGUF file the metadata say the family.
  */
-export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root">): Recognized | undefined {
+export function recognize(listing: Pick<FileListing, "tensors" | "root" | "gguf">): Recognized | undefined {
+  const { tensors, root, gguf } = listing;
+  const [namings, known] = gguf === undefined
+    ? [NAMINGS, families] as const
+    : [["gguf"], familiesOfCode(gguf)] as const;
   const key = dictOf(root)?.get("model_key");
   for (const prefix of new Set([...CONTAINERS, ...(typeof key === "string" ? [`${key}.`] : [])])) {
     if (!tensors.every(({ name }) => name.startsWith(prefix))) continue;
-    for (const names of NAMINGS) {
+    for (const names of namings) {
       const named: [name: string, tensor: ListedTensor][] = [];
-      let possible = families;
+      let possible: readonly Family[] = known;
       for (const tensor of tensors) {
         const name = stripWrappers(tensor.name.slice(prefix.length));
-        if (isRotaryBuffer(names, name)) continue;
+        if (isRotaryBuffer(names, name) || gguf !== undefined && name === ROPE_FACTORS) continue;
         named.push([name, tensor]);
         possible = possible.filter((family) => parseName(family, names, name) !== undefined);
         if (possible.length === 0) break;
@@ -51,6 +58,12 @@ export function recognize({ tensors, root }: Pick<FileListing, "tensors" | "root
     }
   }
   return undefined;
+}
+
+/** The families that a GGUF file's code computes. The names of tensors are the same in many that ckpt doesn't know. */
+function familiesOfCode({ metadata }: InspectedGguf): readonly Family[] {
+  const code = metadata.find(({ key }) => key === ARCHITECTURE_KEY)?.value;
+  return families.filter(({ gguf }) => gguf.architectures.some((architecture) => architecture === code));
 }
 
 /**

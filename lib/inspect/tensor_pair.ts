@@ -23,7 +23,7 @@ export function tensorPair(a: Tensor, b: Tensor, withNumbers: boolean): ViewPair
   const [x, y] = [tensorView(a), tensorView(b)];
   // Plain runs have no rows that matter, and these may be long.
   if (!isPlain(x) || !isPlain(y)) return { a: x, b: y, numbers };
-  return { a: flat(x, a.dtype.itemBytes), b: flat(y, b.dtype.itemBytes), numbers };
+  return { a: flat(x, a.dtype), b: flat(y, b.dtype), numbers };
 }
 
 /** Whether a view is runs of bytes, one after the other. */
@@ -31,10 +31,11 @@ function isPlain(view: View): boolean {
   return view.op === "bytes" || (view.op === "concatRows" && view.parts.every(isPlain));
 }
 
-/** A plain view with an item in each row. */
-function flat(view: View, itemBytes: number): View {
+/** A plain view with an item in each row, or a byte where items share blocks. */
+function flat(view: View, dtype: DType): View {
+  const itemBytes = Number.isInteger(dtype.itemBytes) ? dtype.itemBytes : 1;
   if (view.op === "bytes") {
     return bytes(view.path, view.offset, view.rows * view.rowBytes / itemBytes, itemBytes);
   }
-  return view.op === "concatRows" ? concatRows(view.parts.map((part) => flat(part, itemBytes))) : view;
+  return view.op === "concatRows" ? concatRows(view.parts.map((part) => flat(part, dtype))) : view;
 }

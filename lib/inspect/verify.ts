@@ -162,10 +162,12 @@ async function verifyModel(
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     if (isUnknownFamily(error)) return undefined;
-    // A file of another kind isn't wrong, nor is a shard by itself.
-    const isModel = files.some(({ tensors }) => tensors.some(isParameter));
+    // A file of another kind isn't wrong, nor is a shard by itself; but a GGUF file says what model it is.
+    const isSelfDescribed = files.some(({ path, tensors }) => path.endsWith(".gguf") && tensors.length > 0);
+    const isModel = isSelfDescribed ||
+      isDirectory(path) && files.some(({ tensors }) => tensors.some(isParameter));
     const isDamaged = files.some(({ problem }) => problem !== undefined);
-    if (checkpoint === undefined && (!isModel || isDamaged || !isDirectory(path))) return undefined;
+    if (checkpoint === undefined && (!isModel || isDamaged)) return undefined;
     return {
       kind: checkpoint?.kind,
       architecture: null,
@@ -229,7 +231,7 @@ function likeObserved(parameters: Parameters, observed: ObservedShape): ModelDes
 /** Whether a tensor's name is that of a known model's parameter, in any layout. */
 function isParameter(key: string): boolean {
   const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj|module)/, ""));
-  return (["fairseq2", "reference", "huggingface"] as const).some((layout) =>
+  return (["fairseq2", "reference", "huggingface", "gguf"] as const).some((layout) =>
     findParameter(layout, name) !== undefined
   );
 }

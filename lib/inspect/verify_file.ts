@@ -5,15 +5,16 @@ import type { ReadOptions } from "../copy/pool.ts";
 import { bytes, type View } from "../bytes/view.ts";
 import { FileSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
-import { CancelledError, CheckpointError, FileError } from "../error.ts";
+import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
 import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
-import { openIfSafetensors } from "./file_format.ts";
+import { openTable } from "./file_format.ts";
 import { NAMED } from "./listing.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
+import type { TableFile } from "./table_file.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
 /** What came of checking a file. */
@@ -135,9 +136,10 @@ async function check(
   source: FileSource,
   options: ReadOptions,
 ): Promise<Pick<FileVerification, "records" | "checksums" | "checked" | "tensors">> {
-  const safetensors = await openIfSafetensors(source);
-  if (safetensors !== undefined) {
-    const tensors = [...safetensors.tensors.keys()];
+  const table = await openTable(source);
+  if (table !== undefined) {
+    checkTable(table, source.path);
+    const tensors = [...table.tensors.keys()];
     return { records: tensors.length, checksums: 0, checked: "form", tensors };
   }
   if (await isLegacyFile(source)) {
@@ -149,6 +151,19 @@ async function check(
   const records = await checkRecords(archive, options);
   const tensors = tensorNames(await outlineTorchFile(source, () => {}));
   return { records, checksums: records, checked: "checksums", tensors };
+}
+
+/** Checks what readers of GGUF pass over, or can't know. */
+function checkTable({ tensors, bytesBehind }: TableFile, path: string): void {
+  for (const [name, { tensor, dtype }] of tensors) {
+    if (tensor !== undefined) continue;
+    throw new FormatError(
+      `${path}: ${name}: is of ${dtype}, which ckpt doesn't know, so where it ends isn't known`,
+    );
+  }
+  if (bytesBehind > 0) {
+    throw new FormatError(`${path}: has ${bytesBehind} bytes behind the last tensor, where none belong`);
+  }
 }
 
 /** Compares the checksums of all records. */

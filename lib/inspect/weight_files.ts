@@ -6,7 +6,7 @@ import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
 
 /** The endings of names of files with tensors. */
-const WEIGHTS = /\.(?:pt|pth|bin|ckpt|safetensors)$/;
+const WEIGHTS = /\.(?:pt|pth|bin|ckpt|safetensors|gguf)$/;
 
 /** The most files that are looked at. */
 const MAX_FILES = 100_000;

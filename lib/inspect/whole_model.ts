@@ -3,6 +3,7 @@
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import { openCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
+import { ARCHITECTURE_KEY, TYPE_KEY } from "../layouts/gguf/read.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { Family } from "../models/family.ts";
 import { checkShardsAgree, familiesOf, observeShape } from "../layouts/observe.ts";
@@ -38,9 +39,17 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   return checkpoint;
 }
 
+/** The fields of configurations that say the family. */
+const FAMILY_FIELDS: ReadonlySet<string> = new Set([
+  "model_family",
+  "model_type",
+  ARCHITECTURE_KEY,
+  TYPE_KEY,
+]);
+
 /** Whether an error is about a configuration of a family that isn't known. */
 export function isUnknownFamily(error: unknown): boolean {
-  return error instanceof ConfigError && (error.field === "model_family" || error.field === "model_type");
+  return error instanceof ConfigError && FAMILY_FIELDS.has(error.field);
 }
 
 /**

@@ -55,6 +55,8 @@ export interface Checkpoint {
   readonly tokenizer?: GgufMetadata;
   /** What they say of the model for people, such as its license. */
   readonly general?: GgufMetadata;
+  /** Why it can't be converted, where that is so: it can be looked at and compared all the same. */
+  readonly inconvertible?: string;
   /** What a user should be told about the input. */
   readonly notes: readonly string[];
 }

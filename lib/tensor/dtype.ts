@@ -4,7 +4,7 @@
 export interface DType {
   /** torch's name without `torch.`, such as `"bfloat16"`. */
   readonly name: string;
-  /** The size of an item in bytes. */
+  /** The size of an item in bytes: of numbers that share a block, the size of the block divided by their number. */
   readonly itemBytes: number;
   /** Whether the items are real floating point numbers, as a model's weights are. */
   readonly isFloat: boolean;

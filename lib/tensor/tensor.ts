@@ -38,6 +38,11 @@ export function numel(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** The size of a tensor's items in bytes. */
+export function bytesOf({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number {
+  return numel(shape) * dtype.itemBytes;
+}
+
 /** The strides of a contiguous tensor, in items, as torch computes them: sizes of 0 count as 1. */
 export function contiguousStride(shape: readonly number[]): number[] {
   const stride = new Array<number>(shape.length);
@@ -85,7 +90,8 @@ export function tensorOfView(dtype: DType, shape: readonly number[], view: View,
 export function tensorView(tensor: Tensor): View {
   const { dtype, shape, stride, storageOffset, storage } = tensor;
   const { view } = storage;
-  if (view.op === "bytes") {
+  // Blocks of numbers are no items that could lie apart.
+  if (view.op === "bytes" && Number.isInteger(dtype.itemBytes)) {
     return strided(view.path, view.offset + storageOffset * dtype.itemBytes, dtype.itemBytes, shape, stride);
   }
   // What was joined or converted is always a whole contiguous tensor of its own.

@@ -117,7 +117,7 @@ Deno.test("readGguf() keeps tensors of types that it doesn't know", async () => 
     ["a", "F32", [4], 16],
   ]);
   const odd = fileOf([], [tensor("old", [4], 4), tensor("a", [4], 0, 40)]);
-  await refuses(odd, 'tensor "a" starts at byte 40 of the data, no multiple of 32');
+  await refuses(odd, 'tensor "a" starts at byte 40 of the data, and has to start at a multiple of 32 from 0');
   await refuses(
     fileOf([], [tensor("old", [4], 4), tensor("new", [4], 99, 2 ** 40)]),
     'tensor "new" ends at byte 1099511627872, past the file\'s end at 160; copy the file again',

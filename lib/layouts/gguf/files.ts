@@ -34,8 +34,10 @@ export function findGguf(listing: Listing): string[] {
  * @throws {FileError} If a part is missing.
  */
 export function partsOf({ path, files }: Listing, name: string): string[] {
-  const [, stem, , count] = PART.exec(name) ?? [];
-  if (stem === undefined || count === undefined) return [name];
+  const [, stem, number, count] = PART.exec(name) ?? [];
+  if (stem === undefined || count === undefined || !isBetween(Number(number), 1, Number(count))) {
+    return [name];
+  }
   const parts: string[] = [];
   for (let i = 1; i <= Number(count); i++) {
     const part = `${stem}-${String(i).padStart(count.length, "0")}-of-${count}.gguf`;
@@ -47,19 +49,43 @@ export function partsOf({ path, files }: Listing, name: string): string[] {
   return parts;
 }
 
+function isBetween(number: number, least: number, most: number): boolean {
+  return number >= least && number <= most;
+}
+
 /**
  * Checks that a file is the part that its name says.
  *
  * @throws {FormatError} If it isn't.
  */
 export function checkPart(path: string, metadata: GgufMetadata, index: number, count: number): void {
-  const said = (key: string, otherwise: number) => {
-    const value = metadata.get(key);
-    return value === undefined || value.type === "array" ? otherwise : Number(value.value);
-  };
-  const [number, all] = [said("split.no", 0), said("split.count", 1)];
+  const number = splitValue(path, metadata, "split.no", "uint16") ?? 0;
+  const all = splitValue(path, metadata, "split.count", "uint16") ?? 1;
   if (number === index && Math.max(1, all) === count) return;
   throw new FormatError(
     `${path}: says that it is part ${number + 1} of ${all}, but is named as part ${index + 1} of ${count}`,
   );
+}
+
+/**
+ * Checks that the parts have as many tensors as the first one says.
+ *
+ * @throws {FormatError} If they haven't.
+ */
+export function checkTensorCount(path: string, metadata: GgufMetadata, found: number): void {
+  const said = splitValue(path, metadata, "split.tensors.count", "int32") ?? found;
+  if (said === found) return;
+  throw new FormatError(`${path}: says that all parts have ${said} tensors, but they have ${found}`);
+}
+
+/** A number that says how a model is split, of the type that llama.cpp demands. */
+function splitValue(
+  path: string,
+  metadata: GgufMetadata,
+  key: string,
+  type: "uint16" | "int32",
+): number | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || value.type === type) return value?.value;
+  throw new FormatError(`${path}: ${key}: is a ${value.type}, and has to be a ${type}`);
 }

@@ -1,6 +1,6 @@
 /** What a GGUF file's metadata say of a model, besides its tokenizer. */
 
-import type { GgufMetadata, GgufValue } from "../../gguf/value.ts";
+import { type GgufMetadata, type GgufValue, shortestDecimal } from "../../gguf/value.ts";
 import type { GgufDescription } from "../../models/family.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlValue } from "../../python/yaml_printer.ts";
@@ -116,18 +116,6 @@ export function fieldsOf(metadata: GgufMetadata, architecture: string): Map<stri
 
 function plain(value: GgufValue): unknown {
   if (value.type === "array") return Array.from<unknown>(value.values);
-  if (value.type === "float32") return shortest(value.value);
+  if (value.type === "float32") return shortestDecimal(value.value);
   return typeof value.value === "bigint" ? Number(value.value) : value.value;
-}
-
-/** A number of single precision has at most 9 digits. */
-const MAX_DIGITS = 9;
-
-/** The shortest decimal that is a number in single precision: what was meant, as in 1e-05. */
-function shortest(value: number): number {
-  for (let digits = 1; digits < MAX_DIGITS && Number.isFinite(value); digits++) {
-    const decimal = Number(value.toPrecision(digits));
-    if (Math.fround(decimal) === value) return decimal;
-  }
-  return value;
 }

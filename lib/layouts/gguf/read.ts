@@ -5,9 +5,11 @@ import { FileSource, type SourceFile } from "../../bytes/source.ts";
 import { openReader } from "../../copy/worker_pool.ts";
 import { trimMemory } from "../../copy/memory.ts";
 import { join } from "../../deps.ts";
-import { FormatError, MismatchError, OptionError } from "../../error.ts";
+import { FormatError, MismatchError } from "../../error.ts";
+import { MAX_ENTRIES } from "../../gguf/limits.ts";
 import { type GgufTensorInfo, readGguf } from "../../gguf/read.ts";
 import type { GgufMetadata } from "../../gguf/value.ts";
+import { ConfigError } from "../../models/config_error.ts";
 import { ConfigFields, show } from "../../models/config_fields.ts";
 import { families } from "../../models/families.ts";
 import { EMBEDDING, type Family, PROJECTION } from "../../models/family.ts";
@@ -19,8 +21,9 @@ import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
 import { haveSameBytes } from "../same_values.ts";
-import { checkPart } from "./files.ts";
 import { fieldsOf, generalOf } from "./metadata.ts";
+import { checkPart, checkTensorCount } from "./files.ts";
+import { storedTensor } from "./stored_tensor.ts";
 
 /** A file's metadata, and all tensors of the model. */
 interface Opened {
@@ -72,6 +75,7 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     describedBy: path,
     ...tokenizerOf(metadata),
     general: generalOf(metadata),
+    ...inconvertible(opened),
     notes: [...notes, ...quantizedNotes(opened)],
   };
 }
@@ -101,22 +105,49 @@ async function openFiles(directory: string, names: readonly string[]): Promise<O
       if (before !== undefined) throw new FormatError(`${path}: ${info.name}: is in ${before.path}, too`);
       tensors.set(info.name, { info, path });
     }
+    if (tensors.size > MAX_ENTRIES) {
+      throw new FormatError(
+        `${path}: makes more than ${MAX_ENTRIES} tensors of all parts, which ckpt doesn't read`,
+      );
+    }
     trimMemory();
   }
+  if (names.length > 1) checkTensorCount(join(directory, names[0]!), metadata!, tensors.size);
   return { path: join(directory, names[0]!), metadata: metadata!, tensors, sources };
 }
 
+/** The key that says what is in a file; a model where there is none. */
+export const TYPE_KEY = "general.type";
+
+/** The key that says which of llama.cpp's codes computes a model. */
+export const ARCHITECTURE_KEY = "general.architecture";
+
 /** The family that a file's code computes. */
 function familyOfFile({ path, metadata }: Opened): { family: Family; architecture: string } {
-  const value = metadata.get("general.architecture");
-  const architecture = value?.type === "string" ? value.value : undefined;
-  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture ?? ""));
-  if (architecture !== undefined && family !== undefined) return { family, architecture };
+  const said = (key: string) => {
+    const value = metadata.get(key);
+    if (value === undefined || value.type === "string") return value?.value;
+    throw new ConfigError(
+      path,
+      key,
+      `expected a text, got ${value.type === "array" ? "an array" : value.value}`,
+    );
+  };
+  const type = said(TYPE_KEY) ?? "model";
+  if (type !== "model") {
+    throw new ConfigError(path, TYPE_KEY, `is ${show(type)}; only models can be converted`);
+  }
+  const architecture = said(ARCHITECTURE_KEY);
+  if (architecture === undefined) {
+    throw new ConfigError(path, ARCHITECTURE_KEY, "missing, so what model it is isn't known");
+  }
+  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture));
+  if (family !== undefined) return { family, architecture };
   const known = families.flatMap(({ gguf }) => gguf.architectures).map(show).join(", ");
-  throw new FormatError(
-    architecture === undefined
-      ? `${path}: general.architecture: missing, so what model it is isn't known`
-      : `${path}: general.architecture: is ${show(architecture)}, and only ${known} can be converted`,
+  throw new ConfigError(
+    path,
+    ARCHITECTURE_KEY,
+    `is ${show(architecture)}, and only ${known} can be converted`,
   );
 }
 
@@ -145,18 +176,36 @@ function tokenizerOf(metadata: GgufMetadata): Pick<Checkpoint, "tokenizer"> {
   return { tokenizer: new Map([...metadata].filter(([key]) => key.startsWith("tokenizer."))) };
 }
 
-/** A tensor of numbers that are what they stand for. */
-function tensorOf({ name, type, shape, offset, bytes: size }: GgufTensorInfo, path: string): Tensor {
+/** A tensor of numbers that are what they stand for; of quantizations that no cast undoes, as it lies there. */
+function tensorOf(info: GgufTensorInfo, path: string): Tensor {
+  const { name, type, shape, offset, bytes: size } = info;
   const { format } = type;
   if (format === undefined || size === undefined) {
-    throw new OptionError(
-      `${path}: ${name}: is ${type.name}, which can't be converted; convert the model that it was made of`,
+    const stored = storedTensor(info, path);
+    if (stored !== undefined) return stored;
+    throw new FormatError(`${path}: ${name}: is of ${type.name}, which ckpt doesn't know`);
+  }
+  if (shape.length < 2 && !isFloat(format)) {
+    throw new FormatError(
+      `${path}: ${name}: is a vector of ${type.name}, with which llama.cpp can't compute`,
     );
   }
   const rows = shape.length < 2 ? 1 : numel(shape.slice(0, -1));
   const view = bytes(path, offset, rows, rows === 0 ? 0 : size / rows);
   const dtype = isFloat(format) ? format : "float32";
   return tensorOfView(dtypeOf(dtype), shape, cast(view, format, dtype));
+}
+
+/** Why a model can't be converted: that a quantization can't be undone. */
+function inconvertible({ tensors }: Opened): Pick<Checkpoint, "inconvertible"> {
+  for (const [name, { info: { type }, path }] of tensors) {
+    if (type.format !== undefined) continue;
+    return {
+      inconvertible:
+        `${path}: ${name}: is ${type.name}, which can't be converted; convert the model that it was made of`,
+    };
+  }
+  return {};
 }
 
 function isFloat(format: NumberFormat): format is typeof castTypes[number] {
