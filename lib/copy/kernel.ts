@@ -8,6 +8,7 @@
  */
 
 import type { KernelFile } from "../bytes/kernel_file.ts";
+import type { Quantizer } from "./quantizer.ts";
 import type { CastType, NumberFormat, StridedView, View } from "../bytes/view.ts";
 
 /** What the kernel needs from its surroundings. */
@@ -16,6 +17,8 @@ export interface KernelIo {
   open(path: string, write: boolean): KernelFile;
   /** CRC-32 of the bytes, going on from a previous value. */
   crc32(bytes: Uint8Array, seed: number): number;
+  /** Makes the quick loops of q8_0, where there are any. */
+  createQuantizer?(): Quantizer | undefined;
 }
 
 /** Some rows of a view, and where they go. */
@@ -106,6 +109,7 @@ export function createKernel(
   // Some blocks as float32, and one more number, whose bits are wanted or given.
   const singles = new Float32Array(2048 + 1);
   const singleBits = new Uint32Array(singles.buffer);
+  let quantizer: { readonly made: Quantizer | undefined } | undefined;
   const castTables = new Map<string, { numbers: Uint16Array | Uint32Array; lost: Uint8Array }>();
   let lastSliced: { of: View; first: number; rows: number; buffer: Uint8Array } | undefined;
 
@@ -393,12 +397,19 @@ export function createKernel(
       castNumbers(from, fromType, into, toType);
       return;
     }
+    if (toType === "q8_0" && isPlain(fromType)) {
+      quantizer ??= { made: io.createQuantizer?.() };
+      if (quantizer.made !== undefined) {
+        quantizeQuickly(from, fromType, into, quantizer.made);
+        return;
+      }
+    }
     const blocks = from.byteLength / bytesOf32[fromType];
     for (let block = 0; block < blocks; block += 64) {
       const count = Math.min(64, blocks - block);
       const piece = (bytes: Uint8Array, type: NumberFormat) =>
         bytes.subarray(block * bytesOf32[type], (block + count) * bytesOf32[type]);
-      if (isPlain(fromType)) widen(piece(from, fromType), fromType);
+      if (isPlain(fromType)) widen(piece(from, fromType), fromType, singleBits);
       else dequantize(piece(from, fromType), fromType);
       if (toType === "q8_0") quantize(count, piece(into, toType));
       else if (isPlain(toType)) {
@@ -407,18 +418,18 @@ export function createKernel(
     }
   }
 
-  /** Numbers as float32, in `singles`. */
-  function widen(from: Uint8Array, type: CastType): void {
+  /** The bits of numbers as float32. */
+  function widen(from: Uint8Array, type: CastType, into: Uint32Array): void {
     if (type === "float32") {
-      singleBits.set(new Uint32Array(from.buffer, from.byteOffset, from.byteLength / 4));
+      into.set(new Uint32Array(from.buffer, from.byteOffset, from.byteLength / 4));
       return;
     }
     const words = new Uint16Array(from.buffer, from.byteOffset, from.byteLength / 2);
     if (type === "bfloat16") {
-      for (let i = 0; i < words.length; i++) singleBits[i] = words[i]! << 16;
+      for (let i = 0; i < words.length; i++) into[i] = words[i]! << 16;
     } else {
       const { numbers } = castTable(type, "float32");
-      for (let i = 0; i < words.length; i++) singleBits[i] = numbers[words[i]!]!;
+      for (let i = 0; i < words.length; i++) into[i] = numbers[words[i]!]!;
     }
   }
 
@@ -474,14 +485,9 @@ export function createKernel(
         const magnitude = singleBits[i]! & 0x7fffffff;
         if (magnitude > largest) largest = magnitude;
       }
-      singleBits[2048] = largest;
-      const scale = Math.fround(singles[2048]! / 127);
+      const scale = writeScale(largest, singles, at, into, out);
       const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-      singles[2048] = scale;
-      const half = largest > 0x7f800000 ? 0x7e00 : singleToHalf(singleBits[2048]!);
-      if (half >= 0x7c00) countLost(at);
-      into[out++] = half;
-      into[out++] = half >>> 8;
+      out += 2;
       for (let i = at; i < at + 32; i++) {
         const sign = singleBits[i]! >> 31;
         const rounded = (Math.fround(Math.abs(singles[i]!) * inverse) + 0.5) | 0;
@@ -490,11 +496,47 @@ export function createKernel(
     }
   }
 
-  /** Counts what a block loses, and what it never had. */
-  function countLost(at: number): void {
+  /** Writes the scale of a block whose largest magnitude has some bits; counts what is lost, and what never was. */
+  function writeScale(
+    largest: number,
+    numbers: Float32Array,
+    at: number,
+    into: Uint8Array,
+    out: number,
+  ): number {
+    singleBits[2048] = largest;
+    const scale = Math.fround(singles[2048]! / 127);
+    singles[2048] = scale;
+    const half = largest > 0x7f800000 ? 0x7e00 : singleToHalf(singleBits[2048]!);
+    into[out] = half;
+    into[out + 1] = half >>> 8;
+    if (half < 0x7c00) return scale;
     for (let i = at; i < at + 32; i++) {
-      if (Number.isNaN(singles[i])) nans++;
-      else if (Number.isFinite(singles[i])) infinities++;
+      if (Number.isNaN(numbers[i])) nans++;
+      else if (Number.isFinite(numbers[i])) infinities++;
+    }
+    return scale;
+  }
+
+  /** Numbers as q8_0, the same bytes as `quantize` makes. */
+  function quantizeQuickly(from: Uint8Array, type: CastType, into: Uint8Array, quick: Quantizer): void {
+    const size = bytesOf32[type];
+    for (let at = 0, out = 0; at < from.length;) {
+      const piece = from.subarray(at, at + 256 * size);
+      const count = piece.length / size;
+      if (type === "bfloat16") {
+        quick.words.set(new Uint16Array(piece.buffer, piece.byteOffset, count * 32));
+        quick.widen(count * 32);
+      } else {
+        widen(piece, type, quick.bits);
+      }
+      quick.quantize(count);
+      into.set(quick.blocks.subarray(0, count * 34), out);
+      for (let i = 0; i < count; i++) {
+        writeScale(quick.largest[i]!, quick.singles, i * 32, into, out + i * 34);
+      }
+      at += piece.length;
+      out += count * 34;
     }
   }
 

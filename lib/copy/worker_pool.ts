@@ -7,6 +7,7 @@ import { crc32 } from "./crc32.ts";
 import { hashViews } from "./hash_views.ts";
 import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
 import { createNumberKinds } from "./numbers.ts";
+import { createQuantizer } from "./quantizer.ts";
 import type { View } from "../bytes/view.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
 import { messageOf } from "../bytes/file_system.ts";
@@ -71,6 +72,7 @@ interface Parts {
   readonly createKernel: typeof createKernel;
   readonly createComparer: typeof createComparer;
   readonly createNumberKinds: typeof createNumberKinds;
+  readonly createQuantizer: typeof createQuantizer;
   readonly hashViews: typeof hashViews;
   readonly open: typeof openKernelFile;
   readonly crc32: (bytes: Uint8Array, seed: number) => number;
@@ -133,6 +135,7 @@ import { Buffer } from "node:buffer";
   createKernel: ${createKernel},
   createComparer: ${createComparer},
   createNumberKinds: ${createNumberKinds},
+  createQuantizer: ${createQuantizer},
   hashViews: ${hashViews},
   open: ${openKernelFile},
   crc32,
@@ -175,7 +178,11 @@ const TURN_MS = 20;
 
 /** Makes a runner on the calling thread. */
 export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
-  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes, shared.maxOpenFiles);
+  const kernel = createKernel(
+    { open: openKernelFile, crc32, createQuantizer },
+    blockBytes,
+    shared.maxOpenFiles,
+  );
   const comparer = createComparer(kernel.fill, Buffer.compare, createNumberKinds, blockBytes);
   let turnEnds = performance.now() + TURN_MS;
   const giveTurn = async () => {
@@ -218,7 +225,7 @@ export type Reader = Pick<Kernel, "fill"> & Disposable;
 
 /** Opens a reader. */
 export function openReader(blockBytes: number): Reader {
-  const kernel = createKernel({ open: openKernelFile, crc32 }, blockBytes);
+  const kernel = createKernel({ open: openKernelFile, crc32, createQuantizer }, blockBytes);
   return {
     fill(...args) {
       try {

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openKernelFile } from "../../lib/bytes/kernel_file.ts";
 import { bytes, cast, formatBlocks, MAX_ROW_BYTES, type NumberFormat } from "../../lib/bytes/view.ts";
 import { crc32 } from "../../lib/copy/crc32.ts";
-import { createKernel } from "../../lib/copy/kernel.ts";
+import { createKernel, type KernelIo } from "../../lib/copy/kernel.ts";
+import { createQuantizer } from "../../lib/copy/quantizer.ts";
 import { TempDir } from "../_temp.ts";
 import { python, runPython } from "../_python.ts";
 
@@ -15,8 +16,23 @@ async function readGolden(): Promise<Casts> {
   return await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
-/** The bytes of numbers in another format, in rows of some blocks of 32. */
+const slow: KernelIo = { open: openKernelFile, crc32 };
+const quick: KernelIo = { ...slow, createQuantizer };
+
+/** The bytes of numbers in another format, in rows of some blocks of 32, made with WebAssembly and without. */
 function castBytes(numbers: Uint8Array, from: NumberFormat, to: NumberFormat, rowBlocks = 1) {
+  const made = castBytesWith(quick, numbers, from, to, rowBlocks);
+  assertEquals(made, castBytesWith(slow, numbers, from, to, rowBlocks));
+  return made;
+}
+
+function castBytesWith(
+  io: KernelIo,
+  numbers: Uint8Array,
+  from: NumberFormat,
+  to: NumberFormat,
+  rowBlocks: number,
+) {
   using temp = new TempDir();
   const path = temp.at("numbers");
   Deno.writeFileSync(path, numbers);
@@ -24,7 +40,7 @@ function castBytes(numbers: Uint8Array, from: NumberFormat, to: NumberFormat, ro
   const view = cast(bytes(path, 0, numbers.length / rowBytes, rowBytes), from, to as "q8_0");
   const out = temp.at("out");
   Deno.writeFileSync(out, new Uint8Array());
-  const kernel = createKernel({ open: openKernelFile, crc32 }, 10000);
+  const kernel = createKernel(io, 10000);
   const chunk = { view, path: out, at: 0, firstRow: 0, rows: view.rows, group: 1 };
   const { infinities, nans } = kernel.run(chunk, () => {});
   kernel.close();
@@ -110,13 +126,17 @@ Deno.test("createKernel() casts blocks in pieces of any length, at any address",
   const [numbers, blocks] = golden["float32 q8_0"]!.map((hex) => Uint8Array.fromHex(hex));
   using temp = new TempDir();
   const path = temp.at("numbers");
-  // 65 blocks in a row: one more than the kernel takes at a time.
-  Deno.writeFileSync(path, numbers!.subarray(0, 65 * 128));
-  const kernel = createKernel({ open: openKernelFile, crc32 }, 10000);
-  const into = new Uint8Array(1 + 65 * 34);
-  kernel.fill(cast(bytes(path, 0, 1, 65 * 128), "float32", "q8_0"), 0, 1, into.subarray(1));
-  assertEquals(into.subarray(1), blocks!.subarray(0, 65 * 34));
-  kernel.close();
+  // In a row one block more than the kernel takes at a time, without WebAssembly and with it.
+  for (const [io, count] of [[slow, 65], [quick, 257]] as const) {
+    const repeat = (all: Uint8Array, length: number) =>
+      Uint8Array.from({ length }, (_, i) => all[i % (50 * length / count)]!);
+    Deno.writeFileSync(path, repeat(numbers!, count * 128));
+    const kernel = createKernel(io, 10000);
+    const into = new Uint8Array(1 + count * 34);
+    kernel.fill(cast(bytes(path, 0, 1, count * 128), "float32", "q8_0"), 0, 1, into.subarray(1));
+    assertEquals(into.subarray(1), repeat(blocks!, count * 34));
+    kernel.close();
+  }
 });
 
 Deno.test("cast() refuses rows that aren't whole blocks, or too long", () => {

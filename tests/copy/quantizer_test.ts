@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import wabt from "npm:wabt@1.0.37";
+import { createQuantizer } from "../../lib/copy/quantizer.ts";
+
+Deno.test("createQuantizer() holds the program of q8_0.wat, assembled", async () => {
+  const text = Deno.readTextFileSync(new URL("../../lib/copy/q8_0.wat", import.meta.url));
+  const { parseWat } = await wabt();
+  const parsed = parseWat("q8_0.wat", text, { simd: true, sat_float_to_int: true });
+  parsed.validate();
+  const [program] = /(?:"[A-Za-z0-9+/=]{9,}"[\s+]*)+/.exec(String(createQuantizer))!;
+  const held = [...program.matchAll(/"([^"]+)"/g)].map(([, part]) => part).join("");
+  assertEquals(held, parsed.toBinary({}).buffer.toBase64());
+});
+
+Deno.test("createQuantizer() makes none where there is no WebAssembly with SIMD", () => {
+  const { Module } = WebAssembly;
+  try {
+    WebAssembly.Module = class {
+      constructor() {
+        throw new WebAssembly.CompileError("no SIMD");
+      }
+    } as unknown as typeof Module;
+    assertEquals(createQuantizer(), undefined);
+  } finally {
+    WebAssembly.Module = Module;
+  }
+});
