@@ -1,6 +1,7 @@
 /** Commands as data: one description serves parsing, `--help`, and dispatch. */
 
 import { parseArgs } from "../deps.ts";
+import { didYouMean } from "./nearest.ts";
 
 /** An option of a command. */
 export interface Option {
@@ -78,32 +79,52 @@ export class UsageError extends Error {
   }
 }
 
+/** Other spellings of values, which people know from elsewhere. */
+const SPELLINGS: ReadonlyMap<string, string> = new Map([
+  ["hf", "huggingface"],
+  ["bf16", "bfloat16"],
+  ["fp16", "float16"],
+  ["f16", "float16"],
+  ["half", "float16"],
+  ["fp32", "float32"],
+  ["f32", "float32"],
+]);
+
 /**
  * Parses what follows a command's words on the command line; `"help"` if that was asked for.
  *
  * @throws {UsageError} If they aren't what the command declares.
  */
-export function parseArguments(command: Command, args: readonly string[]): Arguments | "help" {
+export function parseArguments(command: Command, given: readonly string[]): Arguments | "help" {
+  const known = ["--help", ...command.options.map(({ name, negated }) => `--${negated ? "no-" : ""}${name}`)];
+  // Other programs have underscores in the names of options.
+  const dashed = (argument: string) =>
+    argument.replace(/^--[^=]+/, (name) => known.find((each) => each === name.replaceAll("_", "-")) ?? name);
+  const end = given.includes("--") ? given.indexOf("--") : given.length;
+  const args = [...given.slice(0, end).map(dashed), ...given.slice(end)];
   const fail = (message: string): never => {
     throw new UsageError(message, command.words);
   };
   const flags = command.options.filter((option) => option.value === undefined);
   const valued = command.options.filter((option) => option.value !== undefined);
-  for (const argument of args.slice(0, args.includes("--") ? args.indexOf("--") : args.length)) {
+  for (const argument of args.slice(0, end)) {
     const flag = flags.find(({ name }) =>
       argument.startsWith(`--${name}=`) || argument.startsWith(`--no-${name}=`)
     );
     if (flag !== undefined) fail(`Option ${argument.replace(/=.*/s, "")} takes no value`);
   }
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(args, {
     boolean: ["help", ...flags.map(({ name }) => name)],
     string: ["_", ...valued.map(({ name }) => name)],
     collect: valued.map(({ name }) => name),
     default: Object.fromEntries(flags.map(({ name, negated = false }) => [name, negated])),
     negatable: flags.filter(({ negated }) => negated).map(({ name }) => name),
     alias: { help: "h" },
-    unknown: (argument, key) =>
-      key === undefined ? true : fail(`Unknown option ${argument.replace(/=.*/s, "")}`),
+    unknown(argument, key) {
+      if (key === undefined) return true;
+      const name = argument.replace(/=.*/s, "");
+      return fail(`Unknown option ${name}${didYouMean(name, known)}`);
+    },
   });
   if (parsed.help === true) return "help";
   const values = new Map<string, readonly string[]>();
@@ -124,8 +145,12 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   });
   const choicesOf = <T extends string>(name: string, choices: readonly T[]): readonly T[] =>
     (values.get(name) ?? []).map((value) =>
-      choices.find((each) => each === value) ??
-        fail(`Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}`)
+      choices.find((each) => each === (SPELLINGS.get(value) ?? value)) ??
+        fail(
+          `Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}${
+            didYouMean(value, choices)
+          }`,
+        )
     );
   return {
     positionals,

@@ -4,6 +4,7 @@ import { processFacts } from "../bytes/process_facts.ts";
 import { collectWith } from "../copy/memory.ts";
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
+import { didYouMean } from "./nearest.ts";
 import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
 import { print, say } from "./print.ts";
@@ -101,7 +102,9 @@ async function dispatch(
   throw new UsageError(
     next.startsWith("-")
       ? `Unknown option ${next}`
-      : `Unknown command ${JSON.stringify([...words, next].join(" "))}`,
+      : `Unknown command ${JSON.stringify([...words, next].join(" "))}${
+        didYouMean([...words, next].join(" "), commands.map((command) => command.words.join(" ")))
+      }`,
     words,
   );
 }

@@ -77,7 +77,7 @@ export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): 
   if (single !== undefined && isFile(path)) {
     const [, layout, owner, open] = single;
     if (step !== undefined) throw singleCheckpoint(path);
-    if (from !== undefined && from !== layout) {
+    if (from !== undefined && (from === "meta" ? "reference" : from) !== layout) {
       throw new OptionError(
         `${path}: is a file, as ${owner} has them, not a directory in the ${from} layout`,
       );
@@ -147,6 +147,8 @@ const finders: readonly (readonly [Target, (listing: Listing) => readonly [sign?
 const singleFiles: readonly (readonly [string, Target, string, (path: string) => Promise<Checkpoint>])[] = [
   [".pt", "fairseq2", "fairseq2", openModelFile],
   [".gguf", "gguf", "llama.cpp", openGgufFile],
+  [".pth", "reference", "Meta", (path) => openOnlyFile(path, "reference")],
+  [".safetensors", "huggingface", "Hugging Face", (path) => openOnlyFile(path, "huggingface")],
 ];
 
 /** The checkpoints that lie in a directory: all, or those of a layout. */
@@ -201,6 +203,20 @@ async function openModelFile(path: string): Promise<Checkpoint> {
   }
   if (/^sdp_\d+\.pt$/.test(name)) return await openNativeFile(path);
   return { ...await openFairseq2({ ...listing, files: new Set([name]) }, [name]), path };
+}
+
+/** Opens a checkpoint in a directory by its only file of weights. */
+async function openOnlyFile(path: string, layout: Target): Promise<Checkpoint> {
+  const directory = dirname(path);
+  const checkpoint = await findCheckpoint(directory, { from: layout })();
+  const paths = checkpoint.sources.map((source) => resolve(source.path));
+  if (!paths.includes(resolve(path))) {
+    throw new OptionError(`${path}: is no file of the checkpoint in ${directory}; name that directory`);
+  }
+  if (paths.length === 1) return checkpoint;
+  throw new FileError(
+    `${path}: is one of ${paths.length} parts of a model; name the directory that holds them all`,
+  );
 }
 
 /** Opens a model in GGUF by one of its files. */

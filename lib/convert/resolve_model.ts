@@ -84,10 +84,10 @@ function resolved(checked: CheckedModel, facts: Partial<ResolvedModel>): Resolve
   return { unknownFields: [], ...facts, ...checked, notes: [...checked.notes, ...notes] };
 }
 
-function fromName(checkpoint: Checkpoint, name: string, wanted?: string): ResolvedModel {
+function fromName(checkpoint: Checkpoint, given: string, wanted?: string): ResolvedModel {
   const own = readOwnYaml(checkpoint);
   const saidFamily = own instanceof CheckpointError ? undefined : (own ?? checkpoint.model)?.family;
-  const { architecture, eosId } = findModelCard(name, wanted ?? saidFamily);
+  const { name, architecture, eosId } = findModelCard(given, wanted ?? saidFamily);
   checkFamily(checkpoint, architecture, name);
   const observed = observeShape(checkpoint.shards, familyOf(architecture));
   const notes: string[] = [];

@@ -33,6 +33,19 @@ for (const family of families) {
   }
 }
 
+/** The names that others have for models, such as meta-llama/Llama-3.2-1B-Instruct, in one form; see `bare`. */
+const spellings = new Map<string, string | undefined>();
+for (const name of cards.keys()) {
+  const key = bare(name);
+  spellings.set(key, spellings.has(key) ? undefined : name);
+}
+
+/** A name without what spellings differ in: an owner, `Meta-`, `-hf`, and all that is neither a letter nor a digit. */
+function bare(name: string): string {
+  return name.slice(-100).toLowerCase().replace(/^.*\//, "").replace(/^meta[-_]/, "").replace(/[-_]hf$/, "")
+    .replace(/[^a-z0-9]+/g, "");
+}
+
 function modelCard(name: string, architecture: Architecture, { tokens }: Family): ModelCard {
   const eosId = tokens.isInstruct(name)
     ? tokens.turnEnd({ model: architecture, card: name })
@@ -41,7 +54,8 @@ function modelCard(name: string, architecture: Architecture, { tokens }: Family)
 }
 
 /**
- * The model card of a name. The names of architectures are taken as names of cards, too.
+ * The model card of a name. The names of architectures are taken as names of cards, too, and so are those that the
+ * models have elsewhere: `meta-llama/Llama-3.2-1B-Instruct` is `llama3_2_1b_instruct`.
  *
  * @example Usage
  * ```ts
@@ -58,7 +72,7 @@ function modelCard(name: string, architecture: Architecture, { tokens }: Family)
  */
 export function findModelCard(name: string, family?: string): ModelCard {
   checkOptions({ name, family }, { name: anyName, family: text });
-  const found = cards.get(name) ?? [];
+  const found = cards.get(name) ?? cards.get(spellings.get(bare(name)) ?? "") ?? [];
   const card = found.find(({ architecture }) => architecture.family === family) ?? found[0];
   if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
   if (found.length > 1 && family === undefined) {

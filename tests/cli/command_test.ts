@@ -41,6 +41,39 @@ Deno.test("parseArguments() takes positional arguments and options in any order"
   assertEquals(parse("--salt", "a", "b"), plain);
 });
 
+Deno.test("parseArguments() takes underscores for dashes, in the names of options alone", () => {
+  assertEquals(parse("--dry_run", "a_b", "--crust=no_nuts", "c"), [
+    ["a_b", "c"],
+    undefined,
+    "no_nuts",
+    true,
+    true,
+  ]);
+  assertEquals(parse("--no_salt", "a", "--", "--dry_run"), [
+    ["a", "--dry_run"],
+    undefined,
+    undefined,
+    false,
+    false,
+  ]);
+});
+
+Deno.test("parseArguments() knows other spellings of values", () => {
+  const kinds = ["huggingface", "bfloat16", "float16"];
+  const parsed = (value: string) => {
+    const parsed = parseArguments(command, ["a", "b", "--crust", value]);
+    return parsed === "help" ? undefined : parsed.choice("crust", kinds);
+  };
+  assertEquals(["hf", "bf16", "fp16", "f16", "float16"].map(parsed), [
+    ...["huggingface", "bfloat16", "float16", "float16", "float16"],
+  ]);
+  assertThrows(
+    () => parsed("bfloat"),
+    UsageError,
+    'Option --crust needs one of huggingface, bfloat16, float16, got "bfloat" (did you mean bfloat16?)',
+  );
+});
+
 Deno.test("parseArguments() takes an option as often as the command allows it", () => {
   const seeds = (...args: string[]) => {
     const parsed = parseArguments(command, ["a", "b", ...args]);
@@ -83,9 +116,10 @@ Deno.test("parseArguments() refuses what the command doesn't declare", () => {
     [["", "b"], "<dough> is empty"],
     [["a", ""], "<tin> is empty"],
     [["a", "b", "--cold"], "Unknown option --cold"],
+    [["a", "b", "--dry_rum"], "Unknown option --dry_rum (did you mean --dry-run?)"],
     [["a", "b", "--cold=yes"], "Unknown option --cold"],
-    [["a", "b", "--no-heat"], "Unknown option --no-heat"],
-    [["a", "b", "--no-dry-run"], "Unknown option --no-dry-run"],
+    [["a", "b", "--no-heat"], "Unknown option --no-heat (did you mean --no-salt?)"],
+    [["a", "b", "--no-dry-run"], "Unknown option --no-dry-run (did you mean --dry-run?)"],
     [["a", "b", "-x"], "Unknown option -x"],
     [["a", "b", "--__proto__=x"], "Unknown option --__proto__"],
     [["a", "b", "--constructor"], "Unknown option --constructor"],

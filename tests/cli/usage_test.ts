@@ -74,7 +74,11 @@ Deno.test("ckpt --version gives deno.json's version", async () => {
 const calls: readonly (readonly [args: readonly string[], message: string, see: string])[] = [
   [["llama"], "llama needs a command", "ckpt llama --help"],
   [["mistral"], 'Unknown command "mistral"', "ckpt --help"],
-  [["convert_checkpoint", "a", "b"], 'Unknown command "convert_checkpoint"', "ckpt --help"],
+  [
+    ["convert_checkpoint", "a", "b"],
+    'Unknown command "convert_checkpoint" (did you mean llama convert_checkpoint?)',
+    "ckpt --help",
+  ],
   [["llama", "convert"], 'Unknown command "llama convert"', "ckpt llama --help"],
   [["llama", "convert", "--help"], 'Unknown command "llama convert"', "ckpt llama --help"],
   [["--quiet"], "Unknown option --quiet", "ckpt --help"],
@@ -82,7 +86,11 @@ const calls: readonly (readonly [args: readonly string[], message: string, see: 
   [["llama", "convert_checkpoint"], "Missing <input>", HELP],
   [["llama", "convert-checkpoint", "in"], "Missing <output>", HELP],
   [["llama", "convert_checkpoint", "in", "out", "more"], 'Unexpected argument "more"', HELP],
-  [["llama", "convert_checkpoint", "in", "out", "--modle", "7b"], "Unknown option --modle", HELP],
+  [
+    ["llama", "convert_checkpoint", "in", "out", "--modle", "7b"],
+    "Unknown option --modle (did you mean --model?)",
+    HELP,
+  ],
   [["llama", "convert_checkpoint", "in", "out", "--model"], "Option --model needs a value", HELP],
   [["llama", "convert_checkpoint", "in", "out", "--x\n\x1b[31my"], "Unknown option --x [31my", HELP],
   [

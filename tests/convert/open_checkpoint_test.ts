@@ -304,3 +304,32 @@ Deno.test("inspect() and verifyCheckpoint() refuse a layout for what is no direc
   await assertRejectsWith(() => inspect(url, { from: "huggingface" }), OptionError, message(url));
   assert((await verifyCheckpoint(file)).ok);
 });
+
+Deno.test("openCheckpoint() opens a checkpoint by its only file, also beside another's", async () => {
+  using temp = new TempDir();
+  const path = mixed(temp, "reference", "huggingface");
+  assertEquals(await kindOf(join(path, "consolidated.00.pth")), "reference");
+  assertEquals(await kindOf(join(path, "consolidated.00.pth"), { from: "meta" }), "reference");
+  assertEquals(await kindOf(join(path, "model.safetensors")), "Hugging Face");
+  const [other, from] = [join(path, "adapter.safetensors"), "reference"] as const;
+  Deno.copyFileSync(join(path, "model.safetensors"), other);
+  await assertRejectsWith(
+    () => openCheckpoint(other),
+    OptionError,
+    `${other}: is no file of the checkpoint in ${path}; name that directory`,
+  );
+  await assertRejectsWith(
+    () => openCheckpoint(join(path, "model.safetensors"), { from }),
+    OptionError,
+    `${
+      join(path, "model.safetensors")
+    }: is a file, as Hugging Face has them, not a directory in the reference layout`,
+  );
+  const parts = join(CHECKPOINTS, "expected/fairseq2-0.3.0/llama3_bf16_tp2/reference");
+  const first = join(parts, "consolidated.00.pth");
+  await assertRejectsWith(
+    () => openCheckpoint(first),
+    FileError,
+    `${first}: is one of 2 parts of a model; name the directory that holds them all`,
+  );
+});

@@ -62,14 +62,29 @@ Deno.test("findModelCard() takes the family's architecture of a name that two ha
   assertEquals(findModelCard("7b", "qwen").architecture.family, "llama");
 });
 
+Deno.test("findModelCard() takes the names that models have elsewhere", () => {
+  const names: [string, string][] = [
+    ["Llama-3.2-1B", "llama3_2_1b"],
+    ["meta-llama/Llama-3.2-1B-Instruct", "llama3_2_1b_instruct"],
+    ["meta-llama/Meta-Llama-3-8B-Instruct", "llama3_8b_instruct"],
+    ["Llama-2-13b-chat-hf", "llama2_13b_chat"],
+    ["Qwen/Qwen2.5-7B-Instruct", "qwen25_7b_instruct"],
+    ["Qwen/Qwen3-0.6B", "qwen3_0.6b"],
+    ["allenai/Olmo-3-7B", "olmo3_7b"],
+  ];
+  for (const [name, card] of names) assertEquals(findModelCard(name).name, card);
+  assertError(
+    () => findModelCard("7B"),
+    OptionError,
+    'The model "7B" may be a LLaMA or a Mistral: say llama_7b or mistral_7b',
+  );
+});
+
 Deno.test("findArchitecture() names the nearest names of an unknown one", () => {
   const nearest: [string, string][] = [
     ["llama3_2_1", "did you mean llama3_2_1b or llama3_2_3b? "],
     ["llama3_2", "did you mean llama3_2_1b, llama3_2_3b or llama3_2_1b_instruct? "],
-    ["meta-llama/Llama-3.2-1B-Instruct", "did you mean llama3_2_1b_instruct or llama3_2_3b_instruct? "],
-    ["Meta-Llama-3-8B-Instruct", "did you mean llama3_8b_instruct? "],
-    ["Llama-2-13b-chat-hf", "did you mean llama2_13b_chat? "],
-    ["7B", "did you mean 7b, llama_7b or llama2_7b? "],
+    ["meta-llama/Llama-3.2-1B-Instruct-v2", "did you mean llama3_2_1b_instruct or llama3_2_3b_instruct? "],
     ["gpt2", ""],
     ["", ""],
     ["__proto__", ""],

@@ -8,22 +8,25 @@ import { tensorBytes } from "../planned_output.ts";
 /** The size of a file's tensors at most, in bytes, where none is given: "5GB", that of transformers 4.x. */
 export const DEFAULT_MAX_SHARD_SIZE = 5_000_000_000;
 
-/** Units are powers of ten (huggingface_hub `serialization/_base.py` `SIZE_UNITS`). */
-const UNITS: ReadonlyMap<string, number> = new Map([["KB", 1e3], ["MB", 1e6], ["GB", 1e9], ["TB", 1e12]]);
+/** Units are powers of ten (huggingface_hub `serialization/_base.py` `SIZE_UNITS`), and with an "i" of 1024. */
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ...["KB", "MB", "GB", "TB"].map((unit, i) => [unit, 1000 ** (i + 1)] as const),
+  ...["KIB", "MIB", "GIB", "TIB"].map((unit, i) => [unit, 1024 ** (i + 1)] as const),
+]);
 
 /**
  * Reads the size of a file, such as `"5GB"`.
  *
- * @param text The size: a number, and `KB`, `MB`, `GB` or `TB` (powers of ten, in any case).
+ * @param text The size: a number, and `KB`, `MB`, `GB` or `TB` (powers of ten), or `KiB` to `TiB`; in any case.
  * @returns The size in bytes, rounded down.
  * @throws {OptionError} If it isn't such a size, or less than a byte.
  */
 export function parseShardSize(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]b)\s*$/i.exec(text);
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)\s*$/i.exec(text);
   const size = match === null ? 0 : Math.trunc(Number(match[1]) * UNITS.get(match[2]!.toUpperCase())!);
   if (size < 1 || !Number.isSafeInteger(size)) {
     throw new OptionError(
-      `Can't read the size ${JSON.stringify(text)}: give a number and KB, MB, GB or TB, as in 5GB`,
+      `Can't read the size ${JSON.stringify(text)}: give a number and KB, MB, GB or TB, as in 5GB or 5GiB`,
     );
   }
   return size;

@@ -40,14 +40,20 @@ for (const [text, size] of Object.entries(golden.sizes)) {
   });
 }
 
+Deno.test("parseShardSize() reads units of 1024, too", () => {
+  assertEquals(["1KiB", "5GiB", "1.5mib", "2TIB"].map(parseShardSize), [
+    ...[1024, 5 * 1024 ** 3, 1.5 * 1024 ** 2, 2 * 1024 ** 4],
+  ]);
+});
+
 Deno.test("parseShardSize() refuses what isn't a size", () => {
   for (
-    const text of ["", "5", "GB", "5GiB", "5 G", "-5GB", "1e3MB", "5GB!", "0GB", "0.0001KB", "99999999TB"]
+    const text of ["", "5", "GB", "5iB", "5 G", "-5GB", "1e3MB", "5GB!", "0GB", "0.0001KB", "99999999TB"]
   ) {
     assertError(
       () => parseShardSize(text),
       OptionError,
-      `Can't read the size ${JSON.stringify(text)}: give a number and KB, MB, GB or TB, as in 5GB`,
+      `Can't read the size ${JSON.stringify(text)}: give a number and KB, MB, GB or TB, as in 5GB or 5GiB`,
     );
   }
 });
