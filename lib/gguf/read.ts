@@ -111,10 +111,19 @@ export function isGguf(start: Uint8Array): boolean {
   return String.fromCharCode(...start.subarray(0, MAGIC.length)) === MAGIC;
 }
 
+/** What other things begin with that get such names. */
+const OTHERS: readonly (readonly [start: string, hint: string])[] = [
+  ["vers", "if it is a Git LFS pointer, fetch the file itself with git lfs pull"],
+  ["<", "if it is a web page, download the file itself"],
+  ["lmgg", "it is of the format before GGUF; convert the model anew"],
+  ["tjgg", "it is of the format before GGUF; convert the model anew"],
+];
+
 async function readVersion(cursor: Cursor): Promise<number> {
   const magic = String.fromCharCode(...await cursor.bytes(4, "its first bytes"));
   if (magic !== MAGIC) {
-    throw cursor.error(`begins with ${shown(magic)}, not with ${MAGIC}; it is no GGUF file`);
+    const [, hint = "it is no GGUF file"] = OTHERS.find(([start]) => magic.startsWith(start)) ?? [];
+    throw cursor.error(`begins with ${shown(magic)}, not with ${MAGIC}; ${hint}`);
   }
   const version = (await cursor.view(4, "its version")).getUint32(0, true);
   if (version === VERSION || version === 2) return version;

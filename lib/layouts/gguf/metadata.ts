@@ -1,6 +1,7 @@
 /** What a GGUF file's metadata say of a model, besides its tokenizer. */
 
 import { type GgufMetadata, type GgufValue, shortestDecimal } from "../../gguf/value.ts";
+import { ConfigError } from "../../models/config_error.ts";
 import type { GgufDescription } from "../../models/family.ts";
 import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlValue } from "../../python/yaml_printer.ts";
@@ -112,6 +113,25 @@ export function fieldsOf(metadata: GgufMetadata, architecture: string): Map<stri
     if (key.startsWith(prefix)) fields.set(key.slice(prefix.length), plain(value));
   }
   return fields;
+}
+
+/** The names of fields that are no whole numbers. */
+const FLOAT =
+  /\.(?:freq_base(?:_swa)?|layer_norm_rms_epsilon|factor|yarn_(?:attn_factor|beta_fast|beta_slow))$/;
+
+/**
+ * Checks the types of the numbers in a model's fields, which are all known: llama.cpp takes `uint32` and `float32` alone
+ * (`src/llama-model-loader.cpp`).
+ *
+ * @throws {ConfigError} If it refuses one.
+ */
+export function checkTypes(path: string, metadata: GgufMetadata, architecture: string): void {
+  for (const [key, { type }] of metadata) {
+    if (!key.startsWith(`${architecture}.`)) continue;
+    const number = FLOAT.test(key) ? "float32" : "uint32";
+    if (["array", "string", "bool", number].includes(type)) continue;
+    throw new ConfigError(path, key, `is a ${type}, where llama.cpp takes a ${number}`);
+  }
 }
 
 function plain(value: GgufValue): unknown {

@@ -21,7 +21,7 @@ import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
 import { haveSameBytes } from "../same_values.ts";
-import { fieldsOf, generalOf } from "./metadata.ts";
+import { checkTypes, fieldsOf, generalOf } from "./metadata.ts";
 import { checkPart, checkTensorCount } from "./files.ts";
 import { storedTensor } from "./stored_tensor.ts";
 
@@ -48,15 +48,27 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
   const { path, metadata, tensors, sources } = opened;
   const { family, architecture } = familyOfFile(opened);
   const embedding = tensors.get(nameOf(family, EMBEDDING));
-  if (embedding === undefined) throw new MismatchError(`${path}: has no ${nameOf(family, EMBEDDING)}`);
+  if (embedding === undefined) {
+    throw new MismatchError(
+      `${path}: has ${tensors.size === 0 ? "no tensors, only metadata" : `no ${nameOf(family, EMBEDDING)}`}`,
+    );
+  }
+  const tied = !tensors.has(nameOf(family, PROJECTION));
+  if (tied && family.gguf.isNeverTied) {
+    throw new MismatchError(
+      `${path}: has no ${nameOf(family, PROJECTION)}, which ${architecture} never goes without`,
+    );
+  }
+  checkVocabulary(path, metadata, `${architecture}.vocab_size`, embedding.info.shape[0] ?? 0);
   const fields = new ConfigFields(path, architecture, fieldsOf(metadata, architecture));
   const factors = family.gguf.hasRopeFactors ? tensors.get(ROPE_FACTORS) : undefined;
   const read = family.gguf.read(fields, {
     vocabSize: embedding.info.shape[0] ?? 0,
-    tied: !tensors.has(nameOf(family, PROJECTION)),
+    tied,
     ...(factors !== undefined && { ropeFactors: readFactors(factors.info, factors.path) }),
   }, architecture);
-  const model: ModelDescription = { ...read, ...tokensOf(metadata), family: family.name };
+  checkTypes(path, metadata, architecture);
+  const model: ModelDescription = { ...read, ...tokensOf(path, metadata), family: family.name };
   const notes: string[] = [];
   const placed = new Map<string, Placed>();
   for (const [name, { info, path }] of tensors) {
@@ -135,7 +147,7 @@ function familyOfFile({ path, metadata }: Opened): { family: Family; architectur
   };
   const type = said(TYPE_KEY) ?? "model";
   if (type !== "model") {
-    throw new ConfigError(path, TYPE_KEY, `is ${show(type)}; only models can be converted`);
+    throw new ConfigError(path, TYPE_KEY, `is ${show(type)}, and only a "model" can be converted`);
   }
   const architecture = said(ARCHITECTURE_KEY);
   if (architecture === undefined) {
@@ -155,11 +167,25 @@ function nameOf(family: Family, canonical: string): string {
   return family.parameters.find(({ names }) => names.fairseq2 === canonical)!.names.gguf;
 }
 
+const TOKENS_KEY = "tokenizer.ggml.tokens";
+
+/** Checks that there is a token for each row of the embedding, as llama.cpp demands. */
+function checkVocabulary(path: string, metadata: GgufMetadata, key: string, rows: number): void {
+  const [tokens, size] = [metadata.get(TOKENS_KEY), metadata.get(key)];
+  const [by, count] = tokens?.type === "array"
+    ? [`${TOKENS_KEY} has`, tokens.values.length]
+    : [`${key} is`, size?.type === "uint32" ? size.value : rows];
+  if (count === rows) return;
+  throw new MismatchError(`${path}: ${by} ${count}, but the embedding has ${rows} rows`);
+}
+
 /** The tokens that metadata name. */
-function tokensOf(metadata: GgufMetadata): SpecialTokens {
+function tokensOf(path: string, metadata: GgufMetadata): SpecialTokens {
   const id = (name: string) => {
-    const value = metadata.get(`tokenizer.ggml.${name}_token_id`);
-    return value?.type === "uint32" ? value.value : undefined;
+    const key = `tokenizer.ggml.${name}_token_id`;
+    const value = metadata.get(key);
+    if (value === undefined || value.type === "uint32") return value?.value;
+    throw new ConfigError(path, key, `is a ${value.type}, where llama.cpp takes a uint32`);
   };
   const [bosId, padId] = [id("bos"), id("padding")];
   const eosIds = [...new Set(["eos", "eot", "eom"].map(id))].filter((id) => id !== undefined);
@@ -172,7 +198,7 @@ function tokensOf(metadata: GgufMetadata): SpecialTokens {
 
 /** The keys of the tokenizer, where there is one. */
 function tokenizerOf(metadata: GgufMetadata): Pick<Checkpoint, "tokenizer"> {
-  if (!metadata.has("tokenizer.ggml.tokens")) return {};
+  if (!metadata.has(TOKENS_KEY)) return {};
   return { tokenizer: new Map([...metadata].filter(([key]) => key.startsWith("tokenizer."))) };
 }
 

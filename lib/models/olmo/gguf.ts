@@ -79,7 +79,9 @@ export const olmoGguf: GgufCodec = {
   architectures: ["olmo2"],
   read(fields, tensors) {
     const model = readDecoderFields(fields, tensors, WHOSE, ["yarn"]);
-    refuseOtherFields(fields, [...Object.values(YARN), WINDOW, WINDOW_THETA, PATTERN]);
+    const isYarn = fields.values.get("rope.scaling.type") === "yarn";
+    // Without a type llama.cpp scales all frequencies by the factor.
+    refuseOtherFields(fields, [...(isYarn ? Object.values(YARN) : []), WINDOW, WINDOW_THETA, PATTERN]);
     if (model.headDim !== model.dim / model.heads) {
       throw fields.error(
         "attention.key_length",
@@ -87,7 +89,6 @@ export const olmoGguf: GgufCodec = {
       );
     }
     const common = { ...model, multipleOf: 1, embeddingShardDim: 1 } as const;
-    const isYarn = fields.values.get("rope.scaling.type") === "yarn";
     const slidingWindow = fields.optional(WINDOW, positiveInteger(MAX_SEQUENCE_LENGTH));
     if (slidingWindow === undefined) {
       if (isYarn) {
