@@ -37,9 +37,10 @@ export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): 
     if (depth !== "whole") return true;
   }
   const [left, right] = [tensorView(a), tensorView(b)];
-  const step = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes)));
+  // Norms, of which there are many, are small.
+  const step = Math.max(1, Math.min(left.rows, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes))));
   const limit = depth === "quick" ? Math.ceil(QUICK_BYTES / Math.max(1, left.rowBytes)) : Infinity;
-  using reader = openReader(BLOCK_BYTES);
+  using reader = openReader(Math.min(BLOCK_BYTES, step * left.rowBytes));
   const buffers = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * left.rowBytes)] as const;
   for (let row = 0; row < Math.min(left.rows, limit); row += step) {
     const rows = Math.min(step, left.rows - row);

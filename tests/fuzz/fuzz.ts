@@ -11,6 +11,7 @@
 
 import { parseArgs } from "../../lib/deps.ts";
 import { divide, figuresLine, mutantOf, runTarget } from "./_run.ts";
+import { ggufTarget } from "./_gguf_target.ts";
 import { planTarget } from "./_plan_target.ts";
 import { memoryTargets } from "./_targets.ts";
 
@@ -18,7 +19,8 @@ const args = parseArgs([...Deno.args], { string: ["mutants", "seed", "target", "
 const seed = Number(args.seed ?? 1);
 const mutants = Number(args.mutants ?? 100_000);
 using plan = planTarget();
-const all = [...memoryTargets(), plan];
+using gguf = await ggufTarget();
+const all = [...memoryTargets(), plan, gguf];
 const targets = args.target === undefined ? all : all.filter(({ name }) => name === args.target);
 if (targets.length === 0) {
   throw new Error(`There is no target ${args.target}: ${all.map(({ name }) => name)}`);
@@ -43,5 +45,6 @@ if (args.only !== undefined) {
     }
   }
   plan[Symbol.dispose]();
+  gguf[Symbol.dispose]();
   if (violations > 0) Deno.exit(1);
 }

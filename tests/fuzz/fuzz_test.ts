@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { divide, mutantOf, runTarget } from "./_run.ts";
+import { ggufTarget } from "./_gguf_target.ts";
 import { planTarget } from "./_plan_target.ts";
 import { memoryTargets, type Target } from "./_targets.ts";
 
@@ -11,11 +12,17 @@ const SEED = 20_260_101;
 const MUTANTS = 12_000;
 
 using plan = planTarget();
-const targets: readonly Target[] = [...memoryTargets(), plan];
+using gguf = await ggufTarget();
+const targets: readonly Target[] = [...memoryTargets(), plan, gguf];
+/** Those with files of their own, which are gone when the tests begin. */
+const makers = new Map<string, () => (Target & Disposable) | Promise<Target & Disposable>>([
+  [plan.name, planTarget],
+  [gguf.name, ggufTarget],
+]);
 
 for (const [target, mutants] of divide(targets, MUTANTS)) {
   Deno.test(`${target.name}: damaged files are read or refused, and nothing else happens`, async () => {
-    using fresh = target.name === plan.name ? planTarget() : undefined;
+    using fresh = await makers.get(target.name)?.();
     const { read, refused, violations } = await runTarget(fresh ?? target, { seed: SEED, mutants });
     assertEquals(violations, []);
     // Else the mutants say nothing.
