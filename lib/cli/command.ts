@@ -55,7 +55,7 @@ export interface Command {
   /** Other spellings of its last word. */
   readonly aliases?: readonly string[];
   readonly summary: string;
-  /** More about it, in paragraphs of one line each. */
+  /** More about it, in paragraphs. */
   readonly details: readonly string[];
   readonly positionals: readonly Positional[];
   readonly options: readonly Option[];

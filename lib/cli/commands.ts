@@ -22,11 +22,11 @@ const llamaConvertCommand: Command = {
   summary:
     "Convert a LLaMA checkpoint between fairseq2, the reference layout, Meta's, Hugging Face's and GGUF.",
   details: [
-    "The model is what --model names, else what the model.yaml beside or above the checkpoint says, else the one",
-    "architecture that the shapes fit. The weights are checked against it before anything is written.",
-    "",
-    "The output is built in <output>.partial and gets its name when it is whole. A run that was stopped goes on",
-    "when the same command is run again.",
+    "The model is what --model names, else what the model.yaml beside or above the checkpoint says, " +
+    "else the one architecture that the shapes fit. The weights are checked against it before anything " +
+    "is written.",
+    "The output is built in <output>.partial and gets its name when it is whole. A run that was stopped " +
+    "goes on when the same command is run again.",
   ],
   positionals: [
     {
@@ -109,9 +109,10 @@ const inspectCommand: Command = {
   words: ["inspect"],
   summary: "Show what a checkpoint, or any torch, safetensors or GGUF file, is and holds.",
   details: [
-    "Only tables of contents are read, and nothing in them is run. Of a file on a web server some kilobytes are read.",
-    "",
-    "With --globals the exit code is 1 if a pickle could not be read to its end, since it may name more.",
+    "Only tables of contents are read, and nothing in them is run. Of a file on a web server some " +
+    "kilobytes are read.",
+    "With --globals the exit code is 1 if a pickle could not be read to its end, since it may name " +
+    "more.",
   ],
   positionals: [{
     name: "path",
@@ -135,8 +136,8 @@ const compareCommand: Command = {
   words: ["compare"],
   summary: "Say whether two checkpoints are the same model: names, shapes and bits.",
   details: [
-    "Models are compared whatever their layouts, shards and names are; anything else by the names of its tensors.",
-    "",
+    "Models are compared whatever their layouts, shards and names are; anything else by the names of " +
+    "its tensors.",
     "The exit code is 0 if they are the same, 1 if they differ, and 2 if they could not be compared.",
   ],
   positionals: [
@@ -165,14 +166,13 @@ const verifyCommand: Command = {
   words: ["verify"],
   summary: "Check that a checkpoint is whole and undamaged, and the model that it says it is.",
   details: [
-    "Every file of tensors is read: the checksums that it states, its records within it and apart from each other, and",
-    "each tensor within its storage. Of a model the state dict must be complete, and params.json, config.json or",
-    "model.yaml must speak of these weights.",
-    "",
-    'Only torch\'s zip format states checksums: of any other the word is "readable", since numbers that changed are',
-    "numbers. --sums prints what to know them by, in the format of sha256sum, which checks it as well (run it in the",
-    "directory that was given); --against compares. Tensors' sums are comments to sha256sum.",
-    "",
+    "Every file of tensors is read: the checksums that it states, its records within it and apart from " +
+    "each other, and each tensor within its storage. Of a model the state dict must be complete, and " +
+    "params.json, config.json or model.yaml must speak of these weights.",
+    'Only torch\'s zip format states checksums: of any other the word is "readable", since numbers that ' +
+    "changed are numbers. --sums prints what to know them by, in the format of sha256sum, which checks " +
+    "it as well (run it in the directory that was given); --against compares. Tensors' sums are " +
+    "comments to sha256sum.",
     "The exit code is 0 if nothing is wrong, else 1.",
   ],
   positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
@@ -194,10 +194,23 @@ const verifyCommand: Command = {
   run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
 };
 
+const modelsCommand: Command = {
+  words: ["models"],
+  summary: "List the published models whose names --model takes.",
+  details: [
+    "A model is also found by the name that it has on the Hugging Face hub, such as meta-llama/Llama-3.2-1B-Instruct.",
+  ],
+  positionals: [],
+  options: [option("json", "Print them as JSON on stdout")],
+  examples: [["", "all of them"]],
+  run: async (args) => (await import("./run_models.ts")).runModels(args),
+};
+
 export const commands: readonly Command[] = [
   convertCommand,
   llamaConvertCommand,
   inspectCommand,
   compareCommand,
   verifyCommand,
+  modelsCommand,
 ];

@@ -5,10 +5,10 @@ import { collectWith } from "../copy/memory.ts";
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
 import { didYouMean } from "./nearest.ts";
-import { commandHelp, groupHelp, PROGRAM } from "./help.ts";
+import { commandHelp, groupHelp, MOST_COLUMNS, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
 import { print, say } from "./print.ts";
-import { styleFor } from "./terminal.ts";
+import { styleFor, widthOf } from "./terminal.ts";
 import { isSystemError } from "../bytes/system_error.ts";
 
 /** Exit codes beside 0. */
@@ -70,7 +70,9 @@ async function dispatch(
   signal: AbortSignal,
   onRun: (command: Command) => void,
 ): Promise<number> {
+  if (args[0] === "help") return await dispatch(commands, [...args.slice(1), "--help"], signal, onRun);
   const style = styleFor(Deno.stdout);
+  const width = Math.min(widthOf(Deno.stdout), MOST_COLUMNS);
   const words: string[] = [];
   for (const word of args) {
     const matches = commandsAt(commands, [...words, word]);
@@ -86,12 +88,12 @@ async function dispatch(
       collectWith((await import("./collect_garbage.ts")).collectGarbage);
       return await command.run(parsed, { signal });
     }
-    print(commandHelp(command, style));
+    print(commandHelp(command, style, width));
     return 0;
   }
   const [next] = rest;
   if (next === undefined && words.length === 0 || next === "--help" || next === "-h") {
-    print(groupHelp(commands, words, style));
+    print(groupHelp(commands, words, style, width));
     return 0;
   }
   if (next === "--version" && words.length === 0) {

@@ -3,6 +3,8 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { commandHelp, groupHelp } from "../../lib/cli/help.ts";
+import { architectures } from "../../lib/models/model_cards.ts";
 import { commands } from "../../lib/cli/commands.ts";
 import { VERSION } from "../../mod.ts";
 import { ckpt, type Run } from "../_ckpt.ts";
@@ -15,13 +17,19 @@ function answer(run: Run): string {
   return run.stdout;
 }
 
+/** A text whose lines were broken anew to fit a width. */
+function unfolded(text: string): string {
+  return text.replace(/\s+/g, " ");
+}
+
 Deno.test("ckpt shows help without arguments and with --help", async () => {
   const help = answer(await ckpt([]));
   assertEquals(answer(await ckpt(["--help"])), help);
   assertEquals(answer(await ckpt(["-h"])), help);
+  assertEquals(answer(await ckpt(["help"])), help);
   for (const { words, summary } of commands) {
     assertStringIncludes(help, words.join(" "));
-    assertStringIncludes(help, summary);
+    assertStringIncludes(unfolded(help), summary);
   }
   assertStringIncludes(help, "Usage: ckpt <command> [options]");
   assertStringIncludes(help, "--version");
@@ -43,11 +51,10 @@ Deno.test("every command's --help mentions all that it takes, and shows examples
     for (const last of aliases) {
       assertEquals(answer(await ckpt([...words.slice(0, -1), last, "-h"])), help);
     }
-    assertStringIncludes(help, summary);
-    const lines = help.split("\n").map((line) => line.trim());
-    const described = (left: string, right: string) => {
-      assert(lines.some((line) => line.startsWith(`${left} `) && line.endsWith(right)), `${left}: ${right}`);
-    };
+    assertEquals(answer(await ckpt(["help", ...words])), help);
+    assertStringIncludes(unfolded(help), summary);
+    const described = (left: string, right: string) =>
+      assertStringIncludes(unfolded(help), `${left} ${right}`);
     for (const { name, help } of positionals) described(`<${name}>`, help);
     for (const { name, value, negated, help } of options) {
       described(`--${negated ? "no-" : ""}${name}${value === undefined ? "" : ` ${value}`}`, help);
@@ -55,9 +62,30 @@ Deno.test("every command's --help mentions all that it takes, and shows examples
     described("-h, --help", "Show this help");
     assert(examples.length > 0);
     for (const [args, what] of examples) {
-      assertStringIncludes(help, `# ${what}\n  ckpt ${words.join(" ")} ${args}\n`.trimEnd());
+      assertStringIncludes(help, `# ${what}\n  ckpt ${words.join(" ")} ${args}`.trimEnd());
     }
   }
+});
+
+Deno.test("help fits 80 columns, but for lines that are to be copied", () => {
+  const plain = (text: string) => text;
+  const style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain };
+  for (const command of commands) {
+    const long = commandHelp(command, style, 80).split("\n").filter((line) => line.length > 80);
+    assertEquals(long.filter((line) => !line.startsWith("  ckpt ")), []);
+  }
+  assertEquals(groupHelp(commands, [], style, 80).split("\n").filter((line) => line.length > 80), []);
+});
+
+Deno.test("ckpt models lists what --model takes", async () => {
+  const { models } = JSON.parse(answer(await ckpt(["models", "--json"])));
+  assertEquals(models.map(({ name }: { name: string }) => name), architectures.map(({ name }) => name));
+  const { name, cards, parameters } = models.find(({ name }: { name: string }) => name === "llama3_2_1b");
+  // As its model card says: 1.23 billion.
+  assertEquals([name, cards, parameters], ["llama3_2_1b", ["llama3_2_1b_instruct"], 1235814400]);
+  const lines = answer(await ckpt(["models"])).trimEnd().split("\n");
+  assertEquals(lines.length, 1 + architectures.length);
+  assertStringIncludes(lines.join("\n"), "llama3_2_1b     1.24 B      16   2048  llama3_2_1b_instruct");
 });
 
 Deno.test("ckpt convert_checkpoint --help needs no permission", async () => {
