@@ -4,7 +4,7 @@
 
 import type { ByteSource } from "../bytes/source.ts";
 import { FormatError } from "../error.ts";
-import { isGguf, readGguf } from "../gguf/read.ts";
+import { GgufError, isGguf, readGguf } from "../gguf/read.ts";
 import { SafetensorsError } from "../safetensors/error.ts";
 import { openSafetensors } from "../safetensors/safetensors_file.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
@@ -51,13 +51,14 @@ export async function openTable(source: ByteSource): Promise<TableFile | undefin
 
 const TITLES: Readonly<Record<TableFile["format"], string>> = { safetensors: "safetensors", gguf: "GGUF" };
 
-/** Whether a file is one of safetensors, whatever else it may be. */
-export async function isWholeSafetensors(source: ByteSource): Promise<boolean> {
+/** What a file is whose table can be read as a whole, whatever else it may be: safetensors or GGUF. */
+export async function tableTitle(source: ByteSource): Promise<string | undefined> {
   try {
-    await openSafetensors(source);
-    return true;
+    const isOfGguf = isGguf(await source.read(0, Math.min(TAR_HEADER_BYTES, source.size)));
+    await (isOfGguf ? readGguf : openSafetensors)(source);
+    return TITLES[isOfGguf ? "gguf" : "safetensors"];
   } catch (error) {
-    if (error instanceof SafetensorsError) return false;
+    if (error instanceof SafetensorsError || error instanceof GgufError) return undefined;
     throw error;
   }
 }

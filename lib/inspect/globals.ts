@@ -13,7 +13,7 @@ import { isLegacyFile, LEGACY_PICKLES, readLegacyTable } from "../torch/legacy_f
 import { MAX_TABLE_BYTES } from "../torch/table_limits.ts";
 import { isTarHeader, TAR_HEADER_BYTES } from "../torch/tar_header.ts";
 import { isTorchScript, STORAGE_FOLDER } from "../torch/torch_file.ts";
-import { isWholeSafetensors } from "./file_format.ts";
+import { tableTitle } from "./file_format.ts";
 import { type ListedPickles, listPickles, listPicklesIn } from "./listed_pickles.ts";
 import { ARRAY_START_BYTES, LEAST_ARRAY_BYTES, readArrayHeader } from "./numpy_array.ts";
 import { relativePath } from "./relative_path.ts";
@@ -167,15 +167,15 @@ async function inspectSource(source: ByteSource, found: Found, prefix: string): 
   const listed = await listPickles(source);
   found.add(listed);
   const { count, error, isCertain } = listed;
-  const isSafetensors = await isWholeSafetensors(source);
+  const title = await tableTitle(source);
   if (count === 0 && isCertain && listed.globals.size === 0) {
     // A pickle begins with its protocol, or (0 and 1) has at least an opcode that makes sense and then a value.
-    if (isSafetensors) found.note(`${prefix}safetensors holds no pickle`);
+    if (title !== undefined) found.note(`${prefix}${title} holds no pickle`);
     else if (start[0] === PROTO) noteBroken(listed, size, found, `${prefix}the pickle`);
     else return `${path}: is no pickle, nor does it hold one: ${error!.message}`;
     return undefined;
   }
-  if (isSafetensors) found.note(`${prefix}is a safetensors file that can be read as a pickle as well`);
+  if (title !== undefined) found.note(`${prefix}is a ${title} file that can be read as a pickle as well`);
   noteRest(listed, size, found, prefix);
 }
 

@@ -190,6 +190,13 @@ const refused: readonly (readonly [what: string, change: (contents: Contents) =>
     "rope_freqs.weight: has 3 numbers, but heads have 8 rows",
   ],
   [
+    "no factors of RoPE, though there is a place for them",
+    ({ tensors }) => {
+      tensors[0] = { ...tensors[0]!, shape: [0], data: new Uint8Array() };
+    },
+    "rope_freqs.weight: has 0 numbers, but heads have 8 rows",
+  ],
+  [
     "factors of RoPE that no formula gives",
     ({ tensors }) => void tensors[0]!.data.set([0, 0, 154, 66], 4),
     "rope_freqs.weight: scales RoPE by other numbers than LLaMA 3.1, 3.2 and fairseq2 do",

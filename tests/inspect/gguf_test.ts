@@ -3,6 +3,7 @@ import { join } from "../../lib/deps.ts";
 import { FormatError } from "../../lib/error.ts";
 import { ggmlType } from "../../lib/gguf/ggml_types.ts";
 import { compareCheckpoints } from "../../lib/inspect/compare.ts";
+import { inspectGlobals } from "../../lib/inspect/globals.ts";
 import { inspect } from "../../lib/inspect/inspect.ts";
 import { verifyCheckpoint } from "../../lib/inspect/verify.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
@@ -317,4 +318,22 @@ Deno.test("verifyCheckpoint() finds bytes behind the tensors, and a type that is
   bytes[24 + 8 + 1 + 4 + 8] = 99;
   Deno.writeFileSync(path, bytes);
   assertEquals(await problem(), "v: is of type 99, which ckpt doesn't know, so where it ends isn't known");
+});
+
+Deno.test("inspectGlobals() says that GGUF holds no pickle, unless it may be one", async () => {
+  using temp = new TempDir();
+  const path = await makeGguf(temp.at("m"));
+  assertEquals(await inspectGlobals(path), { globals: [], notes: ["GGUF holds no pickle"], complete: true });
+
+  // A float, and then, where the counts stand, an integer up to the end of the line. CPython 3.11's C unpickler takes it for
+  // 0, and goes on: it gives os.system.
+  const tensors = Array.from({ length: 256 * "I".charCodeAt(0) }, (_, i): Stored => ({
+    name: `t${i}`,
+    type: ggmlType(0),
+    shape: [0],
+    data: new Uint8Array(),
+  }));
+  writeGguf(temp.at("both.gguf"), new Map([["\ncos\nsystem\n.", text("")]]), tensors);
+  const { complete, notes } = await inspectGlobals(temp.at("both.gguf"));
+  assertEquals([complete, notes[0]], [false, "is a GGUF file that can be read as a pickle as well"]);
 });

@@ -25,10 +25,7 @@ export function readLlamaFields(fields: ConfigFields, tensors: GgufTensorFacts):
         "neither fairseq2 nor Meta's code has heads of another size",
     );
   }
-  const { ropeFactors = new Float32Array() } = tensors;
-  const ropeScaling = ropeFactors.every((factor) => factor === 1)
-    ? undefined
-    : scalingOf(ropeFactors, model, fields.file);
+  const ropeScaling = tensors.ropeFactors && scalingOf(tensors.ropeFactors, model, fields.file);
   return {
     ...model,
     ...(ropeScaling !== undefined && { ropeScaling }),
@@ -82,13 +79,13 @@ const TOLERANCE = 1e-5;
 
 /**
  * The numbers that give such factors: those that LLaMA 3.1 and 3.2 were published with, or that fairseq2 once had, but for
- * the factor, which is that of the slowest frequency, unless no frequency is slow enough.
+ * the factor, which is that of the slowest frequency, unless no frequency is slow enough. None where all factors are 1.
  */
 function scalingOf(
   factors: Float32Array,
   model: Pick<ModelDescription, "headDim" | "ropeTheta">,
   file: string,
-): RopeScaling {
+): RopeScaling | undefined {
   if (factors.length !== model.headDim / 2) {
     throw new ConfigError(
       file,
@@ -96,6 +93,7 @@ function scalingOf(
       `has ${factors.length} numbers, but heads have ${model.headDim} rows`,
     );
   }
+  if (factors.every((factor) => factor === 1)) return undefined;
   for (const factor of [factors.at(-1)!, ...FACTORS]) {
     for (const base of [SCALING_3_1, SCALING_UNTIL_0_3]) {
       const scaling = { ...base, factor };
