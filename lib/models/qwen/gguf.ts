@@ -20,4 +20,11 @@ export const qwenGguf: GgufCodec = {
     architecture: CODE[qwenVersion(model, "llama.cpp")],
     fields: new Map([...writeDecoderFields(model), ...writeHeadDim(model)]),
   }),
+  notes: (model) =>
+    qwenVersion(model, "llama.cpp") === 3 || model.headDim * model.heads === model.dim ? [] : [
+      `llama.cpp can't load a Qwen 2.5 whose heads have other than dim / heads = ${
+        model.dim / model.heads
+      } rows, and ` +
+      `these have ${model.headDim}`,
+    ],
 };
