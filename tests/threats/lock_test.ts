@@ -20,15 +20,16 @@ function* modules(directory: string): Generator<string> {
   }
 }
 
-Deno.test("lib/deps.ts alone imports from elsewhere, at exact versions, and deno.lock has their checksums", () => {
+Deno.test("lib/deps.ts and tests alone import from elsewhere, at exact versions, and deno.lock has their checksums", () => {
   const lock = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.lock"))) as Lock;
   const used = new Set<string>();
-  for (const path of [...modules(join(ROOT, "lib")), join(ROOT, "mod.ts"), join(ROOT, "cli.ts")]) {
+  const shipped = [...modules(join(ROOT, "lib")), join(ROOT, "mod.ts"), join(ROOT, "cli.ts")];
+  for (const path of [...shipped, ...modules(join(ROOT, "tests"))]) {
     const text = Deno.readTextFileSync(path);
     const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"((?:npm|jsr|https?):[^"…]*)"/g)].map((
       [, each],
     ) => each!);
-    if (!path.endsWith(join("lib", "deps.ts"))) assertEquals(specifiers, [], path);
+    if (shipped.includes(path) && path !== join(ROOT, "lib", "deps.ts")) assertEquals(specifiers, [], path);
     for (const specifier of specifiers) {
       const [, name, version] = /^npm:((?:@[\w.-]+\/)?[\w.-]+)@(\d+\.\d+\.\d+)(?:\/|$)/.exec(specifier) ?? [];
       assert(name !== undefined, `${path}: ${specifier} is not pinned`);
