@@ -101,7 +101,7 @@ function inWords({ what, a, b, largest }: TensorDifference): string {
       return `other bits: ${form(a!)}`;
     case "values":
       return largest === null
-        ? "numbers that can't be compared: one is infinite or none, or the dtype isn't known"
+        ? "numbers that can't be compared: one is infinite or none, or the dtype isn't known or can't be undone"
         : `up to ${Number(largest!.toPrecision(4))} apart${
           a!.dtype === b!.dtype ? "" : ` (${a!.dtype}, ${b!.dtype})`
         }`;

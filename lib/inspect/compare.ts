@@ -190,7 +190,7 @@ async function comparePairs(
 /** Whether bytes tell how far two tensors differ, and not only their shapes and dtypes. */
 function isToRead(a: Tensor, b: Tensor, tolerance: number | undefined): boolean {
   if (String(a.shape) !== String(b.shape)) return false;
-  return a.dtype === b.dtype || (tolerance !== undefined && areComparable(a.dtype, b.dtype));
+  return a.dtype === b.dtype || (tolerance !== undefined && areComparable(a, b));
 }
 
 /** @param found What their bytes showed, where these were read. */
@@ -203,7 +203,7 @@ function differenceOf(
   if (tolerance === undefined && a.dtype !== b.dtype) return formDifference(name, "dtype", a, b);
   if (found?.differ === false) return undefined;
   if (tolerance === undefined) return formDifference(name, "bits", a, b);
-  const largest = areComparable(a.dtype, b.dtype) ? found!.largest : Infinity;
+  const largest = areComparable(a, b) ? found!.largest : Infinity;
   return {
     name,
     what: "values",

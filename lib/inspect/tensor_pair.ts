@@ -1,29 +1,64 @@
-/** Two tensors of one shape, as views that are compared. */
+/**
+ * Two tensors of one shape, as views that are compared.
+ *
+ * @module
+ */
 
-import { bytes, concatRows, type View } from "../bytes/view.ts";
+import { bytes, cast, concatRows, MAX_ROW_BYTES, type View, viewBytes } from "../bytes/view.ts";
 import { hasNumbers } from "../copy/compare.ts";
 import type { ViewPair } from "../copy/compare_rows.ts";
+import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
 import type { DType } from "../tensor/dtype.ts";
-import { type Tensor, tensorView } from "../tensor/tensor.ts";
+import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 
-/** Whether numbers of two dtypes can be compared: of all but packed ones, and of a complex one with a complex one. */
-export function areComparable(a: DType, b: DType): boolean {
-  return [a, b].every(({ name }) => hasNumbers(name)) && isComplex(a) === isComplex(b);
+/**
+ * Whether numbers of two tensors of one shape can be compared: of all but packed ones, of quantized ones that a cast undoes,
+ * and of a complex one with a complex one.
+ */
+export function areComparable(a: Tensor, b: Tensor): boolean {
+  const [of, other] = [a.dtype, b.dtype].map(numbersOf);
+  if (!hasNumbers(of!) || !hasNumbers(other!) || isComplex(of!) !== isComplex(other!)) return false;
+  return !isQuantized(a) && !isQuantized(b) || inRows(a) !== undefined && inRows(b) !== undefined;
 }
 
-function isComplex({ name }: DType): boolean {
+/** torch's name for the numbers of a dtype. */
+function numbersOf(dtype: DType): string {
+  return quantizationOf(dtype) === undefined ? dtype.name : "float32";
+}
+
+function isComplex(name: string): boolean {
   return name.startsWith("complex");
+}
+
+function isQuantized({ dtype }: Tensor): boolean {
+  return quantizationOf(dtype) !== undefined;
 }
 
 /** The views of two tensors of one shape, and whether their numbers are to be compared, as far as they have any. */
 export function tensorPair(a: Tensor, b: Tensor, withNumbers: boolean): ViewPair {
-  const numbers = withNumbers && areComparable(a.dtype, b.dtype)
-    ? [a.dtype.name, b.dtype.name] as const
+  const numbers = withNumbers && areComparable(a, b)
+    ? [numbersOf(a.dtype), numbersOf(b.dtype)] as const
     : undefined;
+  if (numbers !== undefined && (isQuantized(a) || isQuantized(b))) {
+    return { a: inRows(a)!, b: inRows(b)!, numbers };
+  }
   const [x, y] = [tensorView(a), tensorView(b)];
   // Plain runs have no rows that matter, and these may be long.
   if (!isPlain(x) || !isPlain(y)) return { a: x, b: y, numbers };
   return { a: flat(x, a.dtype), b: flat(y, b.dtype), numbers };
+}
+
+/** A view with a row for each of the last dimension's, of numbers that aren't quantized; none where there is no such. */
+function inRows(tensor: Tensor): View | undefined {
+  const { shape, dtype } = tensor;
+  const columns = shape.at(-1) ?? 1;
+  const rows = numel(shape.slice(0, -1));
+  const view = tensorView(tensor);
+  if (view.op !== "bytes") return view.rows === rows ? view : undefined;
+  const run = bytes(view.path, view.offset, rows, rows === 0 ? 0 : viewBytes(view) / rows);
+  const format = quantizationOf(dtype);
+  if (format === undefined) return run;
+  return 4 * columns > MAX_ROW_BYTES ? undefined : cast(run, format, "float32");
 }
 
 /** Whether a view is runs of bytes, one after the other. */

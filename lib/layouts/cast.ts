@@ -1,16 +1,43 @@
 /** Weights converted to another dtype, as a pure function. */
 
-import { cast, type CastType, castTypes } from "../bytes/view.ts";
-import { OptionError } from "../error.ts";
+import {
+  cast,
+  type CastType,
+  castTypes,
+  formatBlocks,
+  MAX_ROW_BYTES,
+  type NumberFormat,
+  type TargetFormat,
+  type View,
+} from "../bytes/view.ts";
+import { FormatError, OptionError } from "../error.ts";
 import { dtypeOf } from "../tensor/dtype.ts";
 import { type Storage, type Tensor, tensorOfView, tensorView } from "../tensor/tensor.ts";
 import type { TensorParallelShard } from "./checkpoint.ts";
+
+/**
+ * A tensor's view in another format.
+ *
+ * @throws {FormatError} If its rows are longer than any that are converted; those of a model aren't.
+ */
+export function castView(view: View, from: NumberFormat, to: TargetFormat, name: string): View {
+  const [{ items, bytes }, target] = [formatBlocks[from], formatBlocks[to]];
+  const numbers = view.rowBytes / bytes * items;
+  const longest = Math.max(view.rowBytes, numbers / target.items * target.bytes);
+  if (from !== to && longest > MAX_ROW_BYTES) {
+    throw new FormatError(
+      `${name}: has rows of ${numbers} numbers, which are too long to convert from ${from} to ${to}`,
+    );
+  }
+  return cast(view, from, to);
+}
 
 /**
  * A tensor in another dtype.
  *
  * @returns The tensor; it is the same where it has that dtype.
  * @throws {OptionError} If its dtype can't be converted.
+ * @throws {FormatError} If its rows are too long.
  */
 export function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
   const from = castTypes.find((type) => type === tensor.dtype.name);
@@ -23,7 +50,7 @@ export function castTensor(tensor: Tensor, to: CastType, name: string): Tensor {
     );
   }
   const { shape, requiresGrad, isParameter } = tensor;
-  const made = tensorOfView(dtypeOf(to), shape, cast(tensorView(tensor), from, to));
+  const made = tensorOfView(dtypeOf(to), shape, castView(tensorView(tensor), from, to, name));
   return { ...made, requiresGrad, isParameter };
 }
 

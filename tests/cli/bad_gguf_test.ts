@@ -214,6 +214,15 @@ const refused: readonly (readonly [what: string, change: (contents: Contents) =>
     },
     "output_norm.weight: is a vector of Q8_0, with which llama.cpp can't compute",
   ],
+  [
+    "quantized rows of two million numbers",
+    ({ tensors }) => {
+      const [at, columns] = [tensors.findIndex(({ name }) => name === "blk.0.attn_q.weight"), 2 ** 21];
+      const data = new Uint8Array(columns / 32 * 34);
+      tensors[at] = { name: "blk.0.attn_q.weight", type: ggmlType(8), shape: [1, columns], data };
+    },
+    "blk.0.attn_q.weight: has rows of 2097152 numbers, which are too long to convert from q8_0 to float32",
+  ],
 ];
 
 for (const [what, change, message] of refused) {

@@ -206,6 +206,54 @@ Deno.test("compareCheckpoints() compares other GGUF files by names: quantized te
   assertEquals(await compare("type.gguf", 1e9), [false, "values Q4_K Q6_K"]);
 });
 
+Deno.test("compareCheckpoints() compares numbers by names through quantizations that can be undone", async () => {
+  using temp = new TempDir();
+  // A scale of 2, and the numbers from -16 to 15, in each block; an expert's matrix has three dimensions.
+  const block = Uint8Array.of(0, 0x40, ...Array.from({ length: 32 }, (_, i) => i - 16));
+  const [q8, f32, f16] = [ggmlType(8), ggmlType(0), ggmlType(1)];
+  const shape = [2, 3, 64];
+  const repeat = <T>(items: Iterable<T>) => Array.from({ length: 12 }, () => [...items]).flat();
+  const values = repeat(Array.from({ length: 32 }, (_, i) => 2 * (i - 16)));
+  values[100] = values[100]! + 0.5;
+  const write = (name: string, ...tensors: Stored[]) => writeGguf(temp.at(name), new Map(), tensors);
+  write("q.gguf", { name: "e", type: q8, shape, data: Uint8Array.from(repeat(block)) }, {
+    name: "v",
+    type: q8,
+    shape: [32],
+    data: block,
+  });
+  const vector = Float32Array.from(values.slice(0, 32));
+  write("f.gguf", {
+    name: "e",
+    type: f32,
+    shape,
+    data: new Uint8Array(Float32Array.from(values).buffer),
+  }, { name: "v", type: f32, shape: [32], data: new Uint8Array(vector.buffer) });
+  const found = async (a: string, b: string, tolerance: number) => {
+    const { equal, differences } = await compareCheckpoints(temp.at(a), temp.at(b), { tolerance });
+    return [equal, ...differences.map(({ name, a, b, largest }) => [name, a?.dtype, b?.dtype, largest])];
+  };
+  for (
+    const [a, b, types] of [["q.gguf", "f.gguf", ["Q8_0", "float32"]], ["f.gguf", "q.gguf", [
+      "float32",
+      "Q8_0",
+    ]]] as const
+  ) {
+    assertEquals(await found(a, b, 1), [true, ["e", ...types, 0.5]]);
+    assertEquals(await found(a, b, 0.25), [false, ["e", ...types, 0.5]]);
+  }
+  // Other bits of numbers that are the same: half the scale, twice the numbers.
+  const other = Uint8Array.of(0, 0x3c, ...Array.from({ length: 32 }, (_, i) => 2 * (i - 16)));
+  write("other.gguf", { name: "e", type: q8, shape, data: Uint8Array.from(repeat(other)) }, {
+    name: "v",
+    type: f16,
+    shape: [32],
+    data: new Uint8Array(new Float16Array(vector).buffer),
+  });
+  assertEquals(await found("q.gguf", "other.gguf", 0), [true, ["v", "Q8_0", "float16", 0]]);
+  assertEquals((await compareCheckpoints(temp.at("q.gguf"), temp.at("other.gguf"))).differences.length, 2);
+});
+
 Deno.test("compareCheckpoints() refuses a tensor of a type that it doesn't know", async () => {
   using temp = new TempDir();
   const path = temp.at("a.gguf");

@@ -1,6 +1,6 @@
 /** GGUF files: the metadata describe the model, and quantized weights are read as the numbers that they stand for. */
 
-import { bytes, cast, castTypes, type NumberFormat } from "../../bytes/view.ts";
+import { bytes, castTypes, type NumberFormat } from "../../bytes/view.ts";
 import { FileSource, type SourceFile } from "../../bytes/source.ts";
 import { openReader } from "../../copy/worker_pool.ts";
 import { trimMemory } from "../../copy/memory.ts";
@@ -16,7 +16,7 @@ import { EMBEDDING, type Family, PROJECTION } from "../../models/family.ts";
 import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
 import { dtypeOf } from "../../tensor/dtype.ts";
 import { numel, type Tensor, tensorOfView } from "../../tensor/tensor.ts";
-import { castTensor } from "../cast.ts";
+import { castTensor, castView } from "../cast.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
@@ -219,7 +219,7 @@ function tensorOf(info: GgufTensorInfo, path: string): Tensor {
   const rows = shape.length < 2 ? 1 : numel(shape.slice(0, -1));
   const view = bytes(path, offset, rows, rows === 0 ? 0 : size / rows);
   const dtype = isFloat(format) ? format : "float32";
-  return tensorOfView(dtypeOf(dtype), shape, cast(view, format, dtype));
+  return tensorOfView(dtypeOf(dtype), shape, castView(view, format, dtype, `${path}: ${name}`));
 }
 
 /** Why a model can't be converted: that a quantization can't be undone. */

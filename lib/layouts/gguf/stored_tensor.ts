@@ -1,6 +1,6 @@
 /** Tensors of GGUF files as they lie there, in blocks or not. */
 
-import { bytes } from "../../bytes/view.ts";
+import { bytes, type NumberFormat } from "../../bytes/view.ts";
 import type { GgmlType } from "../../gguf/ggml_types.ts";
 import type { GgufTensorInfo } from "../../gguf/read.ts";
 import { type DType, dtypeOf } from "../../tensor/dtype.ts";
@@ -28,17 +28,26 @@ export function storedTensor(
   return tensorOfView(dtype, shape, bytes(path, offset, size));
 }
 
-const blockTypes = new Map<string, DType>();
+/** The dtypes of quantized numbers, and what a cast calls them where one undoes them. */
+const quantized = new Map<GgmlType, DType>();
+const formats = new Map<DType, NumberFormat>();
 
-function dtypeOfType({ name, block }: GgmlType): DType | undefined {
+/** The format of a dtype of quantized numbers that a cast undoes. */
+export function quantizationOf(dtype: DType): NumberFormat | undefined {
+  return formats.get(dtype);
+}
+
+function dtypeOfType(type: GgmlType): DType | undefined {
+  const { name, block, format } = type;
   if (block === undefined) return undefined;
   const plain = PLAIN.get(name);
   if (plain !== undefined) return dtypeOf(plain);
-  let dtype = blockTypes.get(name);
+  let dtype = quantized.get(type);
   if (dtype === undefined) {
     // A part of a byte, or of several, that is exact: blocks hold powers of two.
     dtype = Object.freeze({ name, itemBytes: block.bytes / block.items, isFloat: false });
-    blockTypes.set(name, dtype);
+    quantized.set(type, dtype);
+    if (format !== undefined) formats.set(dtype, format);
   }
   return dtype;
 }

@@ -1,6 +1,6 @@
 /** GGUF files, which llama.cpp, Ollama and others read: the weights, and all else in front of them. */
 
-import { cast, castTypes, type TargetFormat } from "../../bytes/view.ts";
+import { castTypes, type TargetFormat } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import { OptionError } from "../../error.ts";
 import { ggmlBytes, ggmlTypeOf } from "../../gguf/ggml_types.ts";
@@ -14,6 +14,7 @@ import { expectedParameters, formatName } from "../../models/parameter.ts";
 import { isWholeStorage, numel, type Tensor, tensorView } from "../../tensor/tensor.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { dtypesOf, type PlannedOutput } from "../planned_output.ts";
+import { castView } from "../cast.ts";
 import { reshard } from "../reshard.ts";
 import { ggufMetadata, noTokenizer } from "./metadata.ts";
 
@@ -128,7 +129,7 @@ function ggufTensor(
   }
   const to = formatOf(shape, wanted ?? from);
   const type = ggmlTypeOf(to);
-  const data = cast(tensorView(tensor), from, to);
+  const data = castView(tensorView(tensor), from, to, canonical);
   return {
     name,
     type,
