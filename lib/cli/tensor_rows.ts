@@ -119,8 +119,12 @@ function groupsOf({ children }: Node, forms: Forms): Group[] {
     });
     run = undefined;
   };
-  for (const [key, node] of children) {
-    const number = /^(?:0|[1-9]\d{0,8})$/.test(key) ? Number(key) : undefined;
+  const isNumber = (key: string) => /^(?:0|[1-9]\d{0,8})$/.test(key);
+  const nodes = [...children];
+  // Files have layers in the order of their names, too: 0, 1, 10, 11, 2.
+  if (nodes.every(([key]) => isNumber(key))) nodes.sort(([a], [b]) => Number(a) - Number(b));
+  for (const [key, node] of nodes) {
+    const number = isNumber(key) ? Number(key) : undefined;
     if (number === undefined) {
       close();
       groups.push({ label: key, node, count: 1 });

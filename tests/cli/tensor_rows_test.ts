@@ -58,6 +58,12 @@ Deno.test("treeRows() keeps layers apart that differ, or whose numbers have a ga
   ]);
 });
 
+Deno.test("treeRows() folds layers that lie in the order of their names", () => {
+  const tensors = ["10", "0", "1", "11", ...Array.from({ length: 8 }, (_, i) => String(i + 2))]
+    .map((layer) => ({ name: `blk.${layer}.w`, dtype: "F32", shape: [2], bytes: 8 }));
+  assertEquals(treeRows(tensors).map(({ label, count }) => [label, count]), [["blk.0–11.w", 12]]);
+});
+
 Deno.test("treeRows() folds within what is folded, and what is numbered alone", () => {
   const experts = [0, 1].flatMap((layer) =>
     [0, 1, 2].map((expert) => tensor(`layers.${layer}.experts.${expert}.w`))
