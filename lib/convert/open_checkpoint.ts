@@ -6,7 +6,7 @@ import { FileError, OptionError } from "../error.ts";
 import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
-import { findGguf, ggufNames, partsOf } from "../layouts/gguf/files.ts";
+import { findGguf, ggufNames, isPartName, partsOf } from "../layouts/gguf/files.ts";
 import { openGguf } from "../layouts/gguf/read.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
@@ -221,8 +221,12 @@ async function openOnlyFile(path: string, layout: Target): Promise<Checkpoint> {
 
 /** Opens a model in GGUF by one of its files. */
 async function openGgufFile(path: string): Promise<Checkpoint> {
-  const listing = listDirectory(dirname(path));
-  return { ...await openGguf(listing, partsOf(listing, basename(path))), path };
+  const [directory, name] = [dirname(path), basename(path)];
+  // Nobody needs to see what else is there, unless it may be parts.
+  const listing = isPartName(name)
+    ? listDirectory(directory)
+    : { path: directory, files: new Set([name]), directories: new Set<string>() };
+  return { ...await openGguf(listing, partsOf(listing, name)), path };
 }
 
 /** The number of files of the model that a file is part of. */

@@ -4,7 +4,8 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
-import { convert } from "../_ckpt.ts";
+import { ckpt, convert } from "../_ckpt.ts";
+import { makeGguf } from "../gguf/_model.ts";
 import { assertSameFile } from "../_state_facts.ts";
 import { TempDir } from "../_temp.ts";
 import { CheckpointCopy, CHECKPOINTS } from "../_torch_files.ts";
@@ -161,4 +162,25 @@ Deno.test({
     Deno.writeTextFileSync(join(output, "params.json"), "{}");
     Deno.chmodSync(input, 0o700);
   },
+});
+
+Deno.test("a GGUF file is enough to read", async () => {
+  using temp = new TempDir();
+  const [input, output] = [await makeGguf(temp.at("in")), temp.at("out")];
+  const both = `${output},${output}.partial`;
+  const permissions = [...DENIED, `--allow-read=${input},${both}`, `--allow-write=${both}`];
+  for (
+    const args of [["inspect", input], ["verify", input], ["compare", input, input], [
+      "convert",
+      "--no-clone",
+      "--to",
+      "reference",
+      input,
+      output,
+    ]]
+  ) {
+    const { code, stdout, stderr } = await ckpt(args, { permissions });
+    assertEquals(code, 0, stdout + stderr);
+  }
+  assertEquals(temp.names(), ["in", "out"]);
 });

@@ -7,6 +7,11 @@ import type { Listing } from "../directory.ts";
 /** How gguf-split and gguf-py name parts. */
 const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
+/** Whether a file's name is that of a part. */
+export function isPartName(name: string): boolean {
+  return PART.test(name);
+}
+
 /** The names of all GGUF files in a directory. */
 export function ggufNames({ files }: Listing): string[] {
   return [...files].filter((name) => name.endsWith(".gguf")).sort();
