@@ -2,7 +2,7 @@
 
 /** A type of a tensor's items. */
 export interface DType {
-  /** torch's name without `torch.`, such as `"bfloat16"`. */
+  /** torch's name without `torch.`, such as `"bfloat16"`; ggml's for its quantizations that ckpt can't undo: `"Q4_K"`. */
   readonly name: string;
   /** The size of an item in bytes: of numbers that share a block, the size of the block divided by their number. */
   readonly itemBytes: number;

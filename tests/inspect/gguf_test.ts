@@ -206,6 +206,28 @@ Deno.test("compareCheckpoints() compares other GGUF files by names: quantized te
   assertEquals(await compare("type.gguf", 1e9), [false, "values Q4_K Q6_K"]);
 });
 
+Deno.test("compareCheckpoints() compares models in quantizations that can't be undone bit by bit", async () => {
+  using temp = new TempDir();
+  for (const [name, fill] of [["a", 0], ["same", 0], ["other", 1]] as const) {
+    await editGguf(await makeGguf(temp.at(name)), ({ tensors }) => {
+      const { shape } = tensors[1]!;
+      tensors[1] = { ...tensors[1]!, type: ggmlType(20), data: new Uint8Array(shape[0]! * 18).fill(fill) };
+    });
+  }
+  const compare = async (b: string, tolerance?: number) => {
+    const options = tolerance === undefined ? {} : { tolerance };
+    const { differences } = await compareCheckpoints(temp.at("a"), b, options);
+    return differences.map((
+      { name, what, b, largest, tolerated },
+    ) => [name, what, b?.dtype, largest, tolerated]);
+  };
+  const embedding = "decoder_frontend.embed.weight";
+  assertEquals(await compare(temp.at("same")), []);
+  assertEquals(await compare(temp.at("other")), [[embedding, "bits", "IQ4_NL", undefined, false]]);
+  assertEquals(await compare(temp.at("other"), 1e9), [[embedding, "values", "IQ4_NL", null, false]]);
+  assertEquals(await compare(CASE, 1e9), [[embedding, "values", "bfloat16", null, false]]);
+});
+
 Deno.test("compareCheckpoints() compares numbers by names through quantizations that can be undone", async () => {
   using temp = new TempDir();
   // A scale of 2, and the numbers from -16 to 15, in each block; an expert's matrix has three dimensions.
