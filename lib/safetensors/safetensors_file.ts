@@ -1,6 +1,8 @@
+import { lookalike } from "../bytes/lookalike.ts";
 import { bytes } from "../bytes/view.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { numel, type Tensor, tensorOfView } from "../tensor/tensor.ts";
+import { SafetensorsError } from "./error.ts";
 import { LENGTH_BYTES, parseHeader, parseHeaderLength } from "./header.ts";
 
 /** An opened safetensors file. */
@@ -12,6 +14,20 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
+/** How much of a file's start tells what it is where it is none. */
+const START_BYTES = 64;
+
+async function readHeaderLength(source: ByteSource): Promise<number> {
+  const { path, size } = source;
+  try {
+    return parseHeaderLength(await source.read(0, Math.min(LENGTH_BYTES, size)), size, path);
+  } catch (error) {
+    if (!(error instanceof SafetensorsError)) throw error;
+    const other = lookalike(await source.read(0, Math.min(START_BYTES, size)));
+    throw other === undefined ? error : new SafetensorsError(path, error.problem, other);
+  }
+}
+
 /**
  * Opens a safetensors file. Only its header is read.
  *
@@ -20,7 +36,7 @@ export interface SafetensorsFile {
  */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
   const { path, size } = source;
-  const length = parseHeaderLength(await source.read(0, Math.min(LENGTH_BYTES, size)), size, path);
+  const length = await readHeaderLength(source);
   const dataAt = LENGTH_BYTES + length;
   const header = parseHeader(await source.read(LENGTH_BYTES, length), size - dataAt, path);
   const tensors = new Map<string, Tensor>();

@@ -3,6 +3,7 @@
  * with a tiktoken vocabulary, under the same name.
  */
 
+import { lookalike } from "../bytes/lookalike.ts";
 import { FormatError } from "../error.ts";
 import { MAX_TOKENIZER_BYTES } from "./limits.ts";
 
@@ -23,9 +24,7 @@ const IS_TIKTOKEN = /^[\r\n]*[A-Za-z0-9+/]+={0,2} [0-9]+\r?(?:\n|$)/;
 
 /** What else people have under that name, by how it begins. */
 const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
-  [/^version https:\/\/git-lfs/, "it is a Git LFS pointer, not the file itself; fetch it with git lfs pull"],
   [/^\s*[{[]/, "it is JSON, not a tokenizer.model; a tokenizer.json needs no conversion"],
-  [/^\s*</, "it is a web page, not a tokenizer.model; download the file again"],
   // deno-lint-ignore no-control-regex
   [/^PK\x03\x04/, "it is a zip archive or a checkpoint, not a tokenizer.model"],
   // deno-lint-ignore no-control-regex
@@ -46,8 +45,8 @@ export function tokenizerKind(bytes: Uint8Array, path: string): TokenizerKind {
   }
   const head = String.fromCharCode(...bytes.subarray(0, HEAD_BYTES));
   if (IS_TIKTOKEN.test(head) && IS_TEXT.test(head)) return "tiktoken";
-  const lookalike = LOOKALIKES.find(([start]) => start.test(head));
-  if (lookalike !== undefined) throw new FormatError(`${path}: ${lookalike[1]}`);
+  const other = lookalike(bytes) ?? LOOKALIKES.find(([start]) => start.test(head))?.[1];
+  if (other !== undefined) throw new FormatError(`${path}: ${other}`);
   if (bytes[0] === FIRST_TAG && !IS_TEXT.test(head)) return "sentencepiece";
   throw new FormatError(
     `${path}: it is neither a tiktoken vocabulary, as LLaMA 3's, nor a SentencePiece model, as LLaMA 1 and 2's`,

@@ -3,6 +3,7 @@
  * a record's data.
  */
 
+import { lookalike } from "../bytes/lookalike.ts";
 import { FormatError } from "../error.ts";
 import type { ByteSource } from "../bytes/source.ts";
 import { crc32 } from "../copy/crc32.ts";
@@ -247,6 +248,8 @@ const TAR_MAGIC = "ustar";
 const TAR_MAGIC_AT = 257;
 
 function notAnArchive(path: string, start: Uint8Array): FormatError {
+  const other = lookalike(start);
+  if (other !== undefined) return new FormatError(`${path}: ${other}`);
   const isPickle = start[0] === 0x80 && start[1]! <= 5;
   const magic = start.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + TAR_MAGIC.length);
   const isTar = isTarHeader(start) || new TextDecoder("latin1").decode(magic) === TAR_MAGIC;

@@ -16,8 +16,24 @@ const NORM = "decoder.layer_norm.weight";
 testBadInput({
   what: "a file that is no zip archive",
   spoil(copy) {
-    Deno.writeTextFileSync(copy.file(), "version https://git-lfs.github.com/spec/v1\n");
+    Deno.writeTextFileSync(copy.file(), "model: llama\n");
     return `${copy.file()}: is not a zip archive, so torch (1.6 or later) didn't save it; name a .pt or .pth file`;
+  },
+});
+
+testBadInput({
+  what: "a pointer of Git LFS in place of the file",
+  spoil(copy) {
+    Deno.writeTextFileSync(copy.file(), "version https://git-lfs.github.com/spec/v1\noid sha256:82e9\n");
+    return `${copy.file()}: is a Git LFS pointer, not the file itself; fetch it with git lfs pull`;
+  },
+});
+
+testBadInput({
+  what: "a web page in place of the file",
+  spoil(copy) {
+    Deno.writeTextFileSync(copy.file(), "\n<!DOCTYPE html>\n<html></html>");
+    return `${copy.file()}: is a web page, not the file itself; download it again`;
   },
 });
 

@@ -141,6 +141,21 @@ testBadInput({
 });
 
 testBadInput({
+  what: "a checkpoint of Lightning",
+  spoil(copy) {
+    copy.edit((records) => {
+      records.root = new Map<PickleValue, PickleValue>([
+        ["epoch", 1],
+        ["pytorch-lightning_version", "2.5.0"],
+        ["state_dict", new Map()],
+      ]);
+    });
+    return `${copy.file()}: is a checkpoint of PyTorch Lightning, whose model lies in state_dict; save that by itself: ` +
+      'torch.save(torch.load(path)["state_dict"], "model.pt")';
+  },
+});
+
+testBadInput({
   what: "what fairseq2 saves of an optimizer",
   spoil(copy) {
     copy.edit((records) => {

@@ -326,15 +326,29 @@ for (const [what, problem, file, message] of malformed) {
   });
 }
 
+Deno.test("openSafetensors() says what lies in place of the file", async () => {
+  for (
+    const [text, message] of [
+      [
+        "version https://git-lfs.github.com/spec/v1\noid sha256:82e9\n",
+        "is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
+      ],
+      ["<html><body>Not found</body></html>", "is a web page, not the file itself; download it again"],
+    ] as const
+  ) {
+    await assertRefused(new MemorySource(new TextEncoder().encode(text)), "header too large", message);
+  }
+});
+
 Deno.test("openSafetensors() reads nothing past the length of a header that can't be", async () => {
-  const source = new MemorySource(fileOf("{}", undefined, 2n ** 40n), 2 ** 41);
+  const source = new MemorySource(fileOf("{}".padEnd(56), undefined, 2n ** 40n), 2 ** 41);
   await assertRefused(
     source,
     "header too large",
     "states a header of 1099511627776 bytes, more than the 100000000 that safetensors allows; it is no safetensors " +
       "file, or damaged",
   );
-  assertEquals(source.reads, [[0, 8]]);
+  assertEquals(source.reads, [[0, 8], [0, 64]]);
 });
 
 Deno.test("openSafetensors() reads the length and the header, and no tensor", async () => {

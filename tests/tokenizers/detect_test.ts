@@ -27,10 +27,10 @@ Deno.test("tokenizerKind() says what else a file is", () => {
     ["", "the file is empty; copy it again"],
     [
       "version https://git-lfs.github.com/spec/v1\noid sha256:82e9\nsize 2183982\n",
-      "it is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
+      "is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
     ],
     ['{\n  "version": "1.0",\n', "it is JSON, not a tokenizer.model; a tokenizer.json needs no conversion"],
-    ["<!doctype html>\n", "it is a web page, not a tokenizer.model; download the file again"],
+    ["<!doctype html>\n", "is a web page, not the file itself; download it again"],
     ["PK\x03\x04\x00\x00", "it is a zip archive or a checkpoint, not a tokenizer.model"],
     ["\x1f\x8b\x08\x00", "it is compressed; unpack it first"],
     ...["IQ==", "IQ== zero\n", "\n\n\n", "#version: 0.2\nĠ t\n", "\x00\x01\x02", "\x0a\x0a\x0a"].map((

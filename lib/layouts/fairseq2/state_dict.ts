@@ -57,6 +57,9 @@ export function generationsOf({ root }: Pick<TorchFile, "root">): readonly Gener
   return dict?.has("model_key") ? ["0.2-0.3", "0.4"] : undefined;
 }
 
+/** What Lightning saves beside a state dict (its `trainer/connectors/checkpoint_connector.py`, `dump_checkpoint`). */
+const LIGHTNING = "pytorch-lightning_version";
+
 function findState(root: PickledDict, path: string): PickledDict {
   const modelKey = root.get("model_key");
   const keys = typeof modelKey === "string" ? [modelKey, ...MODEL_KEYS] : MODEL_KEYS;
@@ -74,6 +77,12 @@ function findState(root: PickledDict, path: string): PickledDict {
         `${path}: is the state of ${what}, not of a model; name the directory with model.pt`,
       );
     }
+  }
+  if (root.has(LIGHTNING)) {
+    throw new FormatError(
+      `${path}: is a checkpoint of PyTorch Lightning, whose model lies in state_dict; save that by itself: ` +
+        'torch.save(torch.load(path)["state_dict"], "model.pt")',
+    );
   }
   const names = [...root.keys()].slice(0, 5).map((key) => typeof key === "string" ? key : describeValue(key));
   throw new FormatError(
