@@ -60,10 +60,11 @@ export async function planOutput(
 
 /** What a GGUF file says of a model for people, which no other layout has a place for. */
 function metadataNotes({ general = new Map() }: Checkpoint): string[] {
-  const [first, ...others] = general.keys();
+  // A directory is named by whoever names it.
+  const [first, ...others] = [...general.keys()].filter((key) => key !== "general.name");
   if (first === undefined) return [];
-  const more = others.length > 0 ? ` and ${others.length} more` : "";
-  return [`the metadata ${first}${more} don't go along; ckpt inspect shows them`];
+  const those = others.length > 0 ? `${first} and ${others.length} more don't` : `${first} doesn't`;
+  return [`${those} go along; ckpt inspect shows what the file says`];
 }
 
 function planReference(form: ParamsJsonForm): Planner {
