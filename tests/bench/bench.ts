@@ -10,7 +10,8 @@
  *
  * Options: `--model NAME` (llama3_2_1b), `--layers N` (for something smaller), `--runs N` (7), `--dir DIR`,
  * `--loop`, `--python PYTHON`, `--out FILE` (the table in Markdown), `--only PART` (`start`, `copy`, `layouts`,
- * `ext4` or `xfs`).
+ * `gguf`, `ext4` or `xfs`). With what `.ci/peers` makes in `CKPT_PEERS`, GGUF files get LLaMA 3's tokenizer, and
+ * llama.cpp's converter is a peer, too.
  *
  * @module
  */
@@ -140,6 +141,70 @@ async function otherLayouts(where: string, directory: string): Promise<void> {
     await clean();
     remove(`${directory}/in`);
   }
+}
+
+/** To GGUF, against `cp` of the input and llama.cpp's own converter, which starts from Hugging Face's layout. */
+async function toGguf(where: string, directory: string): Promise<void> {
+  const peers = Deno.env.get("CKPT_PEERS");
+  const tokenizer = peers === undefined
+    ? ["--no-tokenizer"]
+    : ["--tokenizer", `${peers}/files/llama_models/llama3/tokenizer.model`];
+  const layers = args.layers === undefined ? {} : { layers: Number(args.layers) };
+  const [source] = makeCheckpoint({ model, directory: `${directory}/in`, fill: "random", ...layers });
+  const size = formatBytes(Deno.statSync(source!).size);
+  const step = `${directory}/in/step_1`;
+  const clean = async () => {
+    for (const name of ["out", "copy", "theirs.gguf"]) remove(`${directory}/${name}`);
+    await settle();
+  };
+  const converter = (dtype: string, options = tokenizer): Subject => ({
+    name: options === tokenizer ? "ckpt" : "ckpt --no-tokenizer",
+    command: ckpt(
+      "convert",
+      "--quiet",
+      "--to",
+      "gguf",
+      "--dtype",
+      dtype,
+      ...options,
+      step,
+      `${directory}/out`,
+    ),
+    prepare: clean,
+  });
+  const types = [["bfloat16", "bf16"], ["q8_0", "q8_0"]] as const;
+  for (const [dtype] of types) {
+    const copy: Subject = { name: "cp", command: ["cp", source!, `${directory}/copy`], prepare: clean };
+    const subjects = [converter(dtype, ["--no-tokenizer"]), ...peers === undefined ? [] : [converter(dtype)]];
+    const measured = await measureInTurn([copy, ...subjects], runs);
+    for (const each of measured.slice(1)) report(`${size} to GGUF, ${dtype}, ${where}`, each, measured[0]!);
+  }
+  if (args.python !== undefined && peers !== undefined) {
+    const huggingface = `${directory}/hf`;
+    await runOnce({
+      name: "ckpt",
+      command: ckpt("convert", "--quiet", "--to", "huggingface", ...tokenizer, step, huggingface),
+    });
+    for (const [dtype, type] of types) {
+      const script = `${peers}/llama.cpp/convert_hf_to_gguf.py`;
+      const options = ["--outtype", type, "--outfile", `${directory}/theirs.gguf`];
+      await againstPeers(`${size} to GGUF, ${dtype}, ${where}`, converter(dtype), [{
+        name: "llama.cpp's converter",
+        command: [
+          "env",
+          `PYTHONPATH=${peers}/python`,
+          String(args.python),
+          script,
+          huggingface,
+          ...options,
+        ],
+        prepare: clean,
+      }]);
+    }
+    remove(huggingface);
+  }
+  await clean();
+  remove(`${directory}/in`);
 }
 
 /** The conversion against what Python has, as far as the Python that was named has it. */
@@ -293,6 +358,7 @@ try {
   const where = base === "/dev/shm" ? "RAM disk" : base;
   if (wants("copy")) await againstCp(where, directory);
   if (wants("layouts")) await otherLayouts(where, directory);
+  if (wants("gguf")) await toGguf(where, directory);
   if (args.loop && wants("ext4")) await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
   if (args.loop && wants("xfs")) {
     await withLoopMount("xfs", 12, async (mounted) => {
