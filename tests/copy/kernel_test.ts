@@ -522,3 +522,58 @@ Deno.test("createKernel() copies nothing where there is nothing", () => {
   assertEquals(result, { crc: 0, reads: [], infinities: 0, nans: 0 });
   kernel.close();
 });
+
+Deno.test("createKernel() holds a group of long rows once, and reads it in the order of its file", () => {
+  using temp = new TempDirectory();
+  const random = new Random(7);
+  const [group, rowBytes] = [16, 10_000];
+  const content = tameBytes(random, 6 * group * rowBytes);
+  const end = 2.5 * group * rowBytes; // Two shards, which meet inside of a group.
+  const [one, two] = [
+    temp.write("1.bin", content.subarray(0, end)),
+    temp.write("2.bin", content.subarray(end)),
+  ];
+  const of = concatRows([
+    bytes(one, 0, 2.5 * group, rowBytes),
+    sliceRows(concatRows([bytes(two, 0, 3.5 * group, rowBytes)]), 0, 3.5 * group),
+  ]);
+  const path = temp.write("out.bin", "");
+  for (let n = 0; n < 10; n++) {
+    const order = Array.from({ length: group }, (_, k) => k);
+    for (let k = group - 1; k > 0; k--) {
+      const other = random.integer(0, k);
+      [order[k], order[other]] = [order[other]!, order[k]!];
+    }
+    const buffers = new Set<ArrayBufferLike>();
+    const kernel = createKernel({
+      ...io,
+      open(path, write) {
+        const file = openKernelFile(path, write);
+        return {
+          read(into, offset) {
+            buffers.add(into.buffer);
+            return file.read(into, offset);
+          },
+          write(from, offset) {
+            buffers.add(from.buffer);
+            file.write(from, offset);
+          },
+          close: () => file.close(),
+        };
+      },
+    }, group * rowBytes / 4);
+    const view = reorderRows(of, order);
+    const { reads } = kernel.run({ view, path, at: 0, firstRow: 0, rows: view.rows, group }, nothing);
+    kernel.close();
+    const expected = Array.from({ length: view.rows }, (_, row) => {
+      const from = (row - row % group + order[row % group]!) * rowBytes;
+      return [...content.subarray(from, from + rowBytes)];
+    });
+    assertEquals(crc32(Deno.readFileSync(path)), crc32(Uint8Array.from(expected.flat())));
+    assertEquals([...buffers].map(({ byteLength }) => byteLength), [group * rowBytes]);
+    assertEquals(reads.map(({ offset, length, crc }) => ({ offset, length, crc })), [
+      { offset: 0, length: end, crc: crc32(content.subarray(0, end)) },
+      { offset: 0, length: content.length - end, crc: crc32(content.subarray(end)) },
+    ]);
+  }
+});
