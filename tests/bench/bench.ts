@@ -174,10 +174,21 @@ async function toGguf(where: string, directory: string): Promise<void> {
   });
   const types = [["bfloat16", "bf16"], ["q8_0", "q8_0"]] as const;
   for (const [dtype] of types) {
-    const copy: Subject = { name: "cp", command: ["cp", source!, `${directory}/copy`], prepare: clean };
+    // The same bytes where they are copied, which are fewer than the input's if the matrices are tied; else the input.
+    const written = `${directory}/written`;
+    if (dtype === "bfloat16") {
+      await runOnce({ name: "ckpt", command: [...converter(dtype).command.slice(0, -1), written] });
+    }
+    const copied = dtype === "bfloat16" ? `${written}/model.gguf` : source!;
+    const copy: Subject = {
+      name: `cp of ${formatBytes(Deno.statSync(copied).size)}`,
+      command: ["cp", copied, `${directory}/copy`],
+      prepare: clean,
+    };
     const subjects = [converter(dtype, ["--no-tokenizer"]), ...peers === undefined ? [] : [converter(dtype)]];
     const measured = await measureInTurn([copy, ...subjects], runs);
     for (const each of measured.slice(1)) report(`${size} to GGUF, ${dtype}, ${where}`, each, measured[0]!);
+    remove(written);
   }
   if (args.python !== undefined && peers !== undefined) {
     const huggingface = `${directory}/hf`;
