@@ -48,6 +48,10 @@ export async function planGguf(
       return await loadOrRefuse(checkpoint, resolved, wanted, isInstruct);
     },
   );
+  if (tokenizerPre !== undefined && tokenizer === undefined) {
+    const why = carried === undefined ? "there is none" : `that of ${checkpoint.path} goes along as it is`;
+    throw new OptionError(`--tokenizer-pre is for a tokenizer that is converted, and ${why}; leave it out`);
+  }
   const keys = tokenizer === undefined ? undefined : ggufTokenizer(tokenizer, {
     architecture: familyOf(model).gguf.write(model).architecture,
     vocabSize: model.vocabSize,

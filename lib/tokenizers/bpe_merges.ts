@@ -5,7 +5,7 @@
  */
 
 import { FormatError } from "../error.ts";
-import { MAX_MERGED_BYTES } from "./limits.ts";
+import { MAX_MERGED_BYTES, MAX_TOKENS } from "./limits.ts";
 import { ByteTrie } from "./trie.ts";
 
 /** Two tokens that make a third, each by its index in the vocabulary. */
@@ -74,4 +74,16 @@ function splitsOf(token: string, index: number, starts: ByteTrie, ends: ByteTrie
   }
   // No two splits of a token have the same first part.
   return splits.length < 2 ? splits : splits.sort((a, b) => a.left - b.left);
+}
+
+/**
+ * The place of a merge whose parts are merged by an earlier one, too: tokenizers goes by the last of these, llama.cpp by
+ * the first. None where all are different.
+ */
+export function repeatedMerge(merges: readonly Merge[]): number | undefined {
+  const pairOf = ({ left, right }: Merge) => left * MAX_TOKENS + right;
+  // Sorted, since a file could choose numbers that collide in a set.
+  const pairs = Float64Array.from(merges, pairOf).sort();
+  const repeated = pairs.find((pair, i) => i > 0 && pair === pairs[i - 1]);
+  return repeated === undefined ? undefined : merges.findLastIndex((merge) => pairOf(merge) === repeated);
 }

@@ -75,8 +75,9 @@ export interface GgufTokenizer {
 /**
  * Makes the keys of a tokenizer.
  *
- * @throws {OptionError} If llama.cpp has no name for its rules.
- * @throws {FormatError} If two ids have one text, which llama.cpp refuses.
+ * @throws {OptionError} If llama.cpp has no name for its rules, or one is given where it has no use for it.
+ * @throws {FormatError} If two ids have one text, or there are no merges, which llama.cpp refuses, or a chat template
+ * can't be written.
  * @throws {MismatchError} If it has ids that the model has no rows for.
  */
 export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizerOptions): GgufTokenizer {
@@ -91,6 +92,11 @@ export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizer
     ? isLlama ? tokenizer.settings?.addsPrefixSpace : undefined
     : spacePrefix(tokenizer, notes);
   if (prefix !== undefined) set("ggml.add_space_prefix", { type: "bool", value: prefix });
+  if (!isBytePairs && options.pre !== undefined) {
+    throw new OptionError(
+      `${path}: is SentencePiece's tokenizer, for which llama.cpp has no --tokenizer-pre; leave it out`,
+    );
+  }
   const vocabulary = new Vocabulary(vocabSize, path);
   set("ggml.model", { type: "string", value: isBytePairs ? "gpt2" : "llama" });
   set("ggml.pre", {
@@ -106,7 +112,8 @@ export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizer
   if (isBytePairs) {
     const text = (id: number) => json.tokens[id]!.replaceAll(" ", "Ġ");
     const values = json.merges.map(({ left, right }) => `${text(left)} ${text(right)}`);
-    if (values.length > 0) set("ggml.merges", { type: "array", items: "string", values });
+    if (values.length === 0) throw new FormatError(`${path}: has no merges, which llama.cpp refuses`);
+    set("ggml.merges", { type: "array", items: "string", values });
   }
   const special = specialTokens(tokenizer, options);
   if (isLlama && vocabSize === CODE_LLAMA.vocabSize) special.ids.set("eot", CODE_LLAMA.eotId);
@@ -117,7 +124,7 @@ export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizer
   for (const [role, value] of special.adds) {
     if (ADDED_ROLES.includes(role)) set(`ggml.add_${role}_token`, { type: "bool", value });
   }
-  setTemplates(set, tokenizer.settings);
+  setTemplates(set, tokenizer.settings, path);
   if (isLlama && vocabSize === NO_BOS_VOCAB_SIZE) set("ggml.add_bos_token", { type: "bool", value: false });
   if (isBytePairs && !special.ids.has("eos")) {
     notes.push(
@@ -285,11 +292,16 @@ function specialTokens(
 function setTemplates(
   set: (key: string, value: GgufValue) => void,
   settings: TokenizerSettings | undefined,
+  path: string,
 ): void {
   const names: string[] = [];
   for (const [given, value] of settings?.chatTemplates ?? []) {
+    if (!value.isWellFormed()) throw new FormatError(`${path}: a chat template has half a character`);
     const name = given.replaceAll(/[^A-Za-z0-9]/g, "_");
     if (name === "" || name === "default") continue;
+    if (names.includes(name)) {
+      throw new FormatError(`${path}: two chat templates would be ${name} in a GGUF file; rename one`);
+    }
     names.push(name);
     set(`chat_template.${name}`, { type: "string", value });
   }

@@ -19,5 +19,8 @@ export const MAX_MERGED_BYTES = 1 << 25;
 /** The bytes of a `tokenizer.json` that is read. Gemma 3's has 33,384,568, the largest known; twice as many. */
 export const MAX_TOKENIZER_JSON_BYTES = 1 << 26;
 
+/** The lists and objects in it. Gemma 3's 514,906 merges are lists, the most of those known; twice as many. */
+export const MAX_TOKENIZER_JSON_LISTS = 1 << 20;
+
 /** The ids of a vocabulary that is read. Gemma 3's has 262,145, the most of those known; 16 times as many. */
 export const MAX_TOKENS = 1 << 22;

@@ -2,8 +2,8 @@
 
 import { FormatError } from "../error.ts";
 import { KeyGuard } from "../key_guard.ts";
-import type { Merge } from "./bpe_merges.ts";
-import { MAX_TOKEN_BYTES, MAX_TOKENS } from "./limits.ts";
+import { type Merge, repeatedMerge } from "./bpe_merges.ts";
+import { MAX_TOKEN_BYTES, MAX_TOKENIZER_JSON_LISTS, MAX_TOKENS } from "./limits.ts";
 import type { AddedToken, Component, TokenizerJsonParts } from "./tokenizer_json.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -14,12 +14,13 @@ type Fields = Readonly<Record<string, unknown>>;
  * @throws {FormatError} If it is no JSON, another kind of tokenizer, or has an id, a token or a merge that can't be.
  */
 export function readTokenizerJson(text: string, path: string): TokenizerJsonParts {
+  checkLists(text, path);
   const fields = parseJson(text, path);
   const model = fieldsOf(fields["model"]);
-  if (model?.["type"] !== "BPE" && model?.["merges"] === undefined) {
-    throw new FormatError(
-      `${path}: its model is ${JSON.stringify(model?.["type"]) ?? "missing"}, where BPE is expected`,
-    );
+  // Older files say no type, and are told by their fields.
+  const type = model?.["type"] ?? (model?.["merges"] === undefined ? undefined : "BPE");
+  if (model === undefined || type !== "BPE") {
+    throw new FormatError(`${path}: its model is ${show(type)}, where BPE is expected`);
   }
   for (const field of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"]) {
     if (model[field]) throw new FormatError(`${path}: model.${field} is set, which llama.cpp can't do`);
@@ -43,6 +44,18 @@ export function readTokenizerJson(text: string, path: string): TokenizerJsonPart
     tokens,
     merges: readMerges(listOf(model["merges"], `${path}: merges`), ids, path),
   };
+}
+
+/** Refuses what would take gigabytes, since a list of nothing takes 50 times its text in memory. */
+function checkLists(text: string, path: string): void {
+  let count = 0;
+  for (const opening of ["[", "{"]) {
+    for (let at = text.indexOf(opening); at >= 0; at = text.indexOf(opening, at + 1)) count++;
+  }
+  if (count <= MAX_TOKENIZER_JSON_LISTS) return;
+  throw new FormatError(
+    `${path}: has ${count} lists and objects, more than the ${MAX_TOKENIZER_JSON_LISTS} that are read`,
+  );
 }
 
 /**
@@ -106,6 +119,7 @@ function readVocabulary(
   path: string,
 ): { tokens: (string | undefined)[]; ids: ReadonlyMap<string, number> } {
   const entries = Object.entries(fieldsOf(value) ?? {});
+  if (entries.length === 0) throw new FormatError(`${path}: model.vocab has no tokens`);
   const ids = new Map<string, number>();
   const guard = new KeyGuard();
   let size = 0;
@@ -135,7 +149,7 @@ function readAddedToken(value: unknown, path: string): AddedToken {
 
 /** Merges as texts with a space between their parts, or as pairs, which tokenizers 0.20 and later write. */
 function readMerges(list: readonly unknown[], ids: ReadonlyMap<string, number>, path: string): Merge[] {
-  return list.map((merge, index) => {
+  const merges = list.map((merge, index) => {
     const parts: unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
     const [left, right] = parts;
     if (parts.length !== 2 || typeof left !== "string" || typeof right !== "string") {
@@ -150,4 +164,11 @@ function readMerges(list: readonly unknown[], ids: ReadonlyMap<string, number>, 
     }
     return { left: first, right: second, token };
   });
+  const repeated = repeatedMerge(merges);
+  if (repeated !== undefined) {
+    throw new FormatError(
+      `${path}: merge ${repeated} is there before; tokenizers and llama.cpp rank it differently`,
+    );
+  }
+  return merges;
 }

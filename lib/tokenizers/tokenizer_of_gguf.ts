@@ -3,7 +3,7 @@
 import { FormatError, OptionError } from "../error.ts";
 import type { GgufArray, GgufMetadata } from "../gguf/value.ts";
 import { KeyGuard } from "../key_guard.ts";
-import type { Merge } from "./bpe_merges.ts";
+import { type Merge, repeatedMerge } from "./bpe_merges.ts";
 import { outputFiles } from "./convert_tokenizer.ts";
 import { ROLE_KEYS, TOKEN_TYPES } from "./gguf_tokenizer.ts";
 import { MAX_TOKEN_BYTES, MAX_TOKENS } from "./limits.ts";
@@ -207,7 +207,9 @@ function bytePairJson(pieces: readonly Piece[], keys: Keys, idOf: IdOf): Tokeniz
 
 function readMerges(keys: Keys, pieces: readonly Piece[]): Merge[] {
   const ids = new Map(pieces.map(({ text }, id) => [text, id]));
-  return (keys.array("ggml.merges", "string") ?? []).map((merge, index) => {
+  const texts = keys.array("ggml.merges", "string");
+  if (texts === undefined) throw keys.error("ggml.merges", "is missing");
+  const merges = texts.map((merge, index) => {
     const space = merge.indexOf(" ", 1);
     const [first, second] = [merge.slice(0, space), merge.slice(space + 1)];
     const [left, right, token] = [ids.get(first), ids.get(second), ids.get(first + second)];
@@ -219,6 +221,14 @@ function readMerges(keys: Keys, pieces: readonly Piece[]): Merge[] {
     }
     return { left, right, token };
   });
+  const repeated = repeatedMerge(merges);
+  if (repeated !== undefined) {
+    throw keys.error(
+      "ggml.merges",
+      `has ${shown(texts[repeated]!)} twice, which tokenizers and llama.cpp rank differently`,
+    );
+  }
+  return merges;
 }
 
 /** Whether the token of a role is put around a text; llama.cpp's own rules where no key says it. */

@@ -144,3 +144,24 @@ Deno.test("GGUF needs a tokenizer, unless none is wanted; and a quantization is 
     "The huggingface layout has no --dtype q8_0; it goes with gguf",
   );
 });
+
+Deno.test("a name of rules for a tokenizer that isn't converted is refused", async () => {
+  using temp = new TempDir();
+  await convertCheckpoint({ input: LLAMA, output: temp.at("a"), to: "gguf", tokenizer: false });
+  const file = await rewritten(temp.at("a", "model.gguf"), temp.at("b"), (metadata) => {
+    const values = Array.from({ length: 50 }, (_, id) => `t${id}`);
+    metadata.set("tokenizer.ggml.tokens", { type: "array", items: "string", values });
+  });
+  const refused = async (input: string, tokenizer: false | undefined, why: string) => {
+    const error = await assertRejects(
+      () => planConversion({ input, output: temp.at("c"), to: "gguf", tokenizer, tokenizerPre: "qwen2" }),
+      OptionError,
+    );
+    assertEquals(
+      error.message,
+      `--tokenizer-pre is for a tokenizer that is converted, and ${why}; leave it out`,
+    );
+  };
+  await refused(LLAMA, false, "there is none");
+  await refused(file, undefined, `that of ${file} goes along as it is`);
+});

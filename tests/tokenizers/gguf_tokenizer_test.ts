@@ -169,6 +169,29 @@ Deno.test("ggufTokenizer() refuses two ids with one text, which would make llama
   );
 });
 
+Deno.test("ggufTokenizer() refuses a byte-level tokenizer without merges, as llama.cpp does", async () => {
+  const json = JSON.stringify({ ...base, model: { ...base.model, merges: [] } });
+  const tokenizer = await load(json);
+  assertError(
+    () => ggufTokenizer(tokenizer, OPTIONS),
+    FormatError,
+    "hf: has no merges, which llama.cpp refuses",
+  );
+});
+
+Deno.test("ggufTokenizer() refuses chat templates that a GGUF file can't have", async () => {
+  const refused = async (chat_template: unknown, message: string) => {
+    const files = { "tokenizer_config.json": JSON.stringify({ chat_template }) };
+    const tokenizer = await load(await byteLevelJson("gpt-2"), files);
+    assertError(() => ggufTokenizer(tokenizer, OPTIONS), FormatError, `hf: ${message}`);
+  };
+  await refused("\ud800", "a chat template has half a character");
+  await refused(
+    ["a b", "a-b"].map((name) => ({ name, template: name })),
+    "two chat templates would be a_b in a GGUF file; rename one",
+  );
+});
+
 /** What stands in front of SentencePiece's texts in a `tokenizer.json`, and what llama.cpp is told of it. */
 const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
 const prepend = { type: "Prepend", prepend: "▁" };
@@ -227,6 +250,16 @@ Deno.test("ggufTokenizer() refuses other changes of texts to SentencePiece's tok
         "tokenizer.model beside tokenizer.json",
     );
   }
+});
+
+Deno.test("ggufTokenizer() refuses a name of rules for SentencePiece's tokens, which have none", async () => {
+  const model = { ...base.model, byte_fallback: true };
+  const tokenizer = await load(JSON.stringify({ ...base, normalizer: replace, pre_tokenizer: null, model }));
+  assertError(
+    () => ggufTokenizer(tokenizer, { ...OPTIONS, pre: "gpt-2" }),
+    OptionError,
+    "hf: is SentencePiece's tokenizer, for which llama.cpp has no --tokenizer-pre; leave it out",
+  );
 });
 
 Deno.test("loadTokenizer() finds nothing in a directory without a tokenizer", async () => {
@@ -290,6 +323,33 @@ const DAMAGED: Readonly<Record<string, readonly [json: string, message: string]>
   "a merge of three": [
     JSON.stringify({ ...base, model: { ...base.model, merges: ["a b c"] } }),
     'merge 0 is "a b c", where two tokens are expected',
+  ],
+  "another model that has merges": [
+    JSON.stringify({ ...base, model: { ...base.model, type: "WordLevel" } }),
+    'its model is "WordLevel", where BPE is expected',
+  ],
+  "a model of a long type": [
+    JSON.stringify({ ...base, model: { type: "x".repeat(1000) } }),
+    `its model is "${"x".repeat(39)}, where BPE is expected`,
+  ],
+  "no tokens": [
+    JSON.stringify({ ...base, model: { ...base.model, vocab: {}, merges: [] } }),
+    "model.vocab has no tokens",
+  ],
+  "no vocabulary": [
+    JSON.stringify({ ...base, model: { ...base.model, vocab: undefined, merges: [] } }),
+    "model.vocab has no tokens",
+  ],
+  "more lists than memory is for": [
+    `[${"[],".repeat(2 ** 20 - 1)}{}]`,
+    "has 1048577 lists and objects, more than the 1048576 that are read",
+  ],
+  "a merge twice": [
+    JSON.stringify({
+      ...base,
+      model: { ...base.model, vocab: { a: 0, b: 1, ab: 2, ba: 3 }, merges: ["a b", "b a", ["a", "b"]] },
+    }),
+    "merge 2 is there before; tokenizers and llama.cpp rank it differently",
   ],
   "no merges": [
     JSON.stringify({ ...base, model: { ...base.model, merges: 1 } }),

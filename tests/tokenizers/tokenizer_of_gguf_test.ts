@@ -257,6 +257,11 @@ const DAMAGED: Readonly<
     { "ggml.merges": texts("a b", "b c") },
     'tokenizer.ggml.merges has "b c" at 1, which isn\'t two tokens that make a third',
   ],
+  "a merge twice": [
+    { "ggml.merges": texts("a b", "a b") },
+    'tokenizer.ggml.merges has "a b" twice, which tokenizers and llama.cpp rank differently',
+  ],
+  "bytes without merges": [{ "ggml.merges": undefined }, "tokenizer.ggml.merges is missing"],
   "an id of another type": [
     { "ggml.bos_token_id": { type: "int32", value: 1 } },
     "tokenizer.ggml.bos_token_id is no uint32, but int32",
