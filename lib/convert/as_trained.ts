@@ -25,7 +25,8 @@ export function asTrained(
     maxSeqLen,
     ropeScaling,
     yarn,
-    slidingWindow,
+    // What is said of a model of another family leaves a window out.
+    slidingWindow: config.family === named.family ? slidingWindow : named.slidingWindow,
     layerTypes,
     bosId,
     eosIds,

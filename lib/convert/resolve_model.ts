@@ -151,12 +151,12 @@ function tokenSource(
 
 /** Compares the family of a model that was named with what other files beside the weights say. */
 function checkFamily(
-  { path, model, modelYaml }: Checkpoint,
+  { path, model, modelYaml, families = [] }: Checkpoint,
   { family }: Pick<ModelDescription, "family">,
   named: string,
   said: string | undefined = model?.family,
 ): void {
-  if (said === undefined || said === family) return;
+  if (said === undefined || said === family || families.includes(family)) return;
   const titles = [said, family].map((name) => familyOf({ family: name }).title);
   throw new MismatchError(
     `${modelYaml ?? path}: says that the model is of the family ${titles[0]}, but ${named} is of ${

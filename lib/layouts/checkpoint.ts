@@ -49,6 +49,8 @@ export interface Checkpoint {
   readonly modelYaml?: string;
   /** The model, where something beside the weights describes it: a config.json, a params.json, or metadata. */
   readonly model?: ModelDescription;
+  /** The names of the families that it may be of, where what describes it leaves several. */
+  readonly families?: readonly string[];
   /** The file that says of the model all that there is to say, its special tokens included, where one does. */
   readonly describedBy?: string;
   /** What a GGUF file's metadata say of the tokenizer. */

@@ -10,7 +10,8 @@ import { readGguf } from "../../lib/gguf/read.ts";
 import type { GgufValue } from "../../lib/gguf/value.ts";
 import { writeOutput } from "../../lib/output/output_directory.ts";
 import { TempDir } from "../_temp.ts";
-import { FormatError, OptionError } from "../../lib/error.ts";
+import { FormatError, MismatchError, OptionError } from "../../lib/error.ts";
+import { join } from "../../lib/deps.ts";
 import { stepOf } from "./_layouts.ts";
 
 const LLAMA = stepOf("fairseq2-0.8.1/llama3_bf16");
@@ -164,4 +165,20 @@ Deno.test("a name of rules for a tokenizer that isn't converted is refused", asy
   };
   await refused(LLAMA, false, "there is none");
   await refused(file, undefined, `that of ${file} goes along as it is`);
+});
+
+Deno.test("a Mistral in GGUF is a LLaMA, as llama.cpp has it, unless it is named", async () => {
+  using temp = new TempDir();
+  const input = stepOf("fairseq2-0.8.1/mistral_bf16");
+  await convertCheckpoint({ input, output: temp.at("gguf"), to: "gguf", tokenizer: false });
+  const planned = async (model?: string) =>
+    await planConversion({ input: temp.at("gguf"), output: temp.at("out"), to: "huggingface", model });
+  assertEquals((await planned()).resolved.model.family, "llama");
+  const { resolved } = await planned(join(input, "..", "model.yaml"));
+  assertEquals([resolved.model.family, resolved.model.slidingWindow], ["mistral", 16]);
+  await assertRejects(
+    () => planned("qwen3_8b"),
+    MismatchError,
+    "says that the model is of the family LLaMA, but qwen3_8b is of Qwen",
+  );
 });

@@ -46,7 +46,7 @@ interface Opened {
 export async function openGguf({ path: directory }: Listing, names: readonly string[]): Promise<Checkpoint> {
   const opened = await openFiles(directory, names);
   const { path, metadata, tensors, sources } = opened;
-  const { family, architecture } = familyOfFile(opened);
+  const { family, all, architecture } = familiesOfFile(opened);
   const embedding = tensors.get(nameOf(family, EMBEDDING));
   if (embedding === undefined) {
     throw new MismatchError(
@@ -84,6 +84,7 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     sources,
     known: [],
     model,
+    families: all.map(({ name }) => name),
     describedBy: path,
     ...tokenizerOf(metadata),
     general: generalOf(metadata),
@@ -134,8 +135,10 @@ export const TYPE_KEY = "general.type";
 /** The key that says which of llama.cpp's codes computes a model. */
 export const ARCHITECTURE_KEY = "general.architecture";
 
-/** The family that a file's code computes. */
-function familyOfFile({ path, metadata }: Opened): { family: Family; architecture: string } {
+/** The families whose models a file's code computes, and the one that is taken where none is named. */
+function familiesOfFile(
+  { path, metadata }: Opened,
+): { family: Family; all: readonly Family[]; architecture: string } {
   const said = (key: string) => {
     const value = metadata.get(key);
     if (value === undefined || value.type === "string") return value?.value;
@@ -153,9 +156,10 @@ function familyOfFile({ path, metadata }: Opened): { family: Family; architectur
   if (architecture === undefined) {
     throw new ConfigError(path, ARCHITECTURE_KEY, "missing, so what model it is isn't known");
   }
-  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture));
-  if (family !== undefined) return { family, architecture };
-  const known = families.flatMap(({ gguf }) => gguf.architectures).map(show).join(", ");
+  const all = families.filter(({ gguf }) => gguf.architectures.includes(architecture));
+  const [family] = all;
+  if (family !== undefined) return { family, all, architecture };
+  const known = [...new Set(families.flatMap(({ gguf }) => gguf.architectures))].map(show).join(", ");
   throw new ConfigError(
     path,
     ARCHITECTURE_KEY,

@@ -1,11 +1,11 @@
 /** Mistral's metadata in GGUF files: llama.cpp computes it as a LLaMA. */
 
 import type { GgufCodec } from "../family.ts";
-import { readLlamaFields, writeLlamaFields } from "../llama/gguf.ts";
+import { LLAMA_CODE, readLlamaFields, writeLlamaFields } from "../llama/gguf.ts";
 
-/** Mistral's codec. What is read is a LLaMA's: nothing in a file tells the two apart. */
+/** Mistral's codec. Nothing in a file tells a Mistral from a LLaMA, as which it is read unless a Mistral is named. */
 export const mistralGguf: GgufCodec = {
-  architectures: [],
+  architectures: [LLAMA_CODE],
   read: readLlamaFields,
   write: writeLlamaFields,
   notes: ({ slidingWindow, maxSeqLen }) =>
