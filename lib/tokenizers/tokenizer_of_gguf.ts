@@ -62,7 +62,16 @@ export function tokenizerOfGguf(
   const roles: Record<string, string> = {};
   for (const role of ROLES.toSorted()) {
     const text = role === "cls" ? undefined : pieces[idOf(role) ?? -1]?.text;
-    if (text !== undefined) roles[`${role}_token`] = text;
+    if (text === undefined) continue;
+    roles[`${role}_token`] = text;
+    const id = keys.id(ROLE_KEYS[role]!, pieces.length);
+    if (id === undefined || pieces[id]!.type !== "normal") continue;
+    notes.push(
+      `${ROLE_KEYS[role]} names ${
+        shown(text)
+      }, an ordinary token: transformers will take it as a special one ` +
+        "wherever a text has it, so that texts may have other ids",
+    );
   }
   const template = templateOf(keys);
   const tokenizer: Tokenizer = {

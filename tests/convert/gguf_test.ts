@@ -131,6 +131,18 @@ Deno.test("a GGUF file of a model that can't be converted is refused, with the k
   }
 });
 
+Deno.test("ids of tokens that have no row are passed over, as llama.cpp does", async () => {
+  using temp = new TempDir();
+  await convertCheckpoint({ input: LLAMA, output: temp.at("a"), to: "gguf", tokenizer: false });
+  const path = await rewritten(temp.at("a", "model.gguf"), temp.at("b"), (metadata) => {
+    for (const [role, value] of Object.entries({ bos: 49, eos: 50, eot: 7, padding: 2 ** 32 - 1 })) {
+      metadata.set(`tokenizer.ggml.${role}_token_id`, { type: "uint32", value });
+    }
+  });
+  const { bosId, eosIds, padId } = (await openCheckpoint(path)).model!;
+  assertEquals([bosId, eosIds, padId], [49, [7], undefined]);
+});
+
 Deno.test("GGUF needs a tokenizer, unless none is wanted; and a quantization is GGUF's alone", async () => {
   using temp = new TempDir();
   const output = temp.at("out");

@@ -219,6 +219,16 @@ Deno.test("tokenizerOfGguf() says that scores which are all the same tell of no 
   ]);
 });
 
+Deno.test("tokenizerOfGguf() says that an ordinary token has a role, which makes transformers find it in texts", () => {
+  const notesOf = (id: number) =>
+    tokenizerOfGguf(withKeys({ "ggml.eos_token_id": { type: "uint32", value: id } }), PATH)!.notes;
+  assertEquals(notesOf(1), [
+    'eos_token_id names "b", an ordinary token: transformers will take it as a special one wherever a text has it, so ' +
+    "that texts may have other ids",
+  ]);
+  assertEquals(notesOf(3), []);
+});
+
 const texts = (...values: string[]): GgufValue => ({ type: "array", items: "string", values });
 
 const DAMAGED: Readonly<

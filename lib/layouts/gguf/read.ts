@@ -68,7 +68,11 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     ...(factors !== undefined && { ropeFactors: readFactors(factors.info, factors.path) }),
   }, architecture);
   checkTypes(path, metadata, architecture);
-  const model: ModelDescription = { ...read, ...tokensOf(path, metadata), family: family.name };
+  const model: ModelDescription = {
+    ...read,
+    ...tokensOf(path, metadata, read.vocabSize),
+    family: family.name,
+  };
   const notes: string[] = [];
   const placed = new Map<string, Placed>();
   for (const [name, { info, path }] of tensors) {
@@ -183,12 +187,13 @@ function checkVocabulary(path: string, metadata: GgufMetadata, key: string, rows
   throw new MismatchError(`${path}: ${by} ${count}, but the embedding has ${rows} rows`);
 }
 
-/** The tokens that metadata name. */
-function tokensOf(path: string, metadata: GgufMetadata): SpecialTokens {
+/** The tokens that metadata name. Ids that have no row are passed over, as llama.cpp does: older files say -1 for none. */
+function tokensOf(path: string, metadata: GgufMetadata, vocabSize: number): SpecialTokens {
   const id = (name: string) => {
     const key = `tokenizer.ggml.${name}_token_id`;
     const value = metadata.get(key);
-    if (value === undefined || value.type === "uint32") return value?.value;
+    if (value === undefined) return undefined;
+    if (value.type === "uint32") return value.value < vocabSize ? value.value : undefined;
     throw new ConfigError(path, key, `is a ${value.type}, where llama.cpp takes a uint32`);
   };
   const [bosId, padId] = [id("bos"), id("padding")];
