@@ -169,6 +169,21 @@ Deno.test("ggufTokenizer() refuses two ids with one text, which would make llama
   );
 });
 
+Deno.test("ggufTokenizer() names no token that has no row, and CodeLlama's that ends infilling", async () => {
+  const tokenizer = await load(await byteLevelJson("gpt-2"));
+  const idsOf = (options: GgufTokenizerOptions) =>
+    [...ggufTokenizer(tokenizer, options).metadata].filter(([key]) => key.endsWith("_token_id"));
+  const id = (value: number) => ({ type: "uint32", value });
+  assertEquals(idsOf({ ...OPTIONS, tokens: { bosId: 602, eosIds: [601] } }), [
+    ["tokenizer.ggml.eos_token_id", id(601)],
+  ]);
+  assertEquals(idsOf({ architecture: "llama", vocabSize: 32016 }), [[
+    "tokenizer.ggml.eot_token_id",
+    id(32010),
+  ]]);
+  assertEquals(idsOf({ architecture: "qwen2", vocabSize: 32016 }), []);
+});
+
 Deno.test("ggufTokenizer() refuses a byte-level tokenizer without merges, as llama.cpp does", async () => {
   const json = JSON.stringify({ ...base, model: { ...base.model, merges: [] } });
   const tokenizer = await load(json);

@@ -219,6 +219,12 @@ Deno.test("tokenizerOfGguf() says that scores which are all the same tell of no 
   ]);
 });
 
+Deno.test("tokenizerOfGguf() passes over ids that no token has", () => {
+  const idOf = (id: number) =>
+    tokenizerOfGguf(withKeys({ "ggml.eos_token_id": { type: "uint32", value: id } }), PATH)!.eosId;
+  assertEquals([idOf(3), idOf(4), idOf(2 ** 32 - 1)], [3, undefined, undefined]);
+});
+
 Deno.test("tokenizerOfGguf() says that an ordinary token has a role, which makes transformers find it in texts", () => {
   const notesOf = (id: number) =>
     tokenizerOfGguf(withKeys({ "ggml.eos_token_id": { type: "uint32", value: id } }), PATH)!.notes;
