@@ -1,6 +1,7 @@
 /** Planning a GGUF file: the weights, and in front of them what llama.cpp needs to know, the tokenizer included. */
 
 import { isDirectory } from "../bytes/file_system.ts";
+import { trimMemory } from "../copy/memory.ts";
 import { dirname } from "../deps.ts";
 import { OptionError } from "../error.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
@@ -58,6 +59,7 @@ export async function planGguf(
     tokens,
     pre: tokenizerPre,
   });
+  trimMemory();
   const written = ggufFiles(checkpoint, model, {
     ...options,
     name: architecture ?? familyOf(model).title,

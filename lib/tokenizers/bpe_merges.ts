@@ -4,6 +4,7 @@
  * come up first.
  */
 
+import { trimMemory } from "../copy/memory.ts";
 import { FormatError } from "../error.ts";
 import { MAX_MERGED_BYTES, MAX_TOKENS } from "./limits.ts";
 import { ByteTrie } from "./trie.ts";
@@ -39,6 +40,7 @@ export function recoverMerges(tokens: readonly string[], path: string): Merge[] 
     }
     for (const split of splits) merges.push(split);
   }
+  trimMemory();
   return merges;
 }
 

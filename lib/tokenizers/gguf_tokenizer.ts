@@ -110,8 +110,8 @@ export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizer
   if (!isBytePairs) set("ggml.scores", { type: "array", items: "float32", values: scores });
   set("ggml.token_type", { type: "array", items: "int32", values: types });
   if (isBytePairs) {
-    const text = (id: number) => json.tokens[id]!.replaceAll(" ", "Ġ");
-    const values = json.merges.map(({ left, right }) => `${text(left)} ${text(right)}`);
+    const texts = json.tokens.map((text) => text?.replaceAll(" ", "Ġ"));
+    const values = json.merges.map(({ left, right }) => `${texts[left]} ${texts[right]}`);
     if (values.length === 0) throw new FormatError(`${path}: has no merges, which llama.cpp refuses`);
     set("ggml.merges", { type: "array", items: "string", values });
   }
