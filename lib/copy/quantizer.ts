@@ -25,6 +25,8 @@ export interface Quantizer {
  * @returns `undefined` where there is no WebAssembly with SIMD; the kernel then makes the same bytes by itself.
  */
 export function createQuantizer(): Quantizer | undefined {
+  // V8 without a compiler has none (`--jitless`).
+  if (globalThis.WebAssembly === undefined) return undefined;
   const program =
     "AGFzbQEAAAABEQNgAX8AYAJ7fwF7YAJ/ewF7AwYFAAECAgAFAwEAAQcdAwZtZW1vcnkCAAV3aWRlbgAACHF1YW50aXplAAQK" +
     "gAQFUwICfwF7QZCAAiEBA0AgAf0ABAAhAyACIAP9qQFBEP2rAf0LBAAgAiAD/aoBQRD9qwH9CwQQIAFBEGohASACQSBqIQIg" +

@@ -126,6 +126,15 @@ export function ggufTokenizer(tokenizer: LoadedTokenizer, options: GgufTokenizer
   }
   setTemplates(set, tokenizer.settings, path);
   if (isLlama && vocabSize === NO_BOS_VOCAB_SIZE) set("ggml.add_bos_token", { type: "bool", value: false });
+  const looking = json.addedTokens.find(({ looksAround }) => looksAround);
+  if (looking !== undefined) {
+    notes.push(
+      `the added token ${
+        JSON.stringify(looking.content)
+      } takes spaces beside it along (lstrip, rstrip) or stands alone ` +
+        "(single_word), which llama.cpp doesn't know of; texts with it will have other ids",
+    );
+  }
   if (isBytePairs && !special.ids.has("eos")) {
     notes.push(
       `no file says which token ends a text; llama.cpp then takes ${FALLBACK_EOS_ID}, so that generation may stop early`,

@@ -142,9 +142,15 @@ function readVocabulary(
 }
 
 function readAddedToken(value: unknown, path: string): AddedToken {
-  const { id, content, special } = fieldsOf(value) ?? {};
+  const { id, content, special, ...fields } = fieldsOf(value) ?? {};
   const token = checkedToken(content, id, path);
-  return { id: token.id, content: token.text, special: special === true };
+  const looksAround = ["lstrip", "rstrip", "single_word"].some((field) => fields[field] === true);
+  return {
+    id: token.id,
+    content: token.text,
+    special: special === true,
+    ...(looksAround && { looksAround }),
+  };
 }
 
 /** Merges as texts with a space between their parts, or as pairs, which tokenizers 0.20 and later write. */

@@ -14,6 +14,8 @@ export interface AddedToken {
   readonly content: string;
   /** Whether it is left out where special tokens are skipped. */
   readonly special: boolean;
+  /** Whether it takes spaces beside it along, or is found as a whole word alone. */
+  readonly looksAround?: boolean;
 }
 
 /** A part of the pipeline, as tokenizers writes it, with its keys in that order. */

@@ -25,3 +25,13 @@ Deno.test("createQuantizer() makes none where there is no WebAssembly with SIMD"
     WebAssembly.Module = Module;
   }
 });
+
+Deno.test("createQuantizer() makes none where there is no WebAssembly", () => {
+  const found = Object.getOwnPropertyDescriptor(globalThis, "WebAssembly")!;
+  Reflect.deleteProperty(globalThis, "WebAssembly");
+  try {
+    assertEquals(createQuantizer(), undefined);
+  } finally {
+    Object.defineProperty(globalThis, "WebAssembly", found);
+  }
+});

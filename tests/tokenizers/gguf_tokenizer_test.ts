@@ -7,6 +7,7 @@ import { llamaArchitectures } from "../../lib/models/llama/architectures.ts";
 import type { NamedModel } from "../../lib/models/token_family.ts";
 import { ggufTokenizer, type GgufTokenizerOptions } from "../../lib/tokenizers/gguf_tokenizer.ts";
 import { loadTokenizer } from "../../lib/tokenizers/load_tokenizer.ts";
+import { LLAMA_3 } from "../../lib/tokenizers/pre_tokenizers.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { TempDir } from "../_temp.ts";
 import { assertError } from "../convert/_assert_error.ts";
@@ -117,6 +118,15 @@ const UNKNOWN_RULES: Readonly<Record<string, object | null>> = {
     { type: "Split", pattern: { Regex: String.raw`\s+` }, behavior: "Removed", invert: false },
     BYTES,
   ),
+  "all that is known, left out": steps(
+    {
+      type: "Split",
+      pattern: { Regex: LLAMA_3 },
+      behavior: "Removed",
+      invert: false,
+    },
+    BYTES,
+  ),
   "no bytes": steps({ type: "Split", pattern: { Regex: "a" }, behavior: "Isolated", invert: false }),
   "a text": { type: "Split", pattern: { String: " " }, behavior: "Isolated", invert: false },
   "what isn't known": { type: "Whitespace" },
@@ -147,6 +157,20 @@ Deno.test("ggufTokenizer() notes a normalizer that composes characters, and refu
     OptionError,
     "hf: its normalizer Lowercase changes texts, which llama.cpp can't do; give --tokenizer-pre gpt-2 if that may be",
   );
+});
+
+Deno.test("ggufTokenizer() notes an added token that looks at what is around it", async () => {
+  for (const field of ["lstrip", "rstrip", "single_word"]) {
+    const added_tokens = [{ id: 600, content: "<|x|>", special: true, [field]: true }];
+    const { notes } = ggufTokenizer(await load(await byteLevelJson("gpt-2", { added_tokens })), {
+      ...OPTIONS,
+      tokens: { eosIds: [600] },
+    });
+    assertEquals(notes, [
+      'the added token "<|x|>" takes spaces beside it along (lstrip, rstrip) or stands alone (single_word), which ' +
+      "llama.cpp doesn't know of; texts with it will have other ids",
+    ]);
+  }
 });
 
 Deno.test("ggufTokenizer() refuses a tokenizer with more ids than the model has rows", async () => {
