@@ -152,11 +152,17 @@ function sentencePieceJson(
   notes: string[],
 ): TokenizerJsonParts {
   const json = llama2Json(pieces, keys.path);
-  const merged = new Set(json.merges.map(({ token }) => pieces[token]!.score));
-  if (merged.size === 1 && json.merges.length > 1) {
+  const made = new Set(json.merges.map(({ token }) => token));
+  const scores = new Set([...made].map((token) => pieces[token]!.score));
+  if (scores.size === 1 && json.merges.length > 1) {
     notes.push(
       "all tokens have one score, so that how the tokenizer merges them isn't known; texts will have other ids than " +
         "the model was trained with",
+    );
+  } else if (scores.size < made.size || scores.has(NaN)) {
+    notes.push(
+      "some tokens have one score, or none that is a number; llama.cpp makes the leftmost of these first, tokenizers " +
+        "always the same one, so that texts may have other ids",
     );
   }
   const unknown = pieces[idOf("unk") ?? -1]?.text ?? null;

@@ -219,6 +219,25 @@ Deno.test("tokenizerOfGguf() says that scores which are all the same tell of no 
   ]);
 });
 
+Deno.test("tokenizerOfGguf() says that some scores don't tell which merge comes first", () => {
+  const notesOf = (...scores: number[]) =>
+    tokenizerOfGguf(
+      withKeys({
+        "ggml.model": { type: "string", value: "llama" },
+        "ggml.tokens": texts("a", "b", "ab", "ba", "aba"),
+        "ggml.token_type": undefined,
+        "ggml.scores": { type: "array", items: "float32", values: new Float32Array([0, 0, ...scores]) },
+      }),
+      PATH,
+    )!.notes;
+  const note =
+    "some tokens have one score, or none that is a number; llama.cpp makes the leftmost of these first, " +
+    "tokenizers always the same one, so that texts may have other ids";
+  assertEquals(notesOf(-1, -2, -3), []);
+  assertEquals(notesOf(-1, -2, -2), [note]);
+  assertEquals(notesOf(-1, -2, NaN), [note]);
+});
+
 Deno.test("tokenizerOfGguf() passes over ids that no token has", () => {
   const idOf = (id: number) =>
     tokenizerOfGguf(withKeys({ "ggml.eos_token_id": { type: "uint32", value: id } }), PATH)!.eosId;
