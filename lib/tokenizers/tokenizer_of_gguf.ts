@@ -154,12 +154,15 @@ function sentencePieceJson(
   const json = llama2Json(pieces, keys.path);
   const made = new Set(json.merges.map(({ token }) => token));
   const scores = new Set([...made].map((token) => pieces[token]!.score));
+  // Runs of spaces have one score in the published ones.
+  const words = [...made].filter((token) => !/^▁+$/.test(pieces[token]!.text));
+  const wordScores = new Set(words.map((token) => pieces[token]!.score));
   if (scores.size === 1 && json.merges.length > 1) {
     notes.push(
       "all tokens have one score, so that how the tokenizer merges them isn't known; texts will have other ids than " +
         "the model was trained with",
     );
-  } else if (scores.size < made.size || scores.has(NaN)) {
+  } else if (wordScores.size < words.length || scores.has(NaN)) {
     notes.push(
       "some tokens have one score, or none that is a number; llama.cpp makes the leftmost of these first, tokenizers " +
         "always the same one, so that texts may have other ids",

@@ -220,11 +220,12 @@ Deno.test("tokenizerOfGguf() says that scores which are all the same tell of no 
 });
 
 Deno.test("tokenizerOfGguf() says that some scores don't tell which merge comes first", () => {
-  const notesOf = (...scores: number[]) =>
+  const notesOf = (...scores: number[]) => notesOfTokens(["a", "b", "ab", "ba", "aba"], scores);
+  const notesOfTokens = (tokens: readonly string[], scores: readonly number[]) =>
     tokenizerOfGguf(
       withKeys({
         "ggml.model": { type: "string", value: "llama" },
-        "ggml.tokens": texts("a", "b", "ab", "ba", "aba"),
+        "ggml.tokens": texts(...tokens),
         "ggml.token_type": undefined,
         "ggml.scores": { type: "array", items: "float32", values: new Float32Array([0, 0, ...scores]) },
       }),
@@ -236,6 +237,8 @@ Deno.test("tokenizerOfGguf() says that some scores don't tell which merge comes 
   assertEquals(notesOf(-1, -2, -3), []);
   assertEquals(notesOf(-1, -2, -2), [note]);
   assertEquals(notesOf(-1, -2, NaN), [note]);
+  // Mistral's runs of spaces have one score.
+  assertEquals(notesOfTokens(["▁", "a", "▁▁", "▁▁▁", "▁a"], [-9, -9, -1]), []);
 });
 
 Deno.test("tokenizerOfGguf() passes over ids that no token has", () => {
