@@ -194,3 +194,22 @@ Deno.test("a Mistral in GGUF is a LLaMA, as llama.cpp has it, unless it is named
     "says that the model is of the family LLaMA, but qwen3_8b is of Qwen",
   );
 });
+
+Deno.test("a tokenizer's files are among those that may not change while a GGUF file is made", async () => {
+  using temp = new TempDir();
+  const path = temp.at("tokenizer.json");
+  Deno.writeTextFileSync(
+    path,
+    JSON.stringify({
+      pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+      model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: [["a", "b"]] },
+    }),
+  );
+  const { plan } = await planConversion({
+    input: LLAMA,
+    output: temp.at("a"),
+    to: "gguf",
+    tokenizer: temp.path,
+  });
+  assertEquals(plan.sources.filter((source) => source.path === path).length, 1);
+});
