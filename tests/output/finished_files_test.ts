@@ -295,9 +295,15 @@ Deno.test("writeOutput() can be cancelled while it reads what is there, and lose
   assertEquals((await writeOutput(planOfSource(temp.source), temp.output)).reused, ["first", "text"]);
 });
 
+/** Files that were swapped for others. */
+const kept = Deno.makeTempDirSync();
+addEventListener("unload", () => Deno.removeSync(kept, { recursive: true }));
+
 /** Gives a source other bytes behind the back of whoever looks at sizes and times. */
 function swap(source: string, data: Uint8Array): void {
   const { atime, mtime } = Deno.statSync(source);
+  // As long as it is there, no other file gets its number: within a second nothing else would tell the two apart.
+  Deno.linkSync(source, `${kept}/${crypto.randomUUID()}`);
   Deno.writeFileSync(`${source}.new`, data);
   Deno.renameSync(`${source}.new`, source);
   Deno.utimeSync(source, atime!, mtime!);
