@@ -168,6 +168,7 @@ export async function planConversion(
   checkOptions<ConvertOptions>(options, rules);
   checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
   checkOutputOptions(options);
+  checkOutputName(options);
   const checkpoint = await openCheckpoint(options.input, options);
   if (checkpoint.inconvertible !== undefined) throw new FormatError(checkpoint.inconvertible);
   const resolved = resolveModel(checkpoint, options.model, options.family);
@@ -188,6 +189,14 @@ export async function planConversion(
     plan,
     depth,
   };
+}
+
+/** The output is a directory, where people may expect a file. */
+function checkOutputName({ output, to }: Pick<ConvertOptions, "output" | "to">): void {
+  if (to !== "gguf" || !output.endsWith(".gguf")) return;
+  throw new OptionError(
+    `${output}: is to be a directory, in which there will be model.gguf; name it without .gguf`,
+  );
 }
 
 /** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */

@@ -8,7 +8,8 @@ import { fitArchitectures, likelyFits } from "../models/fit_architecture.ts";
 import { formatName, isRotaryBuffer, parseName, stripWrappers } from "../models/parameter.ts";
 import type { PickleValue } from "../pickle/mod.ts";
 import { dictOf } from "../torch/pickled_dict.ts";
-import { ARCHITECTURE_KEY, ROPE_FACTORS } from "../layouts/gguf/read.ts";
+import { ROPE_FACTORS } from "../layouts/gguf/metadata.ts";
+import { ARCHITECTURE_KEY } from "../layouts/gguf/read.ts";
 import type { InspectedGguf } from "./gguf_metadata.ts";
 import type { FileListing, ListedTensor } from "./listing.ts";
 

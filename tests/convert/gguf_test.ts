@@ -156,6 +156,12 @@ Deno.test("GGUF needs a tokenizer, unless none is wanted; and a quantization is 
     OptionError,
     "The huggingface layout has no --dtype q8_0; it goes with gguf",
   );
+  const file = temp.at("model.gguf");
+  await assertRejects(
+    () => planConversion({ input: LLAMA, output: file, to: "gguf", tokenizer: false }),
+    OptionError,
+    `${file}: is to be a directory, in which there will be model.gguf; name it without .gguf`,
+  );
 });
 
 Deno.test("a name of rules for a tokenizer that isn't converted is refused", async () => {

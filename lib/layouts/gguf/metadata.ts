@@ -7,6 +7,9 @@ import { PythonFloat } from "../../python/python_number.ts";
 import type { YamlValue } from "../../python/yaml_printer.ts";
 import { sizeLabel } from "./size_label.ts";
 
+/** By what RoPE's frequencies are divided: no parameter, but a tensor. */
+export const ROPE_FACTORS = "rope_freqs.weight";
+
 /** What `general.file_type` calls files by the type of most of their numbers (llama.cpp `include/llama.h` `llama_ftype`). */
 const FILE_TYPES: ReadonlyMap<string, number> = new Map([
   ["float32", 0],

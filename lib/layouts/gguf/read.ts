@@ -21,7 +21,7 @@ import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
 import { haveSameBytes } from "../same_values.ts";
-import { checkTypes, fieldsOf, generalOf } from "./metadata.ts";
+import { checkTypes, fieldsOf, generalOf, ROPE_FACTORS } from "./metadata.ts";
 import { checkPart, checkTensorCount } from "./files.ts";
 import { storedTensor } from "./stored_tensor.ts";
 
@@ -102,9 +102,6 @@ const WORDS: Omit<Words, "description"> = {
   layers: "block_count",
   tied: "that it has no output.weight",
 };
-
-/** By what RoPE's frequencies are divided: no parameter, but a tensor. */
-export const ROPE_FACTORS = "rope_freqs.weight";
 
 async function openFiles(directory: string, names: readonly string[]): Promise<Opened> {
   const tensors = new Map<string, { info: GgufTensorInfo; path: string }>();

@@ -16,7 +16,7 @@ import type { Checkpoint } from "../checkpoint.ts";
 import { dtypesOf, type PlannedOutput } from "../planned_output.ts";
 import { castView } from "../cast.ts";
 import { reshard } from "../reshard.ts";
-import { ggufMetadata, noTokenizer } from "./metadata.ts";
+import { ggufMetadata, noTokenizer, ROPE_FACTORS } from "./metadata.ts";
 
 /** How to write a GGUF file. */
 export interface GgufOptions {
@@ -38,9 +38,6 @@ export interface GgufOptions {
 
 /** The name of the file; those of several begin like it. */
 const NAME = "model.gguf";
-
-/** By what RoPE's frequencies are divided: no parameter, but a tensor. */
-const ROPE_FACTORS = "rope_freqs.weight";
 
 /**
  * The GGUF files of a model, as llama.cpp's converter writes them: vectors are float32 in all, a matrix whose rows aren't
