@@ -46,3 +46,33 @@ Deno.test({
     assertEquals([found.length, apart.length], [4 * 29, 4 * 2]);
   },
 });
+
+Deno.test({
+  name:
+    `convertCheckpoint() leaves rows that aren't whole blocks in float16, as llama.cpp's converter does${unlessSet}`,
+  ignore,
+  async fn() {
+    using temp = new TempDir();
+    const [model, huggingface, tokenizer, output] = ["model", "hf", "tokenizer", "out"].map((name) =>
+      temp.at(name)
+    ) as [string, string, string, string];
+    const config = {
+      vocab_size: 64,
+      hidden_size: 48,
+      intermediate_size: 96,
+      num_hidden_layers: 1,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+    };
+    await askPython("_models.py", [{ class: "LlamaForCausalLM", config, to: model }]);
+    makeStandIn(tokenizer, config.vocab_size);
+    await convertCheckpoint({ input: model, output: huggingface, to: "huggingface", tokenizer });
+    const options = { dtype: "q8_0", tokenizer, tokenizerPre: STAND_IN_PRE } as const;
+    const { notes } = await convertCheckpoint({ input: huggingface, output, to: "gguf", ...options });
+    assertEquals(notes.filter((note) => note.includes("blocks")), [
+      "token_embd.weight and 7 more: rows aren't whole blocks of q8_0, so float16 is written, as llama.cpp does",
+    ]);
+    const job = { from: huggingface, to: temp.at("theirs.gguf"), type: "q8_0", pre: STAND_IN_PRE };
+    assertEquals(await askPython("_converter.py", [{ ...job, with: `${output}/model.gguf` }]), [[]]);
+  },
+});
