@@ -185,7 +185,8 @@ export async function planConversion(
   return {
     checkpoint,
     resolved,
-    notes: [...checkpoint.notes, ...resolved.notes, ...unknown, ...notes],
+    // What a GGUF input and a GGUF output say is the same.
+    notes: [...new Set([...checkpoint.notes, ...resolved.notes, ...unknown, ...notes])],
     plan,
     depth,
   };

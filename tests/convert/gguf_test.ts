@@ -219,3 +219,14 @@ Deno.test("a tokenizer's files are among those that may not change while a GGUF 
   });
   assertEquals(plan.sources.filter((source) => source.path === path).length, 1);
 });
+
+Deno.test("an OLMo 3 out of GGUF is said to have YaRN in more layers than llama.cpp gives it, and said once", async () => {
+  using temp = new TempDir();
+  const input = stepOf("fairseq2-0.8.1/olmo3_bf16");
+  await convertCheckpoint({ input, output: temp.at("gguf"), to: "gguf", tokenizer: false });
+  for (const to of ["huggingface", "gguf"] as const) {
+    const tokenizer = false;
+    const { notes } = await planConversion({ input: temp.at("gguf"), output: temp.at("out"), to, tokenizer });
+    assertEquals(notes.filter((note) => note.startsWith("llama.cpp has YaRN")).length, 1, to);
+  }
+});

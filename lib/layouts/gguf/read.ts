@@ -93,7 +93,8 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     ...tokenizerOf(metadata),
     general: generalOf(metadata),
     ...inconvertible(opened),
-    notes: [...notes, ...quantizedNotes(opened)],
+    // What llama.cpp computes otherwise than fairseq2 goes for what is read, too.
+    notes: [...notes, ...family.gguf.notes?.(model) ?? [], ...quantizedNotes(opened)],
   };
 }
 

@@ -120,6 +120,7 @@ export const olmoGguf: GgufCodec = {
     if (yarn === undefined || slidingWindow === undefined || !types.includes("sliding")) return [];
     return [
       "llama.cpp has YaRN in layers without a window alone, fairseq2 has it in all: it computes other logits",
+      ...yarn.truncate ? [] : ["GGUF can't say that YaRN's bounds aren't rounded (truncate)"],
     ];
   },
 };
