@@ -40,9 +40,10 @@ export const parseArgs: (args: string[], options: {
 }) => ParsedArgs = stdParseArgs;
 
 /** `@std/fmt`: colours for a terminal, unless NO_COLOR is set. */
-export const colors: Readonly<
-  Record<"bold" | "dim" | "red" | "green" | "yellow" | "cyan", (text: string) => string>
-> = stdColors;
+export const colors: {
+  bold(text: string): string;
+  rgb8(text: string, color: number): string;
+} = stdColors;
 
 /** `@std/fmt`: milliseconds in units from days to nanoseconds: `2m 5s`. */
 export const formatDuration: (ms: number, options?: { ignoreZero?: boolean }) => string = stdFormatDuration;

@@ -14,12 +14,20 @@ export interface Option {
   readonly negated?: boolean;
   /** How often it may be given; once by default. */
   readonly most?: number;
+  /** What it is listed under in help texts, where a command has many. */
+  readonly group?: string;
+  /** The words that its value may be, where there are a few. */
+  readonly choices?: readonly string[];
+  /** What its value names, where that can be completed. */
+  readonly names?: "path" | "model";
 }
 
 /** A positional argument of a command. */
 interface Positional {
   readonly name: string;
   readonly help: string;
+  /** The words that it may be; a path by default. */
+  readonly choices?: readonly string[];
 }
 
 /** Arguments as a command gets them. */

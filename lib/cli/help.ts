@@ -1,6 +1,7 @@
 /** Help texts, made from the commands' descriptions. */
 
-import type { Command } from "./command.ts";
+import type { Command, Option } from "./command.ts";
+import { fold, hanging } from "./fold.ts";
 import type { Style } from "./terminal.ts";
 
 /** How the program is called in help texts. */
@@ -54,14 +55,18 @@ export function commandHelp(command: Command, style: Style, width = Infinity): s
     const rows = command.positionals.map(({ name, help }) => [`<${name}>`, help] as const);
     lines.push("", style.bold("Arguments:"), ...table(rows, style, width));
   }
-  const options = [
-    ...command.options.map(({ name, value, help, negated }): [string, string] => [
-      `--${negated ? "no-" : ""}${name}${value === undefined ? "" : ` ${value}`}`,
-      help,
-    ]),
-    ["-h, --help", "Show this help"] as const,
-  ];
-  lines.push("", style.bold("Options:"), ...table(options, style, width));
+  const help = { name: "help", help: "Show this help", group: command.options.at(-1)?.group };
+  const groups = Map.groupBy([...command.options, help], ({ group }: Option) => group ?? "Options");
+  const column = columnOf([...command.options.map(optionUsage), HELP_USAGE]);
+  for (const [title, options] of groups) {
+    const rows = options.map((option) =>
+      [
+        option === help ? HELP_USAGE : optionUsage(option),
+        option.help,
+      ] as const
+    );
+    lines.push("", style.bold(`${title}:`), ...table(rows, style, width, column));
+  }
   for (const paragraph of command.details) lines.push("", ...fold(paragraph, width));
   lines.push("", style.bold("Examples:"));
   for (const [args, what] of command.examples) {
@@ -73,23 +78,25 @@ export function commandHelp(command: Command, style: Style, width = Infinity): s
 /** The widest lines of help, in columns: longer ones are hard to read. */
 export const MOST_COLUMNS = 100;
 
-function table(rows: readonly (readonly [string, string])[], style: Style, width: number): string[] {
-  const column = Math.max(0, ...rows.map(([left]) => left.length)) + 2;
-  return rows.flatMap(([left, right]) =>
-    fold(right, width - column - 2).map((line, i) =>
-      `  ${i === 0 ? style.cyan(left) + " ".repeat(column - left.length) : " ".repeat(column)}${line}`
-    )
-  );
+const HELP_USAGE = "-h, --help";
+
+/** An option as it is given: `--no-clone`, `--step N`. */
+export function optionUsage({ name, value, negated }: Option): string {
+  return `--${negated ? "no-" : ""}${name}${value === undefined ? "" : ` ${value}`}`;
 }
 
-/** A text in lines that fit a width, where its words do. */
-function fold(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
+/** The width of a column of words. */
+function columnOf(words: readonly string[]): number {
+  return words.reduce((most, word) => Math.max(most, word.length), 0) + 2;
+}
+
+function table(
+  rows: readonly (readonly [string, string])[],
+  style: Style,
+  width: number,
+  column = columnOf(rows.map(([left]) => left)),
+): string[] {
+  return rows.flatMap(([left, right]) =>
+    hanging(`  ${style.cyan(left)}${" ".repeat(column - left.length)}`, column + 2, right, width)
+  );
 }

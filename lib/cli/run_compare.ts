@@ -9,11 +9,12 @@ import {
 import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
+import { fold, hanging } from "./fold.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
-import { type Style, styleFor } from "./terminal.ts";
+import { type Style, styleFor, widthOf } from "./terminal.ts";
 
 /** The exit code for checkpoints that differ. */
 const DIFFERENT = 1;
@@ -43,7 +44,9 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
     });
   }
   if (args.flag("json")) print(compactJson(comparison));
-  else if (!quiet) print(describe(comparison, tolerance, styleFor(Deno.stdout)).join("\n"));
+  else if (!quiet) {
+    print(describe(comparison, tolerance, styleFor(Deno.stdout), widthOf(Deno.stdout)).join("\n"));
+  }
   return comparison.equal ? 0 : DIFFERENT;
 }
 
@@ -55,7 +58,15 @@ function parseTolerance(args: Arguments): number | undefined {
   return args.fail(`Option --tolerance needs a number from 0, got ${JSON.stringify(value)}`);
 }
 
-function describe(comparison: Comparison, tolerance: number | undefined, style: Style): string[] {
+/** The narrowest column for what is said of a tensor. */
+const LEAST_WORDS = 30;
+
+function describe(
+  comparison: Comparison,
+  tolerance: number | undefined,
+  style: Style,
+  columns: number,
+): string[] {
   const { equal, a, b, tensors, differences, notes } = comparison;
   const counted = differences.filter(({ tolerated }) => !tolerated).length;
   const what = `${tensors} tensor${tensors === 1 ? "" : "s"}`;
@@ -75,12 +86,14 @@ function describe(comparison: Comparison, tolerance: number | undefined, style: 
     verdict,
     side("a", a),
     side("b", b),
-    ...notes.map((note) => `  ${style.yellow("note:")} ${oneLine(note)}`),
-    ...shown.map((difference) =>
-      `  ${oneLine(difference.name).padEnd(width)}  ${inWords(difference)}${
-        difference.tolerated ? style.dim(" (within the tolerance)") : ""
-      }`
-    ),
+    ...notes.flatMap((note) => hanging(`  ${style.yellow("note:")} `, 8, oneLine(note), columns)),
+    ...shown.flatMap((difference) => {
+      const words = inWords(difference) + (difference.tolerated ? " (within the tolerance)" : "");
+      const name = oneLine(difference.name);
+      return columns - width - 4 >= Math.min(LEAST_WORDS, words.length)
+        ? hanging(`  ${name.padEnd(width)}  `, width + 4, words, columns)
+        : [`  ${name}`, ...fold(words, columns - 4).map((line) => `    ${line}`)];
+    }),
     ...(more > 0 ? [`  and ${more} more; --json has them all`] : []),
     ...(!equal && tolerance === undefined &&
         differences.some(({ what }) => what === "bits" || what === "dtype")

@@ -7,7 +7,7 @@ import type { Task } from "../output/output_directory.ts";
 import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
 import { MAX_SHARDS } from "../models/limits.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
-import { dtypes, type OutputOptions, type Target, targets } from "../convert/target.ts";
+import { dtypes, layouts, type OutputOptions, type Target, targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
@@ -93,7 +93,7 @@ function outputOptions(args: Arguments, to: Target): OutputOptions {
   return {
     to: args.choice("to", targets) ?? to,
     dtype: args.choice("dtype", dtypes),
-    layout: args.choice("layout", ["legacy", "native"]),
+    layout: args.choice("layout", layouts),
     maxShardSize: size === undefined ? undefined : parseShardSize(size),
     tokenizer: args.flag("no-tokenizer") ? false : tokenizer,
     tokenizerPre: args.value("tokenizer-pre"),

@@ -7,6 +7,7 @@ import { familyOf } from "../models/families.ts";
 import { targets } from "../convert/target.ts";
 import { listed } from "../words.ts";
 import type { Arguments, Context } from "./command.ts";
+import { hanging } from "./fold.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
 import { metadataLines } from "./metadata_lines.ts";
@@ -46,7 +47,9 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
   const style = styleFor(Deno.stdout);
   const dtypes = dtypesOf(inspection);
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
-  const fact = (label: string, text: string) => `  ${style.dim(label.padEnd(9))}${oneLine(text)}`;
+  const width = widthOf(Deno.stdout);
+  const fact = (label: string, text: string) =>
+    hanging(`  ${style.dim(label.padEnd(9))}`, 11, oneLine(text), width);
   const model = [
     ...(layout === null ? [] : [architecture ?? "sizes of its own"]),
     `${formatCount(parameters)} ${layout === null ? "numbers" : "parameters"}`,
@@ -54,21 +57,21 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
   ];
   const lines = [
     style.bold(oneLine(path)),
-    fact(
+    ...fact(
       "what",
       layout === null || family === null ? FILES[format] : modelText(family, layout),
     ),
-    fact("format", writer),
-    fact(layout === null ? "holds" : "model", model.join(", ")),
-    fact("files", `${fileNames(inspection)}, ${formatBytes(size)}`),
-    fact("tensors", `${tensors.length}, ${formatBytes(bytes)}`),
-    ...notes.map((note) => fact("note", note)),
+    ...fact("format", writer),
+    ...fact(layout === null ? "holds" : "model", model.join(", ")),
+    ...fact("files", `${fileNames(inspection)}, ${formatBytes(size)}`),
+    ...fact("tensors", `${tensors.length}, ${formatBytes(bytes)}`),
+    ...notes.flatMap((note) => fact("note", note)),
   ];
-  if (gguf !== undefined) lines.push("", ...metadataLines(gguf.metadata, widthOf(Deno.stdout), style));
+  if (gguf !== undefined) lines.push("", ...metadataLines(gguf.metadata, width, style));
   if (tensors.length > 0) {
     const rows = all ? flatRows(tensors) : treeRows(tensors);
     const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-    lines.push("", ...tensorTable(rows, total, widthOf(Deno.stdout), style));
+    lines.push("", ...tensorTable(rows, total, width, style));
   }
   print(lines.join("\n"));
 }
@@ -109,7 +112,11 @@ function printGlobals({ globals, notes }: GlobalsInspection): void {
   const verdict = refused === 0
     ? globals.length === 0 ? "" : `, all of which torch's weights_only allows`
     : `, ${refused} of which torch's weights_only refuses`;
-  lines.push(count + verdict, ...notes.map((note) => `${style.yellow("note:")} ${oneLine(note)}`));
+  const width = widthOf(Deno.stdout);
+  lines.push(
+    count + verdict,
+    ...notes.flatMap((note) => hanging(`${style.yellow("note:")} `, 6, oneLine(note), width)),
+  );
   print(lines.join("\n"));
 }
 

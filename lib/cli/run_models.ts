@@ -7,8 +7,9 @@ import type { Architecture } from "../models/family.ts";
 import { PROJECTION } from "../models/family.ts";
 import { numel } from "../tensor/tensor.ts";
 import type { Arguments } from "./command.ts";
+import { hanging } from "./fold.ts";
 import { print } from "./print.ts";
-import { styleFor } from "./terminal.ts";
+import { styleFor, widthOf } from "./terminal.ts";
 
 /** Runs the command. */
 export function runModels(args: Arguments): Promise<number> {
@@ -35,11 +36,15 @@ export function runModels(args: Arguments): Promise<number> {
   ]);
   const head = ["name", "size", "layers", "dim", "other names"];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => i === 0 || i === 4 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(
-      "  ",
-    ).trimEnd();
-  print([style.bold(line(head)), ...rows.map(line)].join("\n"));
+  const columns = widthOf(Deno.stdout);
+  const lines = (cells: readonly string[], style = (text: string) => text) => {
+    const [name, ...numbers] = cells.slice(0, -1).map((cell, i) =>
+      i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
+    );
+    const left = [name, ...numbers, ""].join("  ");
+    return hanging(left, left.length, cells.at(-1)!, columns).map((line) => style(line.trimEnd()));
+  };
+  print([...lines(head, style.bold), ...rows.flatMap((row) => lines(row))].join("\n"));
   return Promise.resolve(0);
 }
 

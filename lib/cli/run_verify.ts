@@ -9,11 +9,12 @@ import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { formatBytes } from "./format.ts";
+import { hanging } from "./fold.ts";
 import { offerModelYaml, requestRead } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { showProgress } from "./progress.ts";
-import { type Style, styleFor } from "./terminal.ts";
+import { type Style, styleFor, widthOf } from "./terminal.ts";
 
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
@@ -30,7 +31,8 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
   await requestRead(path);
   await offerModelYaml(path);
   if (against !== undefined) await requestRead(against);
-  const style = styleFor(sums ? Deno.stderr : Deno.stdout);
+  const stream = sums ? Deno.stderr : Deno.stdout;
+  const terminal = { style: styleFor(stream), columns: widthOf(stream) };
   let progress = showProgress(quiet);
   const show = (text: string, to: (text: string) => void) => {
     // A line can't be printed where one is redrawn.
@@ -51,13 +53,14 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
       onFile(file) {
         const isWrong = file.problem !== undefined;
         if (!sums || isWrong) {
-          if (!json && (!quiet || isWrong)) show(fileLine(path, file, style), report);
+          if (!json && (!quiet || isWrong)) show(fileLines(path, file, terminal).join("\n"), report);
           return;
         }
         show(sumLines(path, file).map(shownSum).join("\n"), print);
         const without = file.tensorSums?.filter(({ sha256 }) => sha256 === undefined) ?? [];
         for (const { name } of without) {
-          show(noteLine(`${shownName(path, file)}: ${name}: is no plain tensor, and has no sum`, style), say);
+          const text = `${shownName(path, file)}: ${name}: is no plain tensor, and has no sum`;
+          show(noteLines(text, terminal).join("\n"), say);
         }
       },
     });
@@ -70,7 +73,7 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
         model: model ?? null,
       }));
     } else if (model !== undefined && !((quiet || sums) && model.problem === undefined)) {
-      show(modelLines(model, style).join("\n"), report);
+      show(modelLines(model, terminal).join("\n"), report);
     }
     return ok ? 0 : WRONG;
   } finally {
@@ -97,15 +100,28 @@ function shownName(root: string, { path }: FileVerification): string {
   return oneLine(relativePath(root, path));
 }
 
-function fileLine(root: string, file: FileVerification, style: Style): string {
+/** What lines are for: a stream's colours, and how wide it is. */
+interface Terminal {
+  readonly style: Style;
+  readonly columns: number;
+}
+
+/** A verdict, and what it is of. */
+function verdictLines(
+  word: "ok" | "readable" | "wrong",
+  text: string,
+  { style, columns }: Terminal,
+): string[] {
+  return hanging(`${verdict(word, style)}  `, WORD_LENGTH + 2, text, columns);
+}
+
+function fileLines(root: string, file: FileVerification, terminal: Terminal): string[] {
   const { bytes, records, checked, problem } = file;
   const name = shownName(root, file);
-  if (problem !== undefined) return `${verdict("wrong", style)}  ${name}: ${oneLine(problem)}`;
+  if (problem !== undefined) return verdictLines("wrong", `${name}: ${oneLine(problem)}`, terminal);
   const { word, text } = CHECKED[checked];
   const counted = records === 0 ? [] : [`${records} records`];
-  return `${verdict(word, style)}  ${name}  ${
-    style.dim([formatBytes(bytes), ...counted, text(file)].join(", "))
-  }`;
+  return verdictLines(word, `${name}  ${[formatBytes(bytes), ...counted, text(file)].join(", ")}`, terminal);
 }
 
 /** The lines of a file's sums. Names are those below the path, whatever letters are in them. */
@@ -125,19 +141,21 @@ function shownSum(line: string): string {
   return Deno.stdout.isTerminal() ? oneLine(line) : line;
 }
 
-function noteLine(text: string, style: Style): string {
-  return `${style.yellow("note:".padEnd(WORD_LENGTH))}  ${oneLine(text)}`;
+function noteLines(text: string, { style, columns }: Terminal): string[] {
+  return hanging(`${style.yellow("note:".padEnd(WORD_LENGTH))}  `, WORD_LENGTH + 2, oneLine(text), columns);
 }
 
 function modelLines(
   { kind, architecture, parameters, problem, notes }: ModelVerification,
-  style: Style,
+  terminal: Terminal,
 ): string[] {
-  const what = kind === undefined ? "" : ` (${kind})`;
-  const line = problem === undefined
-    ? `${verdict("ok", style)}  the model${what}  ${
-      style.dim(`${architecture ?? "sizes of its own"}, ${parameters} tensors, complete`)
-    }`
-    : `${verdict("wrong", style)}  the model${what}: ${oneLine(problem)}`;
-  return [line, ...notes.map((note) => noteLine(note, style))];
+  const what = `the model${kind === undefined ? "" : ` (${kind})`}`;
+  const lines = problem === undefined
+    ? verdictLines(
+      "ok",
+      `${what}  ${architecture ?? "sizes of its own"}, ${parameters} tensors, complete`,
+      terminal,
+    )
+    : verdictLines("wrong", `${what}: ${oneLine(problem)}`, terminal);
+  return [...lines, ...notes.flatMap((note) => noteLines(note, terminal))];
 }

@@ -4,10 +4,11 @@ import type { Conversion, ConversionSummary, describeConversion } from "../conve
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { familyOf } from "../models/families.ts";
 import { formatName, parseName } from "../models/parameter.ts";
+import { hanging } from "./fold.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { print } from "./print.ts";
-import { type Style, styleFor } from "./terminal.ts";
+import { type Style, styleFor, widthOf } from "./terminal.ts";
 
 interface PrintOptions {
   readonly json: boolean;
@@ -34,11 +35,13 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
       ? `${style.green("Converted")} ${oneLine(summary.input)} to ${style.bold(oneLine(output))}`
       : `${style.yellow("Share done")}; ${oneLine(output)} appears when the other tasks are done`,
     ...facts(summary, style),
-    `  ${label("files", style)}${files.map(({ name }) => name).join(", ")}${
-      extras.length > 0 ? ` (${extras.join(", ")})` : ""
-    }`,
-    `  ${label("bytes", style)}${formatBytes(bytes)} in ${formatSeconds(seconds)}`,
-    ...notes(summary.notes, style),
+    ...fact(
+      "files",
+      files.map(({ name }) => name).join(", ") + (extras.length > 0 ? ` (${extras.join(", ")})` : ""),
+      style,
+    ),
+    ...fact("bytes", `${formatBytes(bytes)} in ${formatSeconds(seconds)}`, style),
+    ...summary.notes.flatMap((note) => fact("note", note, style)),
   ];
   print(lines.join("\n"), done);
 }
@@ -63,15 +66,15 @@ export function printDryRun(
   const lines = [
     `Would convert ${oneLine(description.input)} to ${style.bold(oneLine(description.output))}`,
     ...facts(description, style),
-    `  ${label("bytes", style)}${formatBytes(description.bytes)} in ${description.files.length} files`,
-    ...notes(description.notes, style),
+    ...fact("bytes", `${formatBytes(description.bytes)} in ${description.files.length} files`, style),
+    ...description.notes.flatMap((note) => fact("note", note, style)),
   ];
   print(lines.join("\n"));
   // File by file, since a large model has thousands of tensors.
   for (const file of plan.files) {
-    const tensors = file.tensors.map(({ from, to, dtype, shape, bytes }) => {
+    const tensors = file.tensors.flatMap(({ from, to, dtype, shape, bytes }) => {
       const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
-      return `  ${nameInInput(checkpoint, resolved, from)} → ${to}  ${style.dim(what)}`;
+      return tensorLines(nameInInput(checkpoint, resolved, from), to, what, style);
     });
     print(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
   }
@@ -87,21 +90,26 @@ function nameInInput(
   return parameter === undefined ? canonical : formatName(naming, parameter);
 }
 
+/** What becomes of a tensor: on one line, or on as few as the terminal has room for. */
+function tensorLines(from: string, to: string, what: string, style: Style): string[] {
+  const width = widthOf(Deno.stdout);
+  if (2 + from.length + 3 + to.length + 2 + what.length <= width) {
+    return [`  ${from} → ${to}  ${style.dim(what)}`];
+  }
+  return 6 + to.length + 2 + what.length <= width
+    ? [`  ${from}`, `    → ${to}  ${style.dim(what)}`]
+    : [`  ${from}`, `    → ${to}`, `      ${style.dim(what)}`];
+}
+
 function facts(
   { architecture, parameters, dtypes }: Pick<ConversionSummary, "architecture" | "parameters" | "dtypes">,
   style: Style,
 ): string[] {
-  return [
-    `  ${label("model", style)}${architecture ?? "sizes of its own"}, ${
-      formatCount(parameters)
-    } parameters, ${dtypes.join(" and ")}`,
-  ];
+  const what = `${architecture ?? "sizes of its own"}, ${formatCount(parameters)} parameters`;
+  return fact("model", `${what}, ${dtypes.join(" and ")}`, style);
 }
 
-function notes(list: readonly string[], style: Style): string[] {
-  return list.map((note) => `  ${label("note", style)}${oneLine(note)}`);
-}
-
-function label(text: string, style: Style): string {
-  return style.dim(text.padEnd(8));
+/** A fact behind its label, in lines that fit the terminal. */
+function fact(label: string, text: string, style: Style): string[] {
+  return hanging(`  ${style.dim(label.padEnd(8))}`, 10, oneLine(text), widthOf(Deno.stdout));
 }

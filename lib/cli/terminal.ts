@@ -3,14 +3,33 @@
 import { colors } from "../deps.ts";
 
 /** Puts text into a style. */
-export type Style = Readonly<Record<keyof typeof colors, (text: string) => string>>;
+export type Style = Readonly<Record<"bold" | "dim" | "red" | "green" | "yellow" | "cyan", Painter>>;
 
-const plain = (text: string) => text;
+type Painter = (text: string) => string;
+
+/**
+ * Colours out of the 240 that are the same on every terminal, unlike the first 16: each can be read on white and on
+ * black.
+ */
+export const COLOURS = { dim: 243, red: 161, green: 28, yellow: 130, cyan: 31 } as const;
+
+const paint = (colour: number): Painter => (text) => colors.rgb8(text, colour);
+
+const coloured: Style = {
+  bold: colors.bold,
+  dim: paint(COLOURS.dim),
+  red: paint(COLOURS.red),
+  green: paint(COLOURS.green),
+  yellow: paint(COLOURS.yellow),
+  cyan: paint(COLOURS.cyan),
+};
+
+const plain: Painter = (text) => text;
 const none: Style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain };
 
 /** The style for an output stream. `Deno.noColor` honours NO_COLOR and needs no permission. */
 export function styleFor(stream: { isTerminal(): boolean }): Style {
-  return !Deno.noColor && stream.isTerminal() ? colors : none;
+  return !Deno.noColor && stream.isTerminal() ? coloured : none;
 }
 
 /** The narrowest terminal that lines are fitted to. */

@@ -37,11 +37,14 @@ export interface OutputOptions {
   /** Whether the model is an instruct one, where its name doesn't say so: it stops at the end of a turn. */
   readonly instruct?: boolean;
   /** Which of fairseq2's layouts: `"legacy"` (0.2 to 0.4), the default, or `"native"` (0.5 and later). */
-  readonly layout?: "legacy" | "native";
+  readonly layout?: typeof layouts[number];
 }
 
 /** What weights can be converted to. */
 export const dtypes: readonly TargetFormat[] = [...castTypes, "q8_0"];
+
+/** fairseq2's layouts: that of 0.2 to 0.4, and that of 0.5 and later. */
+export const layouts = ["legacy", "native"] as const;
 
 /** What the options may be. */
 export const outputRules: Rules<OutputOptions> = {
@@ -52,7 +55,7 @@ export const outputRules: Rules<OutputOptions> = {
   tokenizer: { what: `${text.what}, or false`, allows: (value) => value === false || text.allows(value) },
   tokenizerPre: text,
   instruct: flag,
-  layout: oneOf(["legacy", "native"]),
+  layout: oneOf(layouts),
 };
 
 /** The options that only some layouts have, by what they are called on the command line. */
