@@ -37,7 +37,7 @@ export interface OutputOptions {
   /** Whether the model is an instruct one, where its name doesn't say so: it stops at the end of a turn. */
   readonly instruct?: boolean;
   /** Which of fairseq2's layouts: `"legacy"` (0.2 to 0.4), the default, or `"native"` (0.5 and later). */
-  readonly layout?: typeof layouts[number];
+  readonly layout?: "legacy" | "native";
 }
 
 /** What weights can be converted to. */
