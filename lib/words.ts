@@ -15,3 +15,8 @@ export function someOf(words: readonly (string | number)[], most: number, separa
 export function quoted(text: string, maxCharacters = 40): string {
   return JSON.stringify(text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text);
 }
+
+/** A text as it is typed into a shell. It may come from a file, and people copy what a message tells them to type. */
+export function forShell(text: string): string {
+  return /^[\w.,/:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

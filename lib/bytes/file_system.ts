@@ -203,3 +203,8 @@ export function removeEmptyParents(path: string, top: string): void {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What to say of a path in `/dev`, `/proc` or `/sys`, which Deno opens for those alone who may do everything. */
+export function needsAllPermissions(path: string): string {
+  return `${path}: Deno opens what lies in /dev, /proc and /sys with all permissions alone; run Deno with -A`;
+}

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { FileError } from "../error.ts";
 import { resolve } from "../deps.ts";
-import { messageOf, realPathOfNearest } from "./file_system.ts";
+import { messageOf, needsAllPermissions, realPathOfNearest } from "./file_system.ts";
 
 /** A file that a plan reads, as it was when it was opened. */
 export interface SourceFile {
@@ -146,6 +146,8 @@ export function describeFailure(path: string, error: unknown): FileError {
     return new FileError(`${path}: no such file or directory; check the path`);
   }
   if (error instanceof Deno.errors.NotCapable) {
+    // The path is a link to such a place.
+    if (error.message.includes("--allow-all")) return new FileError(needsAllPermissions(path));
     return new FileError(`${path}: Deno was not allowed to read it; grant --allow-read for this path`);
   }
   if (error instanceof Deno.errors.PermissionDenied) {

@@ -10,7 +10,7 @@ import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { fold, hanging } from "./fold.ts";
-import { offerModelYaml, requestRead } from "./permissions.ts";
+import { requestPaths } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
 import { showProgress } from "./progress.ts";
@@ -28,10 +28,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
   const [fromA, fromB = fromA] = args.choices("from", targets);
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const quiet = args.flag("quiet");
-  for (const path of [a, b]) {
-    await requestRead(path);
-    await offerModelYaml(path);
-  }
+  await requestPaths({ read: [a, b], checkpoints: [a, b] });
   let comparison: Comparison;
   {
     using progress = showProgress(quiet);

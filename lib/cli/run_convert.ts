@@ -1,6 +1,5 @@
 /** Runs `ckpt convert` and `ckpt llama convert_checkpoint`. */
 
-import { resolve } from "../deps.ts";
 import { CancelledError } from "../error.ts";
 import { MAX_JOBS } from "../options.ts";
 import type { Task } from "../output/output_directory.ts";
@@ -9,7 +8,7 @@ import { MAX_SHARDS } from "../models/limits.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
 import { dtypes, layouts, type OutputOptions, type Target, targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
-import { offerModelYaml, requestOutput, requestRead } from "./permissions.ts";
+import { outputPaths, requestPaths } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
 
@@ -33,22 +32,22 @@ export async function runConvert(
   const task = parseTask(args);
   const quiet = args.flag("quiet");
   const json = args.flag("json");
-  const start = performance.now();
-
-  await requestRead(input);
-  if (model !== undefined && /\.ya?ml$/i.test(model)) await requestRead(model);
+  const tokenizer = args.value("tokenizer");
+  const isDryRun = args.flag("dry-run");
   // LLaMA's reference layout says nothing that only a model.yaml knows, once the model is named.
   const isSaid = model !== undefined && defaults.family !== undefined &&
     (args.value("to") ?? defaults.to) === "reference";
-  if (!isSaid) await offerModelYaml(input);
-  const tokenizer = args.value("tokenizer");
-  if (tokenizer !== undefined) await requestRead(tokenizer);
-  if (args.flag("dry-run")) {
-    await requestRead(output);
-    await requestRead(`${resolve(output)}.partial`);
-  } else {
-    await requestOutput(output);
-  }
+  await requestPaths({
+    read: [
+      input,
+      ...(model !== undefined && /\.ya?ml$/i.test(model) ? [model] : []),
+      ...(tokenizer === undefined ? [] : [tokenizer]),
+      ...outputPaths(output),
+    ],
+    write: isDryRun ? [] : outputPaths(output),
+    checkpoints: isSaid ? [] : [input],
+  });
+  const start = performance.now();
 
   const options = {
     ...defaults,
@@ -68,9 +67,9 @@ export async function runConvert(
     from: args.choice("from", targets),
     ...outputOptions(args, defaults.to),
   };
-  const conversion = await planConversion(options, args.flag("dry-run") ? "quick" : "whole");
+  const conversion = await planConversion(options, isDryRun ? "quick" : "whole");
   if (signal.aborted) throw new CancelledError("Cancelled");
-  if (args.flag("dry-run")) {
+  if (isDryRun) {
     printDryRun(conversion, describeConversion(conversion, output), { json, quiet });
     return 0;
   }

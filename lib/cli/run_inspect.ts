@@ -9,7 +9,7 @@ import { listed } from "../words.ts";
 import type { Arguments, Context } from "./command.ts";
 import { hanging } from "./fold.ts";
 import { formatBytes, formatCount } from "./format.ts";
-import { offerModelYaml, requestNet, requestRead } from "./permissions.ts";
+import { requestNet, requestPaths } from "./permissions.ts";
 import { metadataLines } from "./metadata_lines.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
@@ -24,8 +24,7 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   const from = args.choice("from", targets);
   if (globals && from !== undefined) args.fail("Options --globals and --from don't go together");
   if (toUrl(path) === undefined) {
-    await requestRead(path);
-    if (!globals) await offerModelYaml(path);
+    await requestPaths({ read: [path], checkpoints: globals ? [] : [path] });
   }
   const options = { onHost: requestNet, signal };
   if (globals) {

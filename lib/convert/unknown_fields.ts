@@ -3,7 +3,7 @@
 import { OptionError } from "../error.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
 import { ConfigError } from "../models/config_error.ts";
-import { someOf } from "../words.ts";
+import { forShell, someOf } from "../words.ts";
 import { DEFAULT_TARGET, type Target, targetFacts } from "./target.ts";
 
 const NAMED_FIELDS = 3;
@@ -46,9 +46,4 @@ export function checkUnknownFields(
 export function describeUnknownFields(fields: readonly UnknownField[]): string {
   const each = fields.map(({ field, value }) => `${field} (${value})`);
   return `unknown field${fields.length === 1 ? "" : "s"} left out: ${someOf(each, NAMED_FIELDS)}`;
-}
-
-/** A name as it is typed. It comes from the file, and people copy what a message tells them to type. */
-function forShell(name: string): string {
-  return /^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }

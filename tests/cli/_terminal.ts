@@ -30,6 +30,8 @@ if (ignore) console.error("no `script` of util-linux, so nothing is tested on a 
 export interface TerminalRun {
   readonly code: number;
   readonly screen: string;
+  /** How long it went on after the last text was seen that something was typed at. */
+  readonly secondsAfter: number;
 }
 
 /** How to run it. */
@@ -78,6 +80,7 @@ export async function onTerminal(
   }, 250);
   let screen = "";
   let next = 0;
+  let seen = performance.now();
   let from = 0;
   for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
     screen += part;
@@ -86,6 +89,7 @@ export async function onTerminal(
       if (at < 0) break;
       from = at + step[0].length;
       keys = step[1];
+      seen = performance.now();
       press();
       next++;
     }
@@ -95,7 +99,7 @@ export async function onTerminal(
   await keyboard.close().catch(() => {});
   const { code } = await child.status;
   assertEquals(next, type.length, `not all of ${JSON.stringify(type)} was on the screen: ${screen}`);
-  return { code, screen };
+  return { code, screen, secondsAfter: (performance.now() - seen) / 1000 };
 }
 
 /** What is left of what was sent to a terminal without its colours. */
@@ -106,7 +110,7 @@ export function withoutColours(text: string): string {
 /**
  * The lines that are on the screen in the end. A line that was drawn again and again, as progress is, is as it was left.
  */
-export function linesLeft({ screen }: TerminalRun): string[] {
+export function linesLeft({ screen }: Pick<TerminalRun, "screen">): string[] {
   const drawn = screen.replaceAll(HIDE_CURSOR, "").replaceAll(SHOW_CURSOR, "");
   return drawn.trimEnd().split("\r\n").map((line) => withoutColours(line.split(CLEAR_LINE).at(-1)!));
 }

@@ -98,7 +98,7 @@ Deno.test({
       assertEquals(code, 0);
       const drawn = screen.slice(0, screen.indexOf(SHOW_CURSOR)).replace(HIDE_CURSOR, "").split(CLEAR_LINE);
       assert(drawn.length > 2 && widthOf(drawn) < columns, JSON.stringify(drawn));
-      const lines = linesLeft({ code, screen });
+      const lines = linesLeft({ screen });
       assert(lines[0]!.startsWith("Converted "), screen);
       assert(!lines.join("").includes("\x1b"), JSON.stringify(screen));
       assertLessOrEqual(widthOf(lines.slice(1)), columns);

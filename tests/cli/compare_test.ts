@@ -82,7 +82,9 @@ Deno.test("ckpt compare exits with 2 where it can't compare", async () => {
   assertEquals(await ckpt(["compare", bf16, hf], { permissions: [`--allow-read=${bf16}`] }), {
     code: 2,
     stdout: "",
-    stderr: `error: ${hf}: permission to read it was refused; run Deno with --allow-read=${hf} (or -A)\n`,
+    stderr: `error: ${hf}: permission to read it was refused; run Deno with --allow-read=${hf},${
+      [bf16, hf].map((path) => join(path, "..", "model.yaml"))
+    } (or -A)\n`,
   });
   for (const value of ["-1", "x", " "]) {
     assertEquals(await ckpt(["compare", `--tolerance=${value}`, bf16, hf]), {

@@ -171,7 +171,9 @@ Deno.test("ckpt inspect needs permission for the file, and net permission for th
   assertEquals(await ckpt(["inspect", file], { permissions: [] }), {
     code: 1,
     stdout: "",
-    stderr: `error: ${file}: permission to read it was refused; run Deno with --allow-read=${file} (or -A)\n`,
+    stderr: `error: ${file}: permission to read it was refused; run Deno with --allow-read=${file},${
+      ["step_10", ""].map((directory) => at("fairseq2-0.3.0", "llama3_bf16", directory, "model.yaml"))
+    } (or -A)\n`,
   });
   await using server = new WebServer(FIXTURES);
   const url = server.url("torch/2.13.0/plain/model.pt");

@@ -2,8 +2,11 @@
  * What the program may do, and what it says where it may not.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
+import { describeFailure } from "../../lib/bytes/source.ts";
+import { commonDirectory } from "../../lib/cli/permissions.ts";
 import { join } from "../../lib/deps.ts";
+import { listed } from "../../lib/words.ts";
 import { ckpt, convert } from "../_ckpt.ts";
 import { makeGguf } from "../gguf/_model.ts";
 import { assertSameFile } from "../_state_facts.ts";
@@ -72,37 +75,104 @@ Deno.test("a permission that is refused is named in one line, and nothing is lef
   Deno.copyFileSync(join(copy.path, "model.yaml"), yaml);
   const read = `--allow-read=${copy.path},${both}`;
   const write = `--allow-write=${both}`;
-  const refused:
-    readonly (readonly [string, readonly string[], "read" | "write", string, readonly string[]])[] = [
-      ["nothing is allowed", [], "read", input, []],
-      ["the input is denied", ["--allow-read", `--deny-read=${input}`, write], "read", input, []],
-      ["the output may not be read", [`--allow-read=${copy.path}`, write], "read", output, []],
-      ["the output may not be written", [read], "write", output, []],
-      [
-        "its place may not be read",
-        [`--allow-read=${copy.path},${output}`, write],
-        "read",
-        `${output}.partial`,
-        [],
-      ],
-      ["its place may not be written", [read, `--allow-write=${output}`], "write", `${output}.partial`, []],
-      ["the model.yaml may not be read", [read, write], "read", yaml, ["--model", yaml]],
-      ["a dry run may not look at the output", [`--allow-read=${copy.path}`], "read", output, ["--dry-run"]],
-    ];
-  for (const [why, permissions, what, path, options] of refused) {
+  const needs = { read: [input, output, `${output}.partial`], write: [output, `${output}.partial`] };
+  const yamlAbove = join(copy.path, "model.yaml");
+  /** What isn't allowed, and what would allow it. */
+  type Refused = readonly [what: string, flags: string];
+  const one = (what: "read" | "write", path: string): Refused => [
+    `${path}: permission to ${what} it was refused`,
+    `--allow-${what}=${path}`,
+  ];
+  const all: Refused = [
+    `Permission to read ${listed(needs.read, "and")}, and to write ${listed(needs.write, "and")} was refused`,
+    `--allow-read=${needs.read},${yamlAbove} --allow-write=${needs.write}`,
+  ];
+  const refused: readonly (readonly [why: string, permissions: string[], Refused, options?: string[]])[] = [
+    ["nothing is allowed", [], all],
+    ["the input is denied", ["--allow-read", `--deny-read=${input}`, write], one("read", input)],
+    [
+      "the output may not be read",
+      [`--allow-read=${copy.path},${output}.partial`, write],
+      one("read", output),
+    ],
+    ["the output may not be written", [read, `--allow-write=${output}.partial`], one("write", output)],
+    [
+      "its place may not be read",
+      [`--allow-read=${copy.path},${output}`, write],
+      one("read", `${output}.partial`),
+    ],
+    ["its place may not be written", [read, `--allow-write=${output}`], one("write", `${output}.partial`)],
+    ["the model.yaml may not be read", [read, write], one("read", yaml), ["--model", yaml]],
+    [
+      "a dry run may not look at the output",
+      [`--allow-read=${copy.path},${output}.partial`],
+      one("read", output),
+      ["--dry-run"],
+    ],
+  ];
+  for (const [why, permissions, [message, flags], options = []] of refused) {
     assertEquals(
       await convert([...options, input, output], { permissions }),
-      {
-        code: 1,
-        stdout: "",
-        stderr:
-          `error: ${path}: permission to ${what} it was refused; run Deno with --allow-${what}=${path} ` +
-          "(or -A)\n",
-      },
+      { code: 1, stdout: "", stderr: `error: ${message}; run Deno with ${flags} (or -A)\n` },
       why,
     );
     assertEquals(temp.names(), ["in", "mine.yaml"]);
   }
+  // What the message says is enough.
+  const permissions = all[1].split(" ");
+  assertEquals(await convert(["--quiet", input, output], { permissions }), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
+
+Deno.test("what is to be typed for paths with spaces and commas is right", async () => {
+  using temp = new TempDir();
+  for (
+    const [name, flag] of [["it's in", /--allow-read='(.*)' \(or -A\)/], [
+      "a,b",
+      /--allow-read()\S* \(/,
+    ]] as const
+  ) {
+    const input = new CheckpointCopy(CASE, temp.at(name)).step;
+    const args = ["convert", "--dry-run", "--quiet", input, temp.at("out")];
+    const { stderr } = await ckpt(args, { permissions: ["--deny-write"] });
+    const paths = flag.exec(stderr)![1]!.replaceAll(`'\\''`, "'");
+    const permissions = [`--allow-read${paths === "" ? "" : `=${paths}`}`];
+    assertEquals(await ckpt(args, { permissions }), { code: 0, stdout: "", stderr: "" }, stderr);
+  }
+});
+
+Deno.test({
+  name: "in /dev, /proc and /sys all permissions are needed, and that is said at once",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using temp = new TempDir();
+    const { input } = setUp(temp);
+    const output = "/dev/shm/ckpt_test_of_permissions";
+    const permissions = ["--allow-read", "--allow-write", "--allow-sys", "--allow-net"];
+    for (const args of [["convert", input, output], ["inspect", "/proc/self/x"], ["verify", "/sys/x"]]) {
+      assertEquals(await ckpt(args, { permissions }), {
+        code: 1,
+        stdout: "",
+        stderr:
+          `error: ${args.at(-1)}: Deno opens what lies in /dev, /proc and /sys with all permissions alone; ` +
+          "run Deno with -A (an installed ckpt: deno install --global --force -A --name ckpt cli.ts)\n",
+      });
+    }
+    assertMatch((await ckpt(["inspect", "/dev/shm/no such file"])).stderr, /no such file or directory/);
+    const refusal = new Deno.errors.NotCapable(
+      'Requires all access to "/dev/x", run again with the --allow-all flag',
+    );
+    assertMatch(describeFailure("link", refusal).message, /^link: Deno opens .*; run Deno with -A$/);
+  },
+});
+
+Deno.test("commonDirectory() is the nearest directory that holds all paths", () => {
+  assertEquals(commonDirectory(["/a/b/c", "/a/b/c.partial"]), "/a/b");
+  assertEquals(commonDirectory(["/a/b/c/d", "/a/bc/d", "/a/b/e"]), "/a");
+  assertEquals(commonDirectory(["/a/b", "/c/d"]), "/");
 });
 
 Deno.test("directories above the output that may not be made are named", async () => {

@@ -2,11 +2,11 @@
  * The program on a terminal: progress, colours, and questions.
  */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { ckpt, CONVERT } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
-import { CHECKPOINTS } from "../_torch_files.ts";
+import { CheckpointCopy, CHECKPOINTS } from "../_torch_files.ts";
 import { CLEAR_LINE, HIDE_CURSOR, ignore, onTerminal, SHOW_CURSOR, withoutColours } from "./_terminal.ts";
 import { makeCheckpoint } from "../bench/make_checkpoint.ts";
 
@@ -124,55 +124,86 @@ Deno.test({
   },
 });
 
-/** The permissions that are asked for, in order. */
-function asked(output: string): readonly (readonly [what: string, path: string])[] {
-  return [
-    ["read", INPUT],
-    ["read", join(INPUT, "..", "model.yaml")],
-    ["read", output],
-    ["write", output],
-    ["read", `${output}.partial`],
-    ["write", `${output}.partial`],
-  ];
-}
-
-/** What to type at the prompt for a permission. */
-const answer = (keys: string) => ([what, path]: readonly [string, string]): [string, string][] => [
+/** What to type at Deno's question for a permission. */
+const answer = (what: string, path: string, keys: string): [string, string][] => [
   [`${what} access to "${path}"`, ""],
   ["[y/n/A]", ""],
   ["> ", keys],
 ];
 
+/** A copy of the input, so that all lies in one directory. */
+function setUp(temp: TempDir): { input: string; output: string } {
+  return {
+    input: new CheckpointCopy("fairseq2-0.3.0/llama3_bf16", temp.at("in")).step,
+    output: temp.at("out"),
+  };
+}
+
 Deno.test({
-  name: "on a terminal, a permission that isn't given is an error",
+  name: "on a terminal, a permission that isn't given is an error, and no more is asked",
   ignore,
   async fn() {
     using temp = new TempDir();
-    const output = temp.at("out");
-    const paths = asked(output);
-    const type = [...paths.slice(0, 3).flatMap(answer("y\r")), ...answer("n\r")(paths[3]!)];
-    const args = [...CONVERT, "--quiet", INPUT, output];
-    const { code, screen } = await onTerminal(args, { permissions: [], type, insist: true });
-    assertEquals(code, 1);
-    assertStringIncludes(
-      screen,
-      `error: ${output}: permission to write it was refused; run Deno with --allow-write=${output} (or -A)`,
-    );
-    assertEquals(temp.names(), []);
+    const { input, output } = setUp(temp);
+    const args = [...CONVERT, "--quiet", input, output];
+    const both = `${output},${output}.partial`;
+    for (const [answers, refused] of [[["n\r"], "read"], [["y\r", "n\r"], "write"]] as const) {
+      const type = answers.flatMap((keys, i) => answer(["read", "write"][i]!, temp.path, keys));
+      const { code, screen } = await onTerminal(args, { permissions: [], type, insist: true });
+      assertEquals(code, 1);
+      assertMatch(
+        screen,
+        new RegExp(
+          `error: Permission to ${refused} .* was refused; run Deno with --allow-read=.* --allow-write=${both}`,
+        ),
+      );
+      assertEquals(screen.split("Deno requests").length - 1, answers.length);
+      assertEquals(temp.names(), ["in"]);
+    }
   },
 });
 
 Deno.test({
-  name: "on a terminal, permissions are asked for path by path, and no others",
+  name: "on a terminal, there are two questions for all paths, and the clock starts after them",
   ignore,
   async fn() {
     using temp = new TempDir();
-    const output = temp.at("out");
-    const paths = asked(output);
-    const options = { permissions: [], type: paths.flatMap(answer("y\r")), insist: true };
-    const { code, screen } = await onTerminal([...CONVERT, "--quiet", "--no-clone", INPUT, output], options);
+    const { input, output } = setUp(temp);
+    const type = [...answer("read", temp.path, "y\r"), ...answer("write", temp.path, "y\r")];
+    const run = await onTerminal([...CONVERT, "--json", "--no-clone", input, output], {
+      permissions: [],
+      type,
+      insist: true,
+    });
+    const { code, screen } = run;
     assertEquals(code, 0, screen);
     assertEquals(temp.names("out"), ["consolidated.00.pth", "params.json"]);
-    assertEquals(screen.split("Deno requests").length - 1, paths.length, screen);
+    assertEquals(screen.split("Deno requests").length - 1, 2, screen);
+    const said = unfolded(screen.slice(0, screen.indexOf("Deno requests")));
+    assertStringIncludes(
+      said,
+      `ckpt has to read ${input}, ${output} and ${output}.partial, and to write ${output} and`,
+    );
+    assertStringIncludes(said, `--allow-write=${output},${output}.partial`);
+    const seconds = Number(/"seconds": ([\d.]+)/.exec(screen)![1]);
+    assertLessOrEqual(seconds, run.secondsAfter);
   },
 });
+
+Deno.test({
+  name: "on a terminal, one path is asked for as it is",
+  ignore,
+  async fn() {
+    using temp = new TempDir();
+    const { input } = setUp(temp);
+    const args = ["inspect", "--globals", input];
+    const options = { permissions: [], type: answer("read", input, "y\r"), insist: true };
+    const { code, screen } = await onTerminal(args, options);
+    assertEquals([code, screen.includes("ckpt has to")], [0, false]);
+  },
+});
+
+/** A text whose lines were broken to fit the terminal. */
+function unfolded(text: string): string {
+  return text.replace(/\s+/g, " ");
+}

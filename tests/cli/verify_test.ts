@@ -90,7 +90,9 @@ Deno.test("ckpt verify refuses what there is nothing to verify in", async () => 
   });
   assertEquals(
     (await ckpt(["verify", temp.path], { permissions: [] })).stderr,
-    `error: ${temp.path}: permission to read it was refused; run Deno with --allow-read=${temp.path} (or -A)\n`,
+    `error: ${temp.path}: permission to read it was refused; run Deno with --allow-read=${temp.path},${
+      join(temp.path, "..", "model.yaml")
+    } (or -A)\n`,
   );
 });
 
