@@ -22,6 +22,12 @@ export type { Entry as ZipEntry } from "npm:@zip.js/zip.js@2.24.0";
 export const loadZip = (): Promise<typeof import("npm:@zip.js/zip.js@2.24.0")> =>
   import("npm:@zip.js/zip.js@2.24.0");
 
+export type { S3Client } from "npm:@aws-sdk/client-s3@3.1175.0";
+
+/** The AWS SDK's client of S3. It takes some 60 MB on disk and reads the environment, so only `s3://` loads it. */
+export const loadS3 = (): Promise<typeof import("npm:@aws-sdk/client-s3@3.1175.0")> =>
+  import("npm:@aws-sdk/client-s3@3.1175.0");
+
 /** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */
 type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };
 
