@@ -63,6 +63,17 @@ export {
   type TensorForm,
 } from "./lib/inspect/compare.ts";
 export {
+  type ExponentHistogram,
+  statistics,
+  type StatisticsOptions,
+  type TensorStatistics,
+} from "./lib/inspect/statistics.ts";
+export {
+  compareStatistics,
+  type CompareStatisticsOptions,
+  type TensorMovement,
+} from "./lib/inspect/movement.ts";
+export {
   type ModelVerification,
   type Verification,
   verifyCheckpoint,

@@ -6,6 +6,8 @@ import { type ComparedRows, type Comparer, createComparer, type PairDifference }
 import { crc32 } from "./crc32.ts";
 import { hashViews } from "./hash_views.ts";
 import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
+import { type CountedRows, type Counter, createCounter, type RowCounts } from "./count_rows.ts";
+import { createMover, type MovedRows, type Mover, pieceEnd, type RowMovement } from "./movement_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { createQuantizer } from "./quantizer.ts";
 import type { View } from "../bytes/view.ts";
@@ -19,6 +21,10 @@ export interface Runner {
   run(batch: readonly Chunk[]): Promise<ChunkResult[]>;
   /** Compares some rows of views. */
   compare(batch: readonly ComparedRows[]): Promise<PairDifference[]>;
+  /** Counts the numbers of some rows of views. */
+  count(batch: readonly CountedRows[]): Promise<RowCounts[]>;
+  /** Measures how far some rows of views are apart. */
+  move(batch: readonly MovedRows[]): Promise<RowMovement[]>;
   /** The SHA-256 of views, in hexadecimal. To be asked for when nothing else is under way. */
   hash(views: readonly View[]): Promise<string>;
   /** Frees the runner; after a failure it may be in the middle of a batch. */
@@ -50,10 +56,12 @@ interface Setup {
   readonly shared: Shared;
 }
 
-/** What a worker is asked to do: to copy some chunks, to compare some rows, or to hash views. */
+/** What a worker is asked to do: to copy some chunks, to compare, count or measure some rows, or to hash views. */
 interface Job {
   readonly chunks: readonly Chunk[];
   readonly compared: readonly ComparedRows[];
+  readonly counted: readonly CountedRows[];
+  readonly moved: readonly MovedRows[];
   readonly hashed: readonly View[] | undefined;
 }
 
@@ -61,6 +69,8 @@ interface Job {
 interface Outcome {
   readonly results: ChunkResult[];
   readonly differences: PairDifference[];
+  readonly counts: RowCounts[];
+  readonly movements: RowMovement[];
   readonly hash: string;
 }
 
@@ -71,6 +81,9 @@ type Answer = Outcome | { readonly error: string; readonly isBug: boolean };
 interface Parts {
   readonly createKernel: typeof createKernel;
   readonly createComparer: typeof createComparer;
+  readonly createCounter: typeof createCounter;
+  readonly createMover: typeof createMover;
+  readonly pieceEnd: typeof pieceEnd;
   readonly createNumberKinds: typeof createNumberKinds;
   readonly createQuantizer: typeof createQuantizer;
   readonly hashViews: typeof hashViews;
@@ -84,6 +97,8 @@ interface Parts {
 function workerMain(parts: Parts): void {
   let kernel: Kernel | undefined;
   let comparer: Comparer | undefined;
+  let counter: Counter | undefined;
+  let mover: Mover | undefined;
   let shared: Shared;
   let blockBytes: number;
   const onBlock = (bytes: number) => {
@@ -99,13 +114,17 @@ function workerMain(parts: Parts): void {
       ({ shared, blockBytes } = data);
       kernel = parts.createKernel(parts, blockBytes, shared.maxOpenFiles);
       comparer = parts.createComparer(kernel.fill, parts.compareBytes, parts.createNumberKinds, blockBytes);
+      counter = parts.createCounter(kernel.fill, parts.createNumberKinds, blockBytes);
+      mover = parts.createMover(kernel.fill, parts.createNumberKinds, parts.pieceEnd, blockBytes);
       return;
     }
-    const { chunks, compared, hashed } = data;
+    const { chunks, compared, counted, moved, hashed } = data;
     try {
       scope.postMessage({
         results: chunks.map((chunk) => kernel!.run(chunk, onBlock)),
         differences: compared.map((rows) => comparer!.compare(rows, onBlock)),
+        counts: counted.map((rows) => counter!.count(rows, onBlock)),
+        movements: moved.map((rows) => mover!.move(rows, onBlock)),
         hash: hashed === undefined ? "" : await parts.hashViews(
           hashed,
           (await parts.crypto()).createHash,
@@ -134,6 +153,9 @@ import { Buffer } from "node:buffer";
 (${workerMain})({
   createKernel: ${createKernel},
   createComparer: ${createComparer},
+  createCounter: ${createCounter},
+  createMover: ${createMover},
+  pieceEnd: ${pieceEnd},
   createNumberKinds: ${createNumberKinds},
   createQuantizer: ${createQuantizer},
   hashViews: ${hashViews},
@@ -160,11 +182,15 @@ import { Buffer } from "node:buffer";
   const ask = (job: Partial<Job>): Promise<Outcome> =>
     new Promise((resolve, reject) => {
       waiting.push({ resolve, reject });
-      worker.postMessage({ chunks: [], compared: [], hashed: undefined, ...job } satisfies Job);
+      worker.postMessage(
+        { chunks: [], compared: [], counted: [], moved: [], hashed: undefined, ...job } satisfies Job,
+      );
     });
   return {
     run: async (chunks) => (await ask({ chunks })).results,
     compare: async (compared) => (await ask({ compared })).differences,
+    count: async (counted) => (await ask({ counted })).counts,
+    move: async (moved) => (await ask({ moved })).movements,
     hash: async (hashed) => (await ask({ hashed })).hash,
     close() {
       worker.terminate();
@@ -184,6 +210,8 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
     shared.maxOpenFiles,
   );
   const comparer = createComparer(kernel.fill, Buffer.compare, createNumberKinds, blockBytes);
+  const counter = createCounter(kernel.fill, createNumberKinds, blockBytes);
+  const mover = createMover(kernel.fill, createNumberKinds, pieceEnd, blockBytes);
   let turnEnds = performance.now() + TURN_MS;
   const giveTurn = async () => {
     if (performance.now() <= turnEnds) return;
@@ -209,6 +237,8 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
   return {
     run: (batch) => eachInTurns(batch, (chunk) => kernel.run(chunk, onBlock)),
     compare: (batch) => eachInTurns(batch, (rows) => comparer.compare(rows, onBlock)),
+    count: (batch) => eachInTurns(batch, (rows) => counter.count(rows, onBlock)),
+    move: (batch) => eachInTurns(batch, (rows) => mover.move(rows, onBlock)),
     hash: (views) =>
       hashViews(views, createHash, kernel.fill, blockBytes, async (bytes) => {
         onBlock(bytes);

@@ -232,7 +232,7 @@ function distance({ largest }: TensorDifference): number {
 }
 
 /** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */
-function checkUnchanged(sources: readonly SourceFile[]): void {
+export function checkUnchanged(sources: readonly SourceFile[]): void {
   for (const source of sources) {
     let isSame: boolean;
     try {

@@ -1,0 +1,233 @@
+/**
+ * Statistics of rows of a view, block by block.
+ *
+ * Numbers are sorted by sign and exponent. Those of one exponent are whole multiples of the same power of two, so that
+ * their sum and that of their squares are integers, which are added without rounding: whoever adds them, in whatever
+ * order and in however many parts, the sums are the same.
+ */
+
+import type { View } from "../bytes/view.ts";
+import type { Kernel } from "./kernel.ts";
+import type { NumberKind, Numbers } from "./numbers.ts";
+
+/** Some rows of a view whose numbers are counted. */
+export interface CountedRows {
+  /** The view. */
+  readonly view: View;
+  /** The dtype of its numbers, by torch's name. */
+  readonly numbers: string;
+  /** The number of columns of the tensor: a row that is all zero has as many zeros. */
+  readonly columns: number;
+  /** The first row. */
+  readonly firstRow: number;
+  /** The number of rows. */
+  readonly rows: number;
+  /** How many rows are best handled together, since the view reads them as a group. */
+  readonly group: number;
+}
+
+/** Numbers of one sign and exponent: 2^exponent ≤ |x| < 2^(exponent + 1). */
+export interface Bin {
+  /** The exponent. */
+  readonly exponent: number;
+  /** Whether they are below zero. */
+  readonly isNegative: boolean;
+  /** How many there are. */
+  readonly count: number;
+  /** The sum of their magnitudes, in units of 2^(exponent - {@linkcode FRACTION_BITS}). */
+  readonly sum: bigint;
+  /** The sum of their squares, in units of the square of that. */
+  readonly squares: bigint;
+}
+
+/** How many bits of a number lie behind its first one. */
+export const FRACTION_BITS = 52;
+
+/** What was counted. */
+export interface RowCounts {
+  /** The finite numbers that aren't zero, by sign and exponent, none of them empty. */
+  readonly bins: readonly Bin[];
+  /** The zeros of either sign. */
+  readonly zeros: number;
+  /** The smallest finite number; infinite where there is none. */
+  readonly min: number;
+  /** The largest finite number; negatively infinite where there is none. */
+  readonly max: number;
+  /** How many aren't numbers. */
+  readonly nan: number;
+  /** How many are infinite. */
+  readonly positiveInf: number;
+  /** How many are negatively infinite. */
+  readonly negativeInf: number;
+  /** Where the first NaN is, in numbers from the start of the view; -1 where there is none. */
+  readonly firstNan: number;
+  /** Where the first infinity is. */
+  readonly firstInf: number;
+  /** How many rows are all zero; 0 where these rows aren't whole rows of the tensor. */
+  readonly zeroRows: number;
+}
+
+/** Counts rows of views; holds a block in memory. */
+export interface Counter {
+  /**
+   * Counts the numbers of some rows.
+   *
+   * @param onBlock Called before each block with the bytes that were counted since the last call; throws to stop.
+   */
+  count(rows: CountedRows, onBlock: (bytes: number) => void): RowCounts;
+}
+
+/** Makes a counter. Closed like the kernel: it refers to nothing outside itself but its arguments. */
+export function createCounter(
+  fill: Kernel["fill"],
+  makeKinds: () => ReadonlyMap<string, NumberKind>,
+  blockBytes: number,
+): Counter {
+  // How many are made float64 at a time. Sums of as many products of 36 bits are exact.
+  const pieceNumbers = 16 * 1024;
+  const lowestExponent = -1074;
+  const exponents = 1024 - lowestExponent;
+  let kinds: ReadonlyMap<string, NumberKind> | undefined;
+  let block: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  const singles = new Float32Array(pieceNumbers);
+  const doubles = new Float64Array(pieceNumbers);
+  const doubleWords = new Uint32Array(doubles.buffer);
+  // A number is a·2^36 + b·2^18 + c: of each exponent the sums of 1, a, b, c, aa, ab, ac, bb, bc, cc.
+  const parts = 10;
+  const accumulated = new Float64Array(2 * exponents * parts);
+  const touched: number[] = [];
+
+  function toDoubles(numbers: Numbers): number {
+    if (numbers instanceof BigInt64Array || numbers instanceof BigUint64Array) {
+      for (let i = 0; i < numbers.length; i++) doubles[i] = Number(numbers[i]!);
+    } else {
+      doubles.set(numbers);
+    }
+    return numbers.length;
+  }
+
+  function isZero(row: Uint8Array<ArrayBuffer>, kind: NumberKind): boolean {
+    for (let at = 0; at < row.length; at += pieceNumbers * kind.bytes) {
+      const numbers = kind.read(row.subarray(at, at + pieceNumbers * kind.bytes), singles);
+      for (let i = 0; i < numbers.length; i++) if (Number(numbers[i]) !== 0) return false;
+    }
+    return true;
+  }
+
+  return {
+    count({ view, numbers, columns, firstRow, rows, group }, onBlock) {
+      const kind = (kinds ??= makeKinds()).get(numbers)!;
+      const { rowBytes } = view;
+      const numbersPerRow = rowBytes / kind.bytes;
+      const bins = new Map<number, { count: number; sum: bigint; squares: bigint }>();
+      const found = {
+        zeros: 0,
+        min: Infinity,
+        max: -Infinity,
+        nan: 0,
+        positiveInf: 0,
+        negativeInf: 0,
+        firstNan: -1,
+        firstInf: -1,
+        zeroRows: 0,
+      };
+
+      function addPiece(count: number, at: number): void {
+        let { zeros, min, max } = found;
+        for (let i = 0; i < count; i++) {
+          const number = doubles[i]!;
+          if (number === 0) {
+            zeros++;
+            continue;
+          }
+          if (number - number !== 0) {
+            if (number !== number) {
+              if (found.nan++ === 0) found.firstNan = at + i;
+            } else {
+              if (found.positiveInf + found.negativeInf === 0) found.firstInf = at + i;
+              if (number > 0) found.positiveInf++;
+              else found.negativeInf++;
+            }
+            continue;
+          }
+          if (number < min) min = number;
+          if (number > max) max = number;
+          let high = doubleWords[2 * i + 1]!;
+          let exponent = ((high >>> 20) & 0x7ff) - 1023;
+          if (exponent === -1023) {
+            doubles[i] = number * 2 ** 54; // Of a subnormal number the first bit can be anywhere.
+            high = doubleWords[2 * i + 1]!;
+            exponent = ((high >>> 20) & 0x7ff) - 1023 - 54;
+          }
+          const low = doubleWords[2 * i]!;
+          const a = ((high & 0xfffff) | 0x100000) >>> 4;
+          const b = ((high & 15) << 14) | (low >>> 18);
+          const c = low & 0x3ffff;
+          const bin = (number < 0 ? exponents : 0) + exponent - lowestExponent;
+          const to = bin * parts;
+          if (accumulated[to] === 0) touched.push(bin);
+          accumulated[to]!++;
+          accumulated[to + 1]! += a;
+          accumulated[to + 2]! += b;
+          accumulated[to + 3]! += c;
+          accumulated[to + 4]! += a * a;
+          accumulated[to + 5]! += a * b;
+          accumulated[to + 6]! += a * c;
+          accumulated[to + 7]! += b * b;
+          accumulated[to + 8]! += b * c;
+          accumulated[to + 9]! += c * c;
+        }
+        [found.zeros, found.min, found.max] = [zeros, min, max];
+      }
+
+      /** Adds to the bins what was accumulated, as long as it is exact. */
+      function flush(): void {
+        for (const bin of touched.splice(0)) {
+          const [count, a, b, c, aa, ab, ac, bb, bc, cc] = Array.from(
+            accumulated.subarray(bin * parts, (bin + 1) * parts),
+            BigInt,
+          ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+          accumulated.fill(0, bin * parts, (bin + 1) * parts);
+          const before = bins.get(bin) ?? { count: 0, sum: 0n, squares: 0n };
+          bins.set(bin, {
+            count: before.count + Number(count),
+            sum: before.sum + (a << 36n) + (b << 18n) + c,
+            squares: before.squares + (aa << 72n) + (ab << 55n) + ((2n * ac + bb) << 36n) + (bc << 19n) + cc,
+          });
+        }
+      }
+
+      let step = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
+      if (step > group) step -= step % group;
+      else if (group * rowBytes <= 16 * blockBytes) step = group;
+      onBlock(0);
+      for (let row = firstRow; row < firstRow + rows; row += step) {
+        const count = Math.min(step, firstRow + rows - row);
+        const length = count * rowBytes;
+        if (block.length < length) block = new Uint8Array(Math.max(length, blockBytes));
+        const bytes = block.subarray(0, length);
+        fill(view, row, count, bytes);
+        const zerosBefore = found.zeros;
+        for (let at = 0; at * kind.bytes < length; at += pieceNumbers) {
+          const piece = bytes.subarray(at * kind.bytes, (at + pieceNumbers) * kind.bytes);
+          addPiece(toDoubles(kind.read(piece, singles)), row * numbersPerRow + at);
+          flush();
+        }
+        if (numbersPerRow % columns === 0 && found.zeros - zerosBefore >= columns) {
+          for (let from = 0; from < length; from += columns * kind.bytes) {
+            if (isZero(bytes.subarray(from, from + columns * kind.bytes), kind)) found.zeroRows++;
+          }
+        }
+        onBlock(length);
+      }
+      return {
+        ...found,
+        bins: [...bins].map(([bin, sums]) => ({
+          exponent: bin % exponents + lowestExponent,
+          isNegative: bin >= exponents,
+          ...sums,
+        })),
+      };
+    },
+  };
+}
