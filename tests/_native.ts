@@ -9,7 +9,9 @@ import { dirname, join } from "../lib/deps.ts";
 import { dtypeOf } from "../lib/tensor/dtype.ts";
 import { type Tensor, tensorOfView } from "../lib/tensor/tensor.ts";
 import { currentDialect, layoutState } from "../lib/torch/save_state.ts";
-import { FileSource, openTorchFile, readTensorBytes } from "../mod.ts";
+import { FileSource } from "../lib/bytes/mod.ts";
+import { openTorchFile } from "../lib/torch/mod.ts";
+import { readTensorBytes } from "../lib/convert/mod.ts";
 import { chunkValues, splitValues, type Values } from "./_tensors.ts";
 
 /** A state dict. Names with the same values object share a storage. */

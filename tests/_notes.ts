@@ -2,7 +2,7 @@
  * What conversions say of scaled RoPE, in which layouts and versions of fairseq2 differ.
  */
 
-import { findArchitecture } from "../mod.ts";
+import { findArchitecture } from "../lib/models/mod.ts";
 
 /** What is said where it goes into the reference layout: its `high_freq_factor`, and what can be given. */
 export function referenceNote(high: number, give = "<model.yaml>", factor = 8): string {

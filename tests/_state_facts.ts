@@ -1,5 +1,7 @@
 import { assert } from "@std/assert";
-import { FileSource, openTorchFile, readTensorBytes } from "../mod.ts";
+import { FileSource } from "../lib/bytes/mod.ts";
+import { openTorchFile } from "../lib/torch/mod.ts";
+import { readTensorBytes } from "../lib/convert/mod.ts";
 
 /** All that makes a tensor of a saved dict what it is. */
 export interface TensorFacts {

@@ -3,7 +3,13 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { existsSync } from "node:fs";
 import { join } from "../lib/deps.ts";
+import { FileSource } from "../lib/bytes/mod.ts";
+import { dtypeOf, openCheckpoint, readTensorValues } from "../lib/convert/mod.ts";
+import { architectures, findArchitecture } from "../lib/models/mod.ts";
+import { PickleError, readPickle, writePickle } from "../lib/pickle/mod.ts";
+import { openTorchFile } from "../lib/torch/mod.ts";
 import * as ckpt from "../mod.ts";
 import { assertSameFile } from "./_state_facts.ts";
 import { TempDir } from "./_temp.ts";
@@ -14,14 +20,44 @@ const CASE = "fairseq2-0.3.0/llama3_bf16";
 const INPUT = join(CHECKPOINTS, CASE, "step_10");
 const EXPECTED = join(CHECKPOINTS, "expected", CASE, "reference", "consolidated.00.pth");
 
+Deno.test("mod.ts exports what people need, and the modules that deno.json names the rest", async () => {
+  assertEquals(Object.keys(ckpt).sort(), [
+    "CancelledError",
+    "CheckpointError",
+    "ConfigError",
+    "FileError",
+    "FormatError",
+    "MismatchError",
+    "OptionError",
+    "VERSION",
+    "compareCheckpoints",
+    "compareStatistics",
+    "convertCheckpoint",
+    "inspect",
+    "inspectGlobals",
+    "planConversion",
+    "runConversion",
+    "statistics",
+    "targets",
+    "verifyCheckpoint",
+  ]);
+  const { exports } = JSON.parse(Deno.readTextFileSync(join(import.meta.dirname!, "..", "deno.json")));
+  const modules = new Map<string, string>(Object.entries(exports));
+  const rooms = [...Deno.readDirSync(join(import.meta.dirname!, "..", "lib"))]
+    .map(({ name }) => `./lib/${name}/mod.ts`)
+    .filter((path) => existsSync(join(import.meta.dirname!, "..", path)));
+  assertEquals([...modules.values()].sort(), [...rooms, "./mod.ts"].sort());
+  for (const path of modules.values()) assert(Object.keys(await import(`../${path}`)).length > 0, path);
+});
+
 Deno.test("openCheckpoint() lists a checkpoint's tensors", async () => {
-  const checkpoint = await ckpt.openCheckpoint(join(CHECKPOINTS, "fairseq2-0.3.0/llama2_fp32_tp4/step_10"));
+  const checkpoint = await openCheckpoint(join(CHECKPOINTS, "fairseq2-0.3.0/llama2_fp32_tp4/step_10"));
   assertEquals(checkpoint.shards.length, 4);
   for (const [rank, { path, parameters }] of checkpoint.shards.entries()) {
     assert(path.endsWith(`model.${rank}.pt`));
     assertEquals(parameters.size, 21);
     const { dtype, shape, requiresGrad, isParameter } = parameters.get("decoder_frontend.embed.weight")!;
-    assertEquals([dtype, shape, requiresGrad, isParameter], [ckpt.dtypeOf("float32"), [40, 8], false, false]);
+    assertEquals([dtype, shape, requiresGrad, isParameter], [dtypeOf("float32"), [40, 8], false, false]);
   }
 });
 
@@ -50,8 +86,8 @@ Deno.test("readTensorValues() gives the values that torch does", async () => {
       ],
     ];
   for (const [name, tensor, from, values] of cases) {
-    const { shards } = await ckpt.openCheckpoint(join(CHECKPOINTS, name, "step_10"));
-    const read = ckpt.readTensorValues(shards[0]!.parameters.get(tensor)!);
+    const { shards } = await openCheckpoint(join(CHECKPOINTS, name, "step_10"));
+    const read = readTensorValues(shards[0]!.parameters.get(tensor)!);
     assert(read instanceof Float32Array);
     assertEquals([...read].slice(from, from + values.length), values);
   }
@@ -59,11 +95,11 @@ Deno.test("readTensorValues() gives the values that torch does", async () => {
 
 Deno.test("readPickle() and writePickle() are each other's inverse", () => {
   const pickle = readRecords(EXPECTED).get("data.pkl")!;
-  assertEquals(ckpt.writePickle(ckpt.readPickle(pickle)), pickle);
+  assertEquals(writePickle(readPickle(pickle)), pickle);
 });
 
 Deno.test("architectures is the table of published ones", () => {
-  const llama = ckpt.architectures.filter(({ family }) => family === "llama");
+  const llama = architectures.filter(({ family }) => family === "llama");
   assertEquals(llama.map(({ name }) => name), [
     "7b",
     "13b",
@@ -80,7 +116,7 @@ Deno.test("architectures is the table of published ones", () => {
     "llama3_2_1b",
     "llama3_2_3b",
   ]);
-  assertEquals(ckpt.findArchitecture("r1_distilled_llama3_1_8b_instruct").name, "llama3_1_8b");
+  assertEquals(findArchitecture("r1_distilled_llama3_1_8b_instruct").name, "llama3_1_8b");
 });
 
 Deno.test("the errors that ckpt throws on purpose are CheckpointErrors with names of their own", () => {
@@ -99,7 +135,7 @@ Deno.test("the errors that ckpt throws on purpose are CheckpointErrors with name
   const config = new ckpt.ConfigError("model.yaml", "a.b", "is wrong");
   assert(config instanceof ckpt.FormatError);
   assertEquals(config.message, "model.yaml: a.b: is wrong");
-  assertThrows(() => ckpt.readPickle(new Uint8Array([1])), ckpt.PickleError);
+  assertThrows(() => readPickle(new Uint8Array([1])), PickleError);
 });
 
 /** Serves the project's modules on a free port. */
@@ -128,13 +164,13 @@ async function freshCache(temp: TempDir): Promise<string> {
   return temp.at("cache");
 }
 
-/** Runs a program that imports mod.ts by URL as `$MOD`, with leave to read and write in a directory alone. */
+/** Runs a program that imports modules from `$ROOT` by URL, with leave to read and write in a directory alone. */
 async function runByUrl(temp: TempDir, program: string, args: readonly string[]): Promise<string> {
   await using server = serveModules();
   const host = `127.0.0.1:${server.addr.port}`;
   Deno.mkdirSync(temp.at("elsewhere"));
   const script = temp.at("elsewhere", "script.ts");
-  Deno.writeTextFileSync(script, program.replaceAll("$MOD", `http://${host}/mod.ts`));
+  Deno.writeTextFileSync(script, program.replaceAll("$ROOT", `http://${host}`));
   const flags = [
     `--allow-import=${host}`,
     `--allow-read=${temp.path},${CHECKPOINTS}`,
@@ -152,7 +188,8 @@ async function runByUrl(temp: TempDir, program: string, args: readonly string[])
 Deno.test("mod.ts works when it is imported by URL", async () => {
   using temp = new TempDir();
   const program = `
-    import { convertCheckpoint, type ConversionSummary, openCheckpoint, VERSION } from "$MOD";
+    import { convertCheckpoint, type ConversionSummary, VERSION } from "$ROOT/mod.ts";
+    import { openCheckpoint } from "$ROOT/lib/convert/mod.ts";
     const [input, output] = Deno.args as [string, string];
     const seen: string[] = [];
     const summary: ConversionSummary = await convertCheckpoint({
@@ -174,7 +211,7 @@ Deno.test("mod.ts starts its workers when it is imported by URL", async () => {
   using temp = new TempDir();
   makeCheckpoint({ model: "llama3_2_1b", layers: 1, dtype: "float8_e5m2", directory: temp.at("in") });
   const program = `
-    import { convertCheckpoint } from "$MOD";
+    import { convertCheckpoint } from "$ROOT/mod.ts";
     let workers = 0;
     globalThis.Worker = class extends Worker {
       constructor(url: string | URL, options?: WorkerOptions) {
@@ -192,9 +229,9 @@ Deno.test("mod.ts starts its workers when it is imported by URL", async () => {
   assertEquals(printed, [2, bytes]);
   assert(bytes > 500e6);
   // The pickle and the directory are there, and so every record is where they say.
-  const { shards } = await ckpt.openCheckpoint(temp.at("in", "step_1"));
-  const file = ckpt.FileSource.open(join(output, "consolidated.00.pth"));
-  const { storages } = await ckpt.openTorchFile(file);
+  const { shards } = await openCheckpoint(temp.at("in", "step_1"));
+  const file = FileSource.open(join(output, "consolidated.00.pth"));
+  const { storages } = await openTorchFile(file);
   file[Symbol.dispose]();
   assertEquals(storages.size, shards[0]!.parameters.size);
 });

@@ -9,26 +9,19 @@ import {
   type CompareOptions,
   convertCheckpoint,
   type ConvertOptions,
-  findArchitecture,
-  findModelCard,
-  type HttpOptions,
   inspect,
   inspectGlobals,
   type InspectOptions,
-  listGlobals,
-  openCheckpoint,
-  openHttpSource,
-  type OpenOptions,
   OptionError,
   planConversion,
-  readPickle,
-  readPickleFrom,
-  type ReadPickleOptions,
-  resolveModel,
   runConversion,
   verifyCheckpoint,
   type VerifyOptions,
 } from "../mod.ts";
+import { findArchitecture, findModelCard } from "../lib/models/mod.ts";
+import { type HttpOptions, openHttpSource } from "../lib/bytes/mod.ts";
+import { listGlobals, readPickle, readPickleFrom, type ReadPickleOptions } from "../lib/pickle/mod.ts";
+import { openCheckpoint, type OpenOptions, resolveModel } from "../lib/convert/mod.ts";
 import { TempDir } from "./_temp.ts";
 import { CHECKPOINTS } from "./_torch_files.ts";
 

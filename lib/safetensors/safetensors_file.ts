@@ -7,6 +7,7 @@ import { LENGTH_BYTES, parseHeader, parseHeaderLength } from "./header.ts";
 
 /** An opened safetensors file. */
 export interface SafetensorsFile {
+  /** The path of the file. */
   readonly path: string;
   /** Texts about the file by name; transformers writes `format`. */
   readonly metadata: ReadonlyMap<string, string>;

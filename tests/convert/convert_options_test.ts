@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "../../lib/deps.ts";
+import { type BytesView, openCheckpoint } from "../../lib/convert/mod.ts";
 import {
-  type BytesView,
   CancelledError,
   CheckpointError,
   convertCheckpoint,
@@ -9,7 +9,6 @@ import {
   FileError,
   FormatError,
   MismatchError,
-  openCheckpoint,
   OptionError,
 } from "../../mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";

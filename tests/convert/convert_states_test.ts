@@ -5,8 +5,9 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
-import { convertCheckpoint, Global, type PickleValue, Reduction, Tuple } from "../../mod.ts";
-import { PersistentId } from "../../mod.ts";
+import { convertCheckpoint } from "../../mod.ts";
+import { Global, type PickleValue, Reduction, Tuple } from "../../lib/pickle/mod.ts";
+import { PersistentId } from "../../lib/pickle/mod.ts";
 import { assertSameFile, stateFacts, type TensorFacts } from "../_state_facts.ts";
 import { TempDir } from "../_temp.ts";
 import {

@@ -5,13 +5,9 @@
 
 import { assertEquals } from "@std/assert";
 import { findFamily } from "../../lib/models/families.ts";
-import {
-  describeConversion,
-  findArchitecture,
-  openCheckpoint,
-  planConversion,
-  resolveModel,
-} from "../../mod.ts";
+import { describeConversion, openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
+import { findArchitecture } from "../../lib/models/mod.ts";
+import { planConversion } from "../../mod.ts";
 import { makeNative, parameterRows } from "../bench/make_native.ts";
 import { TempDir } from "../_temp.ts";
 import { architectureConfigs, architectureFacts } from "./_families.ts";

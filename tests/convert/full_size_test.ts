@@ -5,14 +5,12 @@
 import { assertEquals } from "@std/assert";
 import {
   describeConversion,
-  findArchitecture,
-  MismatchError,
-  OptionError,
   type OutputFile,
-  planConversion,
   type ResolvedModel,
   resolveModel,
-} from "../../mod.ts";
+} from "../../lib/convert/mod.ts";
+import { findArchitecture } from "../../lib/models/mod.ts";
+import { MismatchError, OptionError, planConversion } from "../../mod.ts";
 import { paramsJson } from "../../lib/layouts/reference/params_json.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { formNote, referenceNote } from "../_notes.ts";

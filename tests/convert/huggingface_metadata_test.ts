@@ -4,7 +4,8 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "../../lib/deps.ts";
-import { convertCheckpoint, type ConvertOptions, openCheckpoint, resolveModel } from "../../mod.ts";
+import { convertCheckpoint, type ConvertOptions } from "../../mod.ts";
+import { openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
 import { FileError, FormatError, OptionError } from "../../lib/error.ts";
 import { ConfigError } from "../../lib/models/config_error.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";

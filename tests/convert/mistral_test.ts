@@ -11,13 +11,12 @@ import {
   compareCheckpoints,
   convertCheckpoint,
   type ConvertOptions,
-  findArchitecture,
   inspect,
-  openCheckpoint,
   planConversion,
-  resolveModel,
   verifyCheckpoint,
 } from "../../mod.ts";
+import { findArchitecture } from "../../lib/models/mod.ts";
+import { openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { ckpt } from "../_ckpt.ts";
 import { makeNative } from "../bench/make_native.ts";

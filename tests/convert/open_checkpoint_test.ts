@@ -9,12 +9,11 @@ import {
   convertCheckpoint,
   FileError,
   inspect,
-  openCheckpoint,
-  type OpenOptions,
   OptionError,
   type Target,
   verifyCheckpoint,
 } from "../../mod.ts";
+import { openCheckpoint, type OpenOptions } from "../../lib/convert/mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";

@@ -1,24 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { planOutput } from "../../lib/convert/plan_output.ts";
+import { type Checkpoint, openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
 import {
-  type Checkpoint,
   CheckpointError,
   type ConversionSummary,
   convertCheckpoint,
   FileError,
-  findArchitecture,
-  type Generation,
   MismatchError,
-  openCheckpoint,
   OptionError,
-  type PickleValue,
   planConversion,
-  resolveModel,
-  type RopeScaling,
-  Tuple,
 } from "../../mod.ts";
-import { PersistentId } from "../../mod.ts";
+import { findArchitecture, type Generation, type RopeScaling } from "../../lib/models/mod.ts";
+import { type PickleValue, Tuple } from "../../lib/pickle/mod.ts";
+import { PersistentId } from "../../lib/pickle/mod.ts";
 import { assertRejectsWith } from "../_assert_rejects.ts";
 import { assertSameFile, stateFacts } from "../_state_facts.ts";
 import { formNote, referenceNote, unknownNote } from "../_notes.ts";

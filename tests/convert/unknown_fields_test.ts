@@ -1,15 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { checkUnknownFields } from "../../lib/convert/unknown_fields.ts";
-import {
-  ConfigError,
-  convertCheckpoint,
-  openCheckpoint,
-  OptionError,
-  planConversion,
-  resolveModel,
-  verifyCheckpoint,
-} from "../../mod.ts";
+import { ConfigError, convertCheckpoint, OptionError, planConversion, verifyCheckpoint } from "../../mod.ts";
+import { openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
 import { referenceNote } from "../_notes.ts";
 import { TempDir } from "../_temp.ts";
 import { CheckpointCopy } from "../_torch_files.ts";

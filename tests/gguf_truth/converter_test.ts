@@ -1,7 +1,8 @@
 /** GGUF files against those of llama.cpp's own converter, run on what `--to huggingface` makes of the same input. */
 
 import { assertEquals } from "@std/assert";
-import { convertCheckpoint, openCheckpoint, resolveModel } from "../../mod.ts";
+import { convertCheckpoint } from "../../mod.ts";
+import { openCheckpoint, resolveModel } from "../../lib/convert/mod.ts";
 import { TempDir } from "../_temp.ts";
 import { truthCases } from "./_cases.ts";
 import { askPython, ignore, unlessSet } from "./_peers.ts";

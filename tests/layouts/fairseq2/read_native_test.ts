@@ -7,13 +7,8 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "../../../lib/deps.ts";
 import { reshard } from "../../../lib/layouts/reshard.ts";
-import {
-  convertCheckpoint,
-  openCheckpoint,
-  type Parameters,
-  readTensorBytes,
-  resolveModel,
-} from "../../../mod.ts";
+import { convertCheckpoint } from "../../../mod.ts";
+import { openCheckpoint, type Parameters, readTensorBytes, resolveModel } from "../../../lib/convert/mod.ts";
 import { Random } from "../../copy/_random.ts";
 import {
   cutState,

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "../../../lib/deps.ts";
 import { FileError, OptionError } from "../../../lib/error.ts";
 import { modelYamlCandidates, stepDirectory } from "../../../lib/layouts/fairseq2/model_yaml_path.ts";
-import { openCheckpoint } from "../../../mod.ts";
+import { openCheckpoint } from "../../../lib/convert/mod.ts";
 import { assertRejectsWith } from "../../_assert_rejects.ts";
 import { copyTree, TempDir } from "../../_temp.ts";
 import { CHECKPOINTS } from "../../_torch_files.ts";
