@@ -75,6 +75,11 @@ export interface Command {
   run(args: Arguments, context: Context): Promise<number>;
 }
 
+/** The words that a command is called by: its own, and its aliases. */
+export function spellingsOf({ words, aliases = [] }: Command): string[][] {
+  return [[...words], ...aliases.map((alias) => [...words.slice(0, -1), alias])];
+}
+
 /** A call that can't be understood: the program exits with 2. */
 export class UsageError extends Error {
   /** The words of the command whose help would help. */
@@ -149,7 +154,14 @@ export function parseArguments(command: Command, given: readonly string[]): Argu
     fail(`Unexpected argument ${JSON.stringify(positionals[command.positionals.length])}`);
   }
   positionals.forEach((value, i) => {
-    if (value === "") fail(`<${command.positionals[i]!.name}> is empty`);
+    const { name, choices } = command.positionals[i]!;
+    if (value === "") fail(`<${name}> is empty`);
+    if (choices === undefined || choices.includes(value)) return;
+    fail(
+      `<${name}> must be one of ${choices.join(", ")}, got ${JSON.stringify(value)}${
+        didYouMean(value, choices)
+      }`,
+    );
   });
   const choicesOf = <T extends string>(name: string, choices: readonly T[]): readonly T[] =>
     (values.get(name) ?? []).map((value) =>

@@ -4,6 +4,7 @@
  */
 
 import { dtypes, layouts, type Target, targets } from "../convert/target.ts";
+import { shells } from "./completions.ts";
 import type { Command, Option } from "./command.ts";
 
 /** An option as it is used: its name, and what stands for its value where it isn't a flag. */
@@ -193,6 +194,26 @@ const modelsCommand: Command = {
   run: async (args) => (await import("./run_models.ts")).runModels(args),
 };
 
+const completionsCommand: Command = {
+  words: ["completions"],
+  summary: "Print the script that completes commands and options in a shell.",
+  details: ["It has the names of models, and goes on with the names of files."],
+  positionals: [{ name: "shell", help: "bash, zsh or fish", choices: shells }],
+  options: [],
+  examples: [["bash > ~/.local/share/bash-completion/completions/ckpt", "for bash, from the next one on"]],
+  run: async (args) => (await import("./run_completions.ts")).runCompletions(args, commands),
+};
+
+const manCommand: Command = {
+  words: ["man"],
+  summary: "Print the manual page.",
+  details: [],
+  positionals: [],
+  options: [],
+  examples: [["> ~/.local/share/man/man1/ckpt.1", "for man ckpt"], ["| man -l -", "once"]],
+  run: async () => (await import("./run_completions.ts")).runMan(commands),
+};
+
 export const commands: readonly Command[] = [
   convertCommand,
   llamaConvertCommand,
@@ -200,4 +221,6 @@ export const commands: readonly Command[] = [
   compareCommand,
   verifyCommand,
   modelsCommand,
+  completionsCommand,
+  manCommand,
 ];

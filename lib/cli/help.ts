@@ -7,6 +7,10 @@ import type { Style } from "./terminal.ts";
 /** How the program is called in help texts. */
 export const PROGRAM = "ckpt";
 
+/** What the program is for. */
+export const SUMMARY =
+  `${PROGRAM} converts checkpoints of language models between fairseq2, reference layouts, Hugging Face and GGUF.`;
+
 /** The help of the program, or of a group of commands, in lines that fit a width. */
 export function groupHelp(
   commands: readonly Command[],
@@ -17,10 +21,7 @@ export function groupHelp(
   const shown = commands.filter(({ words }) => group.every((word, i) => words[i] === word));
   const lines = [
     group.length === 0
-      ? fold(
-        `${PROGRAM} converts checkpoints of language models between fairseq2, reference layouts, Hugging Face and GGUF.`,
-        width,
-      ).join("\n").replace(PROGRAM, style.bold)
+      ? fold(SUMMARY, width).join("\n").replace(PROGRAM, style.bold)
       : `Commands of ${style.bold([PROGRAM, ...group].join(" "))}.`,
     "",
     `${style.bold("Usage:")} ${[PROGRAM, ...group].join(" ")} <command> [options]`,

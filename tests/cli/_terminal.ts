@@ -48,20 +48,21 @@ export interface TerminalOptions {
 }
 
 /** Runs the program on a terminal. */
-export async function onTerminal(
-  args: readonly string[],
-  options: TerminalOptions = {},
-): Promise<TerminalRun> {
-  const { permissions = ["-A"], env = {}, type = [], insist = false, columns = 100, cwd } = options;
-  const words = commandLine(args, permissions).filter((word) => word !== "--no-prompt");
-  const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+export function onTerminal(args: readonly string[], options: TerminalOptions = {}): Promise<TerminalRun> {
+  const words = commandLine(args, options.permissions ?? ["-A"]).filter((word) => word !== "--no-prompt");
+  return runOnTerminal(words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" "), options);
+}
+
+/** Runs a command of the shell's on a terminal. */
+export async function runOnTerminal(command: string, options: TerminalOptions = {}): Promise<TerminalRun> {
+  const { env = {}, type = [], insist = false, columns = 100, cwd } = options;
   const child = new Deno.Command("script", {
     args: [
       "--quiet",
       "--return",
       "--flush",
       "--command",
-      `stty cols ${columns}; exec ${quoted}`,
+      `stty cols ${columns}; exec ${command}`,
       "/dev/null",
     ],
     ...(cwd === undefined ? {} : { cwd }),
