@@ -291,10 +291,10 @@ Deno.test("ckpt --task can't begin anew, which would throw away what other tasks
   const output = scene.newOutput();
   assertEquals(assertSucceeded(await run(scene, output, "1/2"), "1/2"), false);
   assertEquals(await convert(["--task", "2/2", "--restart", scene.input, output]), {
-    code: 1,
+    code: 2,
     stdout: "",
     stderr: "error: Cannot begin anew in one of several tasks: the others would lose their work; " +
-      `remove ${output}.partial before they start\n`,
+      `remove ${output}.partial before they start; see ckpt llama convert_checkpoint --help\n`,
   });
   assertEquals(scene.finished(output), ["consolidated.00.pth", "params.json"]);
   assertEquals(assertSucceeded(await run(scene, output, "2/2"), "2/2"), true);

@@ -1,6 +1,7 @@
 /** Commands as data: one description serves parsing, `--help`, and dispatch. */
 
 import { parseArgs } from "../deps.ts";
+import { OptionError } from "../error.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** An option of a command. */
@@ -46,6 +47,8 @@ export interface Arguments {
   choices<T extends string>(name: string, choices: readonly T[]): readonly T[];
   /** All values of an option that may be given several times. */
   values(name: string): readonly string[];
+  /** Checks the arguments with what throws an OptionError for those that can't be, whatever the files are. */
+  check<T>(run: () => T): T;
   /** Refuses the arguments, for a reason that the command's description doesn't tell. */
   fail(message: string): never;
 }
@@ -187,6 +190,14 @@ export function parseArguments(command: Command, given: readonly string[]): Argu
     },
     choice: (name, choices) => choicesOf(name, choices)[0],
     choices: choicesOf,
+    check(run) {
+      try {
+        return run();
+      } catch (error) {
+        if (error instanceof OptionError) fail(error.message);
+        throw error;
+      }
+    },
     fail,
   };
 }

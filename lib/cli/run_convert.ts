@@ -3,7 +3,13 @@
 import { CancelledError } from "../error.ts";
 import { MAX_JOBS } from "../options.ts";
 import type { Task } from "../output/output_directory.ts";
-import { describeConversion, planConversion, runConversion } from "../convert/convert_checkpoint.ts";
+import {
+  checkConvertOptions,
+  describeConversion,
+  planConversion,
+  runConversion,
+} from "../convert/convert_checkpoint.ts";
+import { isModelYaml } from "../convert/resolve_model.ts";
 import { MAX_SHARDS } from "../models/limits.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
 import { dtypes, layouts, type OutputOptions, type Target, targets } from "../convert/target.ts";
@@ -34,21 +40,6 @@ export async function runConvert(
   const json = args.flag("json");
   const tokenizer = args.value("tokenizer");
   const isDryRun = args.flag("dry-run");
-  // LLaMA's reference layout says nothing that only a model.yaml knows, once the model is named.
-  const isSaid = model !== undefined && defaults.family !== undefined &&
-    (args.value("to") ?? defaults.to) === "reference";
-  await requestPaths({
-    read: [
-      input,
-      ...(model !== undefined && /\.ya?ml$/i.test(model) ? [model] : []),
-      ...(tokenizer === undefined ? [] : [tokenizer]),
-      ...outputPaths(output),
-    ],
-    write: isDryRun ? [] : outputPaths(output),
-    checkpoints: isSaid ? [] : [input],
-  });
-  const start = performance.now();
-
   const options = {
     ...defaults,
     input,
@@ -67,6 +58,22 @@ export async function runConvert(
     from: args.choice("from", targets),
     ...outputOptions(args, defaults.to),
   };
+  args.check(() => checkConvertOptions(options));
+  // LLaMA's reference layout says nothing that only a model.yaml knows, once the model is named.
+  const isSaid = model !== undefined && defaults.family !== undefined &&
+    (args.value("to") ?? defaults.to) === "reference";
+  await requestPaths({
+    read: [
+      input,
+      ...(model !== undefined && isModelYaml(model) ? [model] : []),
+      ...(tokenizer === undefined ? [] : [tokenizer]),
+      ...outputPaths(output),
+    ],
+    write: isDryRun ? [] : outputPaths(output),
+    checkpoints: isSaid ? [] : [input],
+  });
+  const start = performance.now();
+
   const conversion = await planConversion(options, isDryRun ? "quick" : "whole");
   if (signal.aborted) throw new CancelledError("Cancelled");
   if (isDryRun) {
@@ -93,7 +100,7 @@ function outputOptions(args: Arguments, to: Target): OutputOptions {
     to: args.choice("to", targets) ?? to,
     dtype: args.choice("dtype", dtypes),
     layout: args.choice("layout", layouts),
-    maxShardSize: size === undefined ? undefined : parseShardSize(size),
+    maxShardSize: size === undefined ? undefined : args.check(() => parseShardSize(size)),
     tokenizer: args.flag("no-tokenizer") ? false : tokenizer,
     tokenizerPre: args.value("tokenizer-pre"),
     instruct: args.flag("instruct"),

@@ -1,7 +1,7 @@
 /** Converting a checkpoint: open, plan, copy. */
 
 import { liesIn, realPathOfNearest } from "../bytes/file_system.ts";
-import { checkOutput, type Task, writeOutput } from "../output/output_directory.ts";
+import { checkOutput, checkTask, type Task, writeOutput } from "../output/output_directory.ts";
 import { partialPaths } from "../output/partial_directory.ts";
 import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
@@ -24,12 +24,13 @@ import {
 import { isWholeStorage, numel, type Storage } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { families } from "../models/families.ts";
+import { cardsNamed } from "../models/model_cards.ts";
 import { dtypesOf } from "../layouts/planned_output.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
 import { openCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
 import { planOutput } from "./plan_output.ts";
-import { type ResolvedModel, resolveModel } from "./resolve_model.ts";
+import { isModelYaml, type ResolvedModel, resolveModel } from "./resolve_model.ts";
 import {
   checkOutputOptions,
   DEFAULT_TARGET,
@@ -165,10 +166,8 @@ export async function planConversion(
   >,
   depth: "whole" | "quick" = "whole",
 ): Promise<Conversion> {
-  checkOptions<ConvertOptions>(options, rules);
   checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
-  checkOutputOptions(options);
-  checkOutputName(options);
+  checkConvertOptions(options);
   const checkpoint = await openCheckpoint(options.input, options);
   if (checkpoint.inconvertible !== undefined) throw new FormatError(checkpoint.inconvertible);
   const resolved = resolveModel(checkpoint, options.model, options.family);
@@ -190,6 +189,20 @@ export async function planConversion(
     plan,
     depth,
   };
+}
+
+/**
+ * Checks the options of a conversion by themselves: what no input can go with.
+ *
+ * @throws {OptionError} If one can't be what it is, or doesn't go with another.
+ */
+export function checkConvertOptions(options: ConvertOptions): void {
+  checkOptions(options, rules);
+  checkOutputOptions(options);
+  checkOutputName(options);
+  const { model, task, restart = false, output } = options;
+  if (model !== undefined && !isModelYaml(model)) cardsNamed(model);
+  if (task !== undefined) checkTask(output, restart);
 }
 
 /** The output is a directory, where people may expect a file. */

@@ -68,9 +68,13 @@ export function resolveModel(checkpoint: Checkpoint, named?: string, family?: st
   return resolved;
 }
 
+/** Whether what names a model is the path of a model.yaml. No architecture's or card's name has a dot. */
+export function isModelYaml(named: string): boolean {
+  return /\.ya?ml$/i.test(named);
+}
+
 function resolve(checkpoint: Checkpoint, named?: string, family?: string): ResolvedModel {
-  // No architecture's or card's name has a dot.
-  if (named !== undefined && !/\.ya?ml$/i.test(named)) return fromName(checkpoint, named, family);
+  if (named !== undefined && !isModelYaml(named)) return fromName(checkpoint, named, family);
   const yaml = named ?? checkpoint.modelYaml;
   if (yaml !== undefined) return fromYaml(checkpoint, yaml);
   return checkpoint.model === undefined

@@ -72,9 +72,8 @@ function modelCard(name: string, architecture: Architecture, { tokens }: Family)
  */
 export function findModelCard(name: string, family?: string): ModelCard {
   checkOptions({ name, family }, { name: anyName, family: text });
-  const found = cards.get(name) ?? cards.get(spellings.get(bare(name)) ?? "") ?? [];
-  const card = found.find(({ architecture }) => architecture.family === family) ?? found[0];
-  if (card === undefined) throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
+  const found = cardsNamed(name);
+  const card = found.find(({ architecture }) => architecture.family === family) ?? found[0]!;
   if (found.length > 1 && family === undefined) {
     const titles = found.map(({ architecture }) => `a ${familyOf(architecture).title}`);
     const names = found.map(({ architecture }) => architecture.cards[0]!);
@@ -83,6 +82,19 @@ export function findModelCard(name: string, family?: string): ModelCard {
     );
   }
   return card;
+}
+
+/**
+ * The model cards of a name, one for each family that has it.
+ *
+ * @throws {OptionError} If there is none, and the message has the nearest names.
+ */
+export function cardsNamed(name: string): readonly ModelCard[] {
+  const found = cards.get(name) ?? cards.get(spellings.get(bare(name)) ?? "");
+  if (found === undefined) {
+    throw new OptionError(`Unknown model ${JSON.stringify(name)}: ${suggestion(name)}`);
+  }
+  return found;
 }
 
 /** Also the empty name is one, if no model's: the message has those that there are. */

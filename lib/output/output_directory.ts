@@ -154,6 +154,19 @@ interface Done {
 }
 
 /**
+ * Checks whether one of several tasks may do what it is asked to.
+ *
+ * @throws {OptionError} If it is to begin anew.
+ */
+export function checkTask(output: string, restart: boolean): void {
+  if (!restart) return;
+  throw new OptionError(
+    "Cannot begin anew in one of several tasks: the others would lose their work; " +
+      `remove ${partialPaths(output).path} before they start`,
+  );
+}
+
+/**
  * Makes the files of a plan in an output directory.
  *
  * @param output The output directory: absent, or an empty directory.
@@ -168,12 +181,7 @@ export async function writeOutput(
 ): Promise<WriteResult> {
   const { task, restart = false } = options;
   const paths = partialPaths(output);
-  if (task !== undefined && restart) {
-    throw new OptionError(
-      "Cannot begin anew in one of several tasks: the others would lose their work; " +
-        `remove ${paths.path} before they start`,
-    );
-  }
+  if (task !== undefined) checkTask(output, restart);
   checkOutput(output, [], true);
   const origin = originOf(plan);
   const text = JSON.stringify({

@@ -21,10 +21,12 @@ export interface Spoiled {
   /** The output; `out` in the temporary directory by default. */
   readonly output?: string;
   readonly options?: readonly string[];
+  /** The exit code; 1 by default. */
+  readonly code?: number;
 }
 
 /**
- * Tests that the program refuses bad input: with exit code 1 and one line on stderr, with nothing left behind and
+ * Tests that the program refuses bad input: with an exit code and one line on stderr, with nothing left behind and
  * all that was there untouched.
  */
 export function testBadInput({ what, case: name = "fairseq2-0.3.0/llama3_bf16", spoil }: BadInput): void {
@@ -32,12 +34,11 @@ export function testBadInput({ what, case: name = "fairseq2-0.3.0/llama3_bf16", 
     using temp = new TempDir();
     const copy = new CheckpointCopy(name, temp.at("in"));
     const spoiled = spoil(copy, temp);
-    const { message, input = copy.step, output = temp.at("out"), options = [] } = typeof spoiled === "string"
-      ? { message: spoiled }
-      : spoiled;
+    const { message, input = copy.step, output = temp.at("out"), options = [], code = 1 } =
+      typeof spoiled === "string" ? { message: spoiled } : spoiled;
     const before = snapshot(temp.path);
     const run = await ckpt([...CONVERT, "--quiet", ...options, input, output]);
-    assertEquals(run, { code: 1, stdout: "", stderr: `error: ${message}\n` });
+    assertEquals(run, { code, stdout: "", stderr: `error: ${message}\n` });
     assertEquals(snapshot(temp.path), before);
   });
 }

@@ -129,8 +129,9 @@ testBadInput({
   what: "an unknown model",
   spoil: () => ({
     options: ["--model", "llama3_2_2b"],
+    code: 2,
     message: 'Unknown model "llama3_2_2b": did you mean llama3_2_1b, llama3_2_3b or llama3_1_8b? ' +
-      ARCHITECTURES,
+      `${ARCHITECTURES}; see ckpt llama convert_checkpoint --help`,
   }),
 });
 
