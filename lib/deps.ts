@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * Every third-party import, pinned. They are inline `npm:` specifiers, so that `mod.ts` works when it is
  * imported by URL, without an import map.
@@ -27,6 +28,47 @@ export type { S3Client } from "npm:@aws-sdk/client-s3@3.1175.0";
 /** The AWS SDK's client of S3. It takes some 60 MB on disk and reads the environment, so only `s3://` loads it. */
 export const loadS3 = (): Promise<typeof import("npm:@aws-sdk/client-s3@3.1175.0")> =>
   import("npm:@aws-sdk/client-s3@3.1175.0");
+
+/** A node of a tree, and its rectangle. */
+export interface Tile<T> {
+  readonly data: T;
+  readonly depth: number;
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+  descendants(): Tile<T>[];
+}
+
+/** A way to lay out rectangles. */
+interface Treemap<T> {
+  size(size: readonly [width: number, height: number]): this;
+  paddingInner(padding: number): this;
+  paddingTop(paddingOf: (tile: Tile<T>) => number): this;
+  (root: unknown): Tile<T>;
+}
+
+/** `d3-hierarchy`, which ships no types. */
+interface Hierarchy {
+  hierarchy<T>(root: T): { sum(sizeOf: (node: T) => number): unknown };
+  treemap<T>(): Treemap<T>;
+}
+
+/** What draws charts: Observable Plot, a document without a browser to draw in, and `d3-hierarchy`. */
+interface ChartTools extends Hierarchy {
+  readonly Plot: typeof import("npm:@observablehq/plot@0.6.17");
+  readonly document: Document;
+}
+
+/** The libraries for charts. They take 70 ms to load, so they are loaded when a page is made. */
+export async function loadChartTools(): Promise<ChartTools> {
+  const [Plot, { parseHTML }, { hierarchy, treemap }] = await Promise.all([
+    import("npm:@observablehq/plot@0.6.17"),
+    import("npm:linkedom@0.18.15"),
+    import("npm:d3-hierarchy@3.1.3") as Promise<Hierarchy>,
+  ]);
+  return { Plot, document: parseHTML("<html></html>").document, hierarchy, treemap };
+}
 
 /** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */
 type ParsedArgs = Record<string, unknown> & { _: (string | number)[] };

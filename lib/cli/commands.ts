@@ -63,6 +63,9 @@ function convertOptions(to: Target): Option[] {
   ];
 }
 
+/** The option for a page. */
+const html = option("html FILE", "Make a page of it, too, to open in a browser");
+
 /** Converts a LLaMA checkpoint, as fairseq2 has it. */
 const llamaConvertCommand: Command = {
   words: ["llama", "convert_checkpoint"],
@@ -115,10 +118,12 @@ const inspectCommand: Command = {
     option("tensors", "List all tensors, instead of a tree that folds layers"),
     option("globals", "List what the pickles name, and whether weights_only allows it"),
     from("Take the checkpoint of this layout, of several in <path>"),
+    html,
     option("json", JSON_HELP),
   ],
   examples: [
     ["run/checkpoints/step_1000", "what fairseq2 saved"],
+    ["--html report.html run/checkpoints/step_1000", "as a page to look at"],
     ["https://example.org/model.safetensors", "without downloading it"],
     ["--globals model.pth", "what loading it would import"],
   ],

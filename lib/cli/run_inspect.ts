@@ -3,14 +3,13 @@
 import { type GlobalsInspection, inspectGlobals } from "../inspect/globals.ts";
 import { inspect, type Inspection } from "../inspect/inspect.ts";
 import { toUrl } from "../inspect/to_url.ts";
-import { familyOf } from "../models/families.ts";
 import { targets } from "../convert/target.ts";
-import { listed } from "../words.ts";
+import { factsOf } from "../report/facts.ts";
 import type { Arguments, Context } from "./command.ts";
 import { hanging } from "./fold.ts";
-import { formatBytes, formatCount } from "./format.ts";
 import { requestNet, requestPaths } from "./permissions.ts";
 import { metadataLines } from "./metadata_lines.ts";
+import { checkPage, pagePaths, writePage } from "./page_file.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { type Style, styleFor, widthOf } from "./terminal.ts";
@@ -23,9 +22,17 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   if (globals && all) args.fail("Options --globals and --tensors don't go together");
   const from = args.choice("from", targets);
   if (globals && from !== undefined) args.fail("Options --globals and --from don't go together");
-  if (toUrl(path) === undefined) {
-    await requestPaths({ read: [path], checkpoints: globals ? [] : [path] });
+  const html = args.value("html");
+  if (globals && html !== undefined) args.fail("Options --globals and --html don't go together");
+  const isLocal = toUrl(path) === undefined;
+  if (isLocal || html !== undefined) {
+    await requestPaths({
+      read: [...isLocal ? [path] : [], ...pagePaths(html)],
+      write: pagePaths(html),
+      checkpoints: globals || !isLocal ? [] : [path],
+    });
   }
+  checkPage(html);
   const options = { onHost: requestNet, signal };
   if (globals) {
     const found = await inspectGlobals(path, options);
@@ -37,34 +44,19 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   const { writer: _, notes, ...facts } = inspection;
   if (json) printJson(facts, notes);
   else printInspection(path, inspection, all);
+  await writePage(html, { title: path, inspection });
   return 0;
 }
 
 function printInspection(path: string, inspection: Inspection, all: boolean): void {
-  const { format, family, layout, architecture, parameters, bytes, files, tensors, gguf, writer, notes } =
-    inspection;
+  const { tensors, gguf } = inspection;
   const style = styleFor(Deno.stdout);
-  const dtypes = dtypesOf(inspection);
-  const size = files.reduce((sum, file) => sum + file.bytes, 0);
   const width = widthOf(Deno.stdout);
-  const fact = (label: string, text: string) =>
-    hanging(`  ${style.dim(label.padEnd(9))}`, 11, oneLine(text), width);
-  const model = [
-    ...(layout === null ? [] : [architecture ?? "sizes of its own"]),
-    `${formatCount(parameters)} ${layout === null ? "numbers" : "parameters"}`,
-    ...(dtypes.length === 0 ? [] : [listed(dtypes, "and")]),
-  ];
   const lines = [
     style.bold(oneLine(path)),
-    ...fact(
-      "what",
-      layout === null || family === null ? FILES[format] : modelText(family, layout),
+    ...factsOf(inspection).flatMap(([label, text]) =>
+      hanging(`  ${style.dim(label.padEnd(9))}`, 11, oneLine(text), width)
     ),
-    ...fact("format", writer),
-    ...fact(layout === null ? "holds" : "model", model.join(", ")),
-    ...fact("files", `${fileNames(inspection)}, ${formatBytes(size)}`),
-    ...fact("tensors", `${tensors.length}, ${formatBytes(bytes)}`),
-    ...notes.flatMap((note) => fact("note", note)),
   ];
   if (gguf !== undefined) lines.push("", ...metadataLines(gguf.metadata, width, style));
   if (tensors.length > 0) {
@@ -73,34 +65,6 @@ function printInspection(path: string, inspection: Inspection, all: boolean): vo
     lines.push("", ...tensorTable(rows, total, width, style));
   }
   print(lines.join("\n"));
-}
-
-const FILES: Readonly<Record<Inspection["format"], string>> = {
-  torch: "torch file",
-  "torch-legacy": "torch file",
-  safetensors: "safetensors file",
-  gguf: "GGUF file",
-};
-
-function modelText(family: string, layout: string): string {
-  const model = `${familyOf({ family }).title} model`;
-  if (layout === "huggingface") return `${model} in the Hugging Face layout`;
-  if (layout === "gguf") return `${model} in GGUF`;
-  if (layout === "reference") return `${model} in the reference layout`;
-  return `${model} of ${layout}`;
-}
-
-function fileNames({ files }: Inspection): string {
-  const [first, second, ...others] = files;
-  if (others.length > 0) return `${files.length} files (${first!.name}, ${second!.name} …)`;
-  return files.map(({ name }) => name).join(", ");
-}
-
-/** The dtypes, that of the most bytes first. */
-function dtypesOf({ tensors }: Inspection): string[] {
-  const sizes = new Map<string, number>();
-  for (const { dtype, bytes } of tensors) sizes.set(dtype, (sizes.get(dtype) ?? 0) + bytes);
-  return [...sizes].sort(([, a], [, b]) => b - a).map(([name]) => name);
 }
 
 function printGlobals({ globals, notes }: GlobalsInspection): void {
