@@ -2,7 +2,9 @@
  * `ckpt convert` takes every family, `ckpt llama convert_checkpoint` LLaMA alone.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { castTypes } from "../../lib/bytes/view.ts";
+import { targets } from "../../lib/convert/target.ts";
 import { join } from "../../lib/deps.ts";
 import { ckpt } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
@@ -31,4 +33,64 @@ Deno.test("ckpt llama convert_checkpoint refuses other families, and names ckpt 
     stderr: `error: ${QWEN}: is a Qwen model, not a LLaMA; convert it with ckpt convert\n`,
   });
   assertEquals(temp.names(), []);
+});
+
+Deno.test("--no-tokenizer and --dtype go with every layout", async () => {
+  using temp = new TempDir();
+  // With a tokenizer beside it, which would go along.
+  const input = join(CHECKPOINTS, "expected", "fairseq2-0.3.0", "llama3_bf16", "hf");
+  Deno.mkdirSync(temp.at("in"));
+  for (const { name } of Deno.readDirSync(input)) Deno.copyFileSync(join(input, name), temp.at("in", name));
+  Deno.writeTextFileSync(temp.at("in", "tokenizer_config.json"), "{}");
+  for (const to of targets) {
+    for (const dtype of castTypes) {
+      const output = temp.at(`${to} ${dtype}`);
+      const args = [
+        "--to",
+        to,
+        "--dtype",
+        dtype,
+        "--no-tokenizer",
+        "--no-clone",
+        "--json",
+        temp.at("in"),
+        output,
+      ];
+      const { code, stdout, stderr } = await ckpt(["convert", ...args]);
+      assertEquals(code, 0, stderr);
+      const { dtypes, files } = JSON.parse(stdout);
+      // llama.cpp wants norms in float32.
+      assertEquals(
+        dtypes.includes(dtype) && (to === "gguf" || dtypes.length === 1),
+        true,
+        `${to}: ${dtypes}`,
+      );
+      assertEquals(files.filter(({ name }: { name: string }) => name.includes("tokenizer")), []);
+    }
+    const q8 = await ckpt([
+      "convert",
+      "--to",
+      to,
+      "--dtype",
+      "q8_0",
+      "--no-tokenizer",
+      temp.at("in"),
+      temp.at(to),
+    ]);
+    assertEquals(q8.code, to === "gguf" ? 0 : 2, q8.stderr);
+    if (to === "gguf") continue;
+    assertStringIncludes(q8.stderr, `The ${to} layout has no --dtype q8_0; it goes with gguf`);
+  }
+});
+
+Deno.test("--to fairseq2 keeps the number of the step", async () => {
+  using temp = new TempDir();
+  const steps = join(CHECKPOINTS, "fairseq2-0.3.0", "llama3_bf16");
+  for (
+    const [input, step] of [[steps, "step_10"], [join(steps, "step_10", "model.pt"), "step_10"]] as const
+  ) {
+    const output = temp.at(crypto.randomUUID());
+    assertEquals((await ckpt(["convert", "--to", "fairseq2", "--quiet", input, output])).code, 0);
+    assertEquals([...Deno.readDirSync(output)].map(({ name }) => name).sort(), ["model.yaml", step]);
+  }
 });

@@ -82,6 +82,9 @@ except ImportError:
 from pathlib import Path
 generation = ".".join(fairseq2.__version__.split(".")[:2])
 
+def step_of(path):
+    return next(path.glob("step_*"))
+
 def load_0_3(path, shards):
     from fairseq2 import setup_fairseq2
     from fairseq2.assets import default_asset_store
@@ -95,7 +98,7 @@ def load_0_3(path, shards):
         gangs = {} if shards == 1 else {
             "gangs": {"tp": FakeGang(rank=rank, size=shards, device=torch.device("cpu"))}
         }
-        yield load_llama_model("checkpoint_step_1", dtype=torch.float32, **gangs)
+        yield load_llama_model(f"checkpoint_{step_of(path).name}", dtype=torch.float32, **gangs)
 
 def load_0_4(path, shards):
     from fairseq2.assets import StandardAssetMetadataFileLoader
@@ -108,7 +111,7 @@ def load_0_4(path, shards):
     files = context.file_system
     loader = FileCheckpointMetadataLoader(path, files, StandardAssetMetadataFileLoader(StandardYamlLoader(files)))
     context.asset_store.metadata_providers.append(loader.load())
-    card = context.asset_store.retrieve_card("checkpoint_step_1")
+    card = context.asset_store.retrieve_card(f"checkpoint_{step_of(path).name}")
     handler = context.get_registry(ModelHandler).get("llama")
     for rank in range(shards):
         one, many = FakeGang(), FakeGang(rank=rank, size=shards)
@@ -125,7 +128,7 @@ def load_0_8(path, shards):
     metadata = yaml.safe_load((path / "model.yaml").read_text())
     hub = get_llama_model_hub()
     config = hub.get_model_config(AssetCard("checkpoint", metadata))
-    yield hub.load_custom_model(path / "step_1/model", config, dtype=torch.float32)
+    yield hub.load_custom_model(step_of(path) / "model", config, dtype=torch.float32)
 
 initialized = False
 load = {"0.3": load_0_3, "0.4": load_0_4, "0.8": load_0_8}[generation]
@@ -138,8 +141,8 @@ def compute(model, tokens):
     return model(SequenceBatch(tokens, None)).logits
 
 def check(path, logits):
-    whole = path / "step_1/model.pt"
-    files = [whole] if whole.exists() else sorted(path.glob("step_1/model.*.pt"))
+    whole = step_of(path) / "model.pt"
+    files = [whole] if whole.exists() else sorted(step_of(path).glob("model.*.pt"))
     is_native = not files
     shards = max(1, len(files))
     error = 0.0
@@ -159,7 +162,7 @@ def check(path, logits):
 
 results = []
 for path, logits in zip(map(Path, sys.argv[1::2]), sys.argv[2::2]):
-    is_native = (path / "step_1/model").exists()
+    is_native = (step_of(path) / "model").exists()
     if is_native != (generation == "0.8"):
         results.append("other layout")
         continue

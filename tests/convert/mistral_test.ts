@@ -198,7 +198,7 @@ Deno.test("convertCheckpoint() leaves a Mistral's embedding and projection whole
   using temp = new TempDir();
   const output = await convert(TP2, temp.at("out"), { to: "fairseq2", layout: "native", shards: 4 });
   const files = [0, 1, 2, 3].map((rank) =>
-    join(output, "step_1", "model", "pp_00", `tp_0${rank}`, "sdp_00.pt")
+    join(output, "step_10", "model", "pp_00", `tp_0${rank}`, "sdp_00.pt")
   );
   const [first, ...others] = await Promise.all(files.map((file) => stateOf(file)));
   for (const name of [EMBEDDING, PROJECTION]) {
@@ -218,7 +218,7 @@ Deno.test("convertCheckpoint() leaves a Mistral's embedding and projection whole
 Deno.test("convertCheckpoint() tells of an embedding that differs between a Mistral's shards", async () => {
   using temp = new TempDir();
   const input = await convert(TP2, temp.at("in"), { to: "fairseq2", layout: "native" });
-  const file = join(input, "step_1", "model", "pp_00", "tp_01", "sdp_00.pt");
+  const file = join(input, "step_10", "model", "pp_00", "tp_01", "sdp_00.pt");
   const state = new Map(await stateOf(file));
   const { dtype, shape, bytes } = state.get(EMBEDDING)!;
   state.set(EMBEDDING, { dtype, shape, bytes: bytes.map((byte, i) => i === 0 ? byte ^ 1 : byte) });
@@ -366,7 +366,7 @@ Deno.test("convertCheckpoint() refuses a Mistral in several shards of fairseq2 0
       "(--layout native)",
   );
   const { plan } = await planConversion({ input: TP2, output: temp.at("out"), to: "fairseq2", shards: 1 });
-  assertEquals(plan.files.map(({ name }) => name), ["step_1/model.pt", "model.yaml"]);
+  assertEquals(plan.files.map(({ name }) => name), ["step_10/model.pt", "model.yaml"]);
 });
 
 Deno.test("convertCheckpoint() refuses Meta's layout for a Mistral", async () => {

@@ -1,4 +1,4 @@
-/** Where the model.yaml of a checkpoint lies: of a step directory, a directory inside one, or a file in such a directory. */
+/** Where the step and the model.yaml of a checkpoint lie: of a step directory, a directory inside one, or a file in such a directory. */
 
 import { isFile } from "../../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../../deps.ts";
@@ -12,6 +12,12 @@ export function stepDirectory(path: string): string {
   if (/\.pt$/.test(directory)) directory = dirname(directory);
   while (INSIDE_STEP.test(basename(directory))) directory = dirname(directory);
   return directory;
+}
+
+/** What the step of a checkpoint is called, which keeps its number; that of one which is of no step is the first. */
+export function stepName(path: string): string {
+  const name = basename(stepDirectory(path));
+  return /^step_(?:0|[1-9]\d{0,14})$/.test(name) ? name : "step_1";
 }
 
 /** Where it may lie, the nearest first: beside the model's files, or in the directory above the step. */

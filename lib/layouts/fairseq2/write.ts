@@ -1,5 +1,5 @@
 /**
- * fairseq2's own layouts: `step_1/model.pt` or `step_1/model.N.pt` of 0.2 to 0.4, and `step_1/model/pp_00/tp_NN/sdp_00.pt`
+ * fairseq2's own layouts: `step_N/model.pt` or `step_N/model.R.pt` of 0.2 to 0.4, and `step_N/model/pp_00/tp_RR/sdp_00.pt`
  * of 0.5 and later, with `model.yaml` in the directory above the step.
  */
 
@@ -15,6 +15,7 @@ import { castShards } from "../cast.ts";
 import type { Checkpoint, Parameters } from "../checkpoint.ts";
 import type { ModelDescription, SpecialTokens } from "../../models/model_description.ts";
 import { tokensWithin } from "../../models/special_tokens.ts";
+import { stepName } from "./model_yaml_path.ts";
 import { modelYaml } from "./model_yaml_writer.ts";
 import { familyOf } from "../../models/families.ts";
 import { EMBEDDING, type ModelYamlForm, type ModelYamlTarget, PROJECTION } from "../../models/family.ts";
@@ -40,8 +41,6 @@ export interface Fairseq2Options {
    */
   readonly versions?: "0.2-0.3" | "0.4";
 }
-
-const STEP = "step_1";
 
 /**
  * The files of a fairseq2 checkpoint.
@@ -76,10 +75,11 @@ export function fairseq2Files(
   }
   const wrap = isNative ? undefined : wrapperOf(form);
   const last: LastPickle = {};
+  const step = stepName(checkpoint.path);
   const files = shards.map(({ parameters, file }, rank): OutputFile => {
     trimMemory();
     const state = stateInOrder(parameters, model, isNative && tied);
-    return layoutState(fileName(isNative, rank, count), state, {
+    return layoutState(`${step}/${fileName(isNative, rank, count)}`, state, {
       dialect,
       tensors: [...state].map(([name, tensor]) => plannedTensor(name, name, tensor)),
       base: file,
@@ -118,8 +118,8 @@ function embeddingDim(model: ModelDescription, isNative: boolean, tied: boolean,
 }
 
 function fileName(isNative: boolean, rank: number, count: number): string {
-  if (isNative) return `${STEP}/model/pp_00/tp_${String(rank).padStart(2, "0")}/sdp_00.pt`;
-  return `${STEP}/${count === 1 ? "model.pt" : `model.${rank}.pt`}`;
+  if (isNative) return `model/pp_00/tp_${String(rank).padStart(2, "0")}/sdp_00.pt`;
+  return count === 1 ? "model.pt" : `model.${rank}.pt`;
 }
 
 /** What stands around the state dict. Without `fs2`, 0.4 takes a file for one of Meta's. */

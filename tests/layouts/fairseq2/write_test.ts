@@ -8,6 +8,7 @@ import { FileSource } from "../../../lib/bytes/source.ts";
 import type { SpecialTokens } from "../../../lib/models/model_description.ts";
 import type { ModelDescription } from "../../../lib/models/model_description.ts";
 import { openCheckpoint } from "../../../lib/convert/open_checkpoint.ts";
+import { stepName } from "../../../lib/layouts/fairseq2/model_yaml_path.ts";
 import { fairseq2Files, type Fairseq2Options } from "../../../lib/layouts/fairseq2/write.ts";
 import { resolveModel } from "../../../lib/convert/resolve_model.ts";
 import { areMatricesTied } from "../../../lib/layouts/same_values.ts";
@@ -40,7 +41,7 @@ async function reopen(temp: TempDir, opened: Opened, choice: Choice): Promise<Op
   const tied = areMatricesTied(wholeParameters(opened));
   const name = `${choice.layout}-${choice.versions}-${choice.shards}`;
   writeFiles(fairseq2Files(opened.checkpoint, opened.model, { ...choice, tied }).files, temp.at(name));
-  const checkpoint = await openCheckpoint(temp.at(name, "step_1"));
+  const checkpoint = await openCheckpoint(temp.at(name, "step_10"));
   return { checkpoint, model: resolveModel(checkpoint).model };
 }
 
@@ -84,13 +85,30 @@ Deno.test("fairseq2Files() gives files their names and places", async () => {
     const { checkpoint, model } = await openCase("fairseq2-0.3.0/llama2_fp16");
     return fairseq2Files(checkpoint, model, { ...choice, tied: false }).files.map(({ name }) => name);
   };
-  assertEquals(await names({}), ["step_1/model.pt", "model.yaml"]);
-  assertEquals(await names({ shards: 2 }), ["step_1/model.0.pt", "step_1/model.1.pt", "model.yaml"]);
+  assertEquals(await names({}), ["step_10/model.pt", "model.yaml"]);
+  assertEquals(await names({ shards: 2 }), ["step_10/model.0.pt", "step_10/model.1.pt", "model.yaml"]);
   assertEquals(await names({ layout: "native", shards: 2 }), [
-    "step_1/model/pp_00/tp_00/sdp_00.pt",
-    "step_1/model/pp_00/tp_01/sdp_00.pt",
+    "step_10/model/pp_00/tp_00/sdp_00.pt",
+    "step_10/model/pp_00/tp_01/sdp_00.pt",
     "model.yaml",
   ]);
+});
+
+Deno.test("stepName() keeps the number of the step that a checkpoint is of, or is in", () => {
+  for (
+    const path of [
+      "step_7",
+      "step_7/model",
+      "run/step_7/model/pp_00/tp_00/sdp_00.pt",
+      "step_7/model.pt",
+      "/x/step_7/",
+    ]
+  ) {
+    assertEquals(stepName(path), "step_7");
+  }
+  for (const path of ["hf", "step_7/hf", "step_07", "step_7.tmp", "model.gguf", "step_9999999999999999"]) {
+    assertEquals(stepName(path), "step_1");
+  }
 });
 
 /** What stands around the state dict in a file: the keys, and the values that are no dict. */
@@ -107,7 +125,7 @@ Deno.test("fairseq2Files() wraps state dicts as the versions that read them want
   const opened = await openCase("fairseq2-0.3.0/llama2_fp16");
   const wrapper = async (choice: Choice) => {
     await reopen(temp, opened, { ...choice, layout: "legacy" });
-    return wrapperOf(temp.at(`legacy-${choice.versions}-undefined`, "step_1", "model.pt"));
+    return wrapperOf(temp.at(`legacy-${choice.versions}-undefined`, "step_10", "model.pt"));
   };
   const of0_3 = [["model", "dict"], ["model_key", "model"]];
   assertEquals(await wrapper({ versions: "0.2-0.3" }), of0_3);
@@ -156,7 +174,7 @@ Deno.test("fairseq2Files() splits the embedding as the versions that read it do"
     const { files } = fairseq2Files(opened.checkpoint, { ...opened.model, ...model }, options);
     const output = temp.at(crypto.randomUUID());
     writeFiles(files, output);
-    const { shards } = await openCheckpoint(join(output, "step_1"));
+    const { shards } = await openCheckpoint(join(output, "step_10"));
     return shards[0]!.parameters.get("decoder_frontend.embed.weight")!.shape;
   };
   // Until 0.4, the context length tells.
@@ -178,7 +196,7 @@ Deno.test("fairseq2Files() splits tied matrices as the projection is, whatever t
   for (const shards of [1, 2]) {
     const { files, notes } = fairseq2Files(checkpoint, model, { layout: "native", shards, tied: true });
     writeFiles(files, temp.at(String(shards)));
-    const back = await openCheckpoint(temp.at(String(shards), "step_1"));
+    const back = await openCheckpoint(temp.at(String(shards), "step_10"));
     const read = resolveModel(back).model;
     assertEquals([read.tied, read.embeddingShardDim], [true, shards === 1 ? 1 : 0]);
     assertEquals(notes.length, shards === 1 ? 0 : 2); // fairseq2 computes neither OLMo nor tied models in shards.
@@ -196,7 +214,7 @@ Deno.test("fairseq2Files() makes tied matrices one tensor where model.yaml says 
   for (const tied of [false, true]) {
     using temp = new TempDir();
     writeFiles(fairseq2Files(checkpoint, model, { layout: "native", tied }).files, temp.at("out"));
-    const back = await openCheckpoint(temp.at("out", "step_1"));
+    const back = await openCheckpoint(temp.at("out", "step_10"));
     const { parameters } = back.shards[0]!;
     const [embed, projection] = ["decoder_frontend.embed.weight", "final_proj.weight"].map((name) =>
       parameters.get(name)!
