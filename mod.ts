@@ -5,6 +5,8 @@
  * - Converting: {@linkcode convertCheckpoint}; in two steps {@linkcode planConversion} and {@linkcode runConversion}.
  * - Looking: {@linkcode inspect}, {@linkcode inspectGlobals}, {@linkcode compareCheckpoints},
  *   {@linkcode verifyCheckpoint}; the values of tensors: {@linkcode statistics}, {@linkcode compareStatistics}.
+ * - Tensors: {@linkcode openTensors} of any file, or new ones ({@linkcode tensorOf}); {@linkcode renameTensors},
+ *   {@linkcode selectTensors}, {@linkcode castTensors}; {@linkcode saveSafetensors}, {@linkcode saveTorch}.
  * - Errors: each is a {@linkcode CheckpointError}; anything else that is thrown is a bug.
  *
  * The rest is in modules of their own: `./plan`, `./torch`, `./safetensors`, `./gguf`, `./pickle`, `./models`,
@@ -52,6 +54,20 @@ export {
   type TensorMovement,
 } from "./lib/inspect/movement.ts";
 export { type Verification, verifyCheckpoint, type VerifyOptions } from "./lib/inspect/verify.ts";
+
+// Tensors
+
+export { LazyTensor, tensorOf, type TensorOrigin } from "./lib/tensors/lazy_tensor.ts";
+export type { ReadOptions, TensorValues } from "./lib/tensor/read_values.ts";
+export { openTensors, type OpenTensorsOptions } from "./lib/tensors/open_tensors.ts";
+export { castTensors, type NamedTensors, renameTensors, selectTensors } from "./lib/tensors/steps.ts";
+export {
+  type SavedTensors,
+  type SaveOptions,
+  saveSafetensors,
+  type SaveSafetensorsOptions,
+  saveTorch,
+} from "./lib/tensors/save.ts";
 
 // Errors, and the version
 

@@ -11,7 +11,7 @@ const LIB = join(import.meta.dirname!, "..", "lib");
 /** The rooms, from the top down; those in one row may import each other one way. "" are the files beside them. */
 const ROWS: readonly (readonly string[])[] = [
   ["cli"],
-  ["report"],
+  ["report", "tensors"],
   ["inspect", "convert"],
   ["layouts", "tokenizers"],
   ["models"],

@@ -69,6 +69,18 @@ export interface StridedView {
   readonly rowBytes: number;
 }
 
+/** Bytes that are in memory already, such as those of a new tensor. Workers share it, so that none gets a copy. */
+export interface MemoryView {
+  /** The operation. */
+  readonly op: "memory";
+  /** The bytes, one row after the other. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** The number of rows. */
+  readonly rows: number;
+  /** The length of a row in bytes. */
+  readonly rowBytes: number;
+}
+
 /** Views stacked: the rows of the first, then those of the second, and so on. */
 export interface ConcatRowsView {
   /** The operation. */
@@ -155,6 +167,7 @@ export interface CastView {
 export type View =
   | BytesView
   | StridedView
+  | MemoryView
   | ConcatRowsView
   | ConcatColumnsView
   | SliceRowsView
@@ -222,6 +235,19 @@ export function strided(
     rows,
     rowBytes,
   };
+}
+
+/**
+ * Bytes in memory, which are copied now: what becomes of the array later doesn't matter.
+ *
+ * @param rowBytes The length of a row in bytes; the bytes must be whole rows.
+ */
+export function memory(bytes: Uint8Array, rowBytes: number): MemoryView {
+  const rows = rowBytes === 0 ? 0 : bytes.length / rowBytes;
+  checkTable(rows, rowBytes);
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return { op: "memory", bytes: shared, rows, rowBytes };
 }
 
 /** Whether items with these strides lie one after the other in row-major order. Sizes of 1 don't matter. */
@@ -404,6 +430,8 @@ export function viewPaths(view: View, into: Set<string> = new Set()): Set<string
     case "bytes":
     case "strided":
       into.add(view.path);
+      break;
+    case "memory":
       break;
     case "concatRows":
     case "concatColumns":

@@ -290,7 +290,7 @@ export async function runConversion(
 const NAMED_TENSORS = 3;
 
 /** What a user should be told of numbers that were cast: where they are, those tensors first that have most of them. */
-function lossNotes(losses: readonly CastLoss[], dtype = ""): string[] {
+export function lossNotes(losses: readonly CastLoss[], dtype = ""): string[] {
   const note = (what: "infinities" | "nans", verdict: string) => {
     const tensors = losses.filter((loss) => loss[what] > 0).sort((a, b) => b[what] - a[what]);
     if (tensors.length === 0) return [];

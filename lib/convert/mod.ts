@@ -35,13 +35,19 @@ export type {
 
 export { type DType, dtypeOf, dtypes } from "../tensor/dtype.ts";
 export type { Storage, Tensor } from "../tensor/tensor.ts";
-export { readTensorBytes, readTensorValues, type TensorValues } from "../tensor/read_values.ts";
+export {
+  type ReadOptions,
+  readTensorBytes,
+  readTensorValues,
+  type TensorValues,
+} from "../tensor/read_values.ts";
 export type {
   BytesView,
   CastType,
   CastView,
   ConcatColumnsView,
   ConcatRowsView,
+  MemoryView,
   NumberFormat,
   ReorderRowsView,
   SliceColumnsView,

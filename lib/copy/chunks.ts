@@ -49,6 +49,7 @@ export function groupRows(view: View, chunkBytes: number, widest = 1): number {
   const rowBytes = Math.max(widest, view.rowBytes);
   switch (view.op) {
     case "bytes":
+    case "memory":
       return 1;
     case "strided": {
       const isTransposed = view.inner.some((size, i) => size > 1 && view.innerStrides[i]! > view.rowStride);

@@ -28,7 +28,10 @@ export function fingerprint(plan: Plan): string {
       // Most views are plain runs, and there may be tens of thousands.
       const what = view.op === "bytes"
         ? `${real(view.path)}\0${view.offset} ${view.rows} ${view.rowBytes}`
-        : JSON.stringify(view, (key, value) => key === "path" ? real(value) : value);
+        : JSON.stringify(view, (key, value) => {
+          if (value instanceof Uint8Array) return createHash("sha256").update(value).digest("hex");
+          return key === "path" ? real(value) : value;
+        });
       hash.update(`${at} ${what}\n`);
     }
     for (const { at, bytes } of completeLiterals(file, file.copies.map((copy) => copy.crc ?? 0))) {

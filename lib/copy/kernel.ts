@@ -191,6 +191,9 @@ export function createKernel(
       case "strided":
         fillStrided(view, first, rows, into, depth);
         return;
+      case "memory":
+        into.set(view.bytes.subarray(first * rowBytes, (first + rows) * rowBytes));
+        return;
       case "concatRows": {
         let at = 0;
         for (const part of view.parts) {

@@ -69,6 +69,8 @@ function* leaves(view: View): Generator<BytesView | StridedView> {
     case "strided":
       yield view;
       break;
+    case "memory":
+      break;
     case "concatRows":
     case "concatColumns":
       for (const part of view.parts) yield* leaves(part);

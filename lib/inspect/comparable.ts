@@ -104,7 +104,7 @@ async function openDirectory(path: string, problem?: CheckpointError): Promise<C
  * Whether a directory that couldn't be opened as a model is one all the same, of which something is missing or
  * wrong. Models of other families have the same names in the Hugging Face layout.
  */
-function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: CheckpointError): boolean {
+export function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: CheckpointError): boolean {
   if (isUnknownFamily(problem)) return false;
   for (const key of tensors.keys()) {
     const name = stripWrappers(key.replace(/^_?model\.(?=decoder|final_proj)/, ""));

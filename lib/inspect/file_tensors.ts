@@ -2,7 +2,7 @@
 
 import type { FileSource } from "../bytes/source.ts";
 import { bytesOf, isExpanded, type Tensor } from "../tensor/tensor.ts";
-import type { openTorchFile } from "../torch/torch_file.ts";
+import type { TorchOpener } from "../torch/torch_file.ts";
 import { openTable } from "./file_format.ts";
 import { type RebuiltTensor, rebuiltTensors } from "./pickled_tensors.ts";
 
@@ -17,7 +17,7 @@ export function isTooExpanded(tensor: Tensor): boolean {
 /** The tensors of a file by name, those that aren't plain too. A name that is there already gets a number. */
 export async function fileTensors(
   source: FileSource,
-  openTorch: typeof openTorchFile,
+  openTorch: TorchOpener,
 ): Promise<ReadonlyMap<string, Omit<RebuiltTensor<Tensor>, "name">>> {
   const table = await openTable(source);
   if (table !== undefined) {

@@ -26,6 +26,8 @@ export interface TableFile {
   readonly tensors: ReadonlyMap<string, TableTensor>;
   /** Bytes behind the last tensor, of which the table says nothing. */
   readonly bytesBehind: number;
+  /** The texts that a safetensors file says of itself, by name. */
+  readonly metadata?: ReadonlyMap<string, string>;
   /** What a GGUF file says besides. */
   readonly gguf?: InspectedGguf;
 }
@@ -41,6 +43,7 @@ export function safetensorsTable({ tensors, metadata }: SafetensorsFile): TableF
       return [name, { dtype: dtype.name, shape, bytes: bytesOf(tensor), tensor }];
     })),
     bytesBehind: 0,
+    metadata,
   };
 }
 

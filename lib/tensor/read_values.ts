@@ -1,13 +1,14 @@
 /** Reading a tensor's items. */
 
 import { openReader } from "../copy/worker_pool.ts";
-import { bytes, cast, type View, viewBytes } from "../bytes/view.ts";
+import { bytes, cast, sliceRows, type View, viewBytes } from "../bytes/view.ts";
 import { type Tensor, tensorView } from "./tensor.ts";
 
 /** The items of a tensor as a typed array. */
 export type TensorValues =
   | Float64Array
   | Float32Array
+  | Float16Array
   | BigInt64Array
   | BigUint64Array
   | Int32Array
@@ -16,6 +17,17 @@ export type TensorValues =
   | Uint16Array
   | Int8Array
   | Uint8Array;
+
+/** What to read of a tensor. */
+export interface ReadOptions {
+  /** Which rows: the first one, and the one behind the last, along the first dimension. All by default. */
+  readonly rows?: readonly [from: number, to: number];
+  /**
+   * Whether `bfloat16` and `float16` become `Float32Array`, which holds them exactly. True by default. Otherwise `float16`
+   * is a `Float16Array`, and `bfloat16`, for which there is no typed array, a `Uint16Array` of its bits.
+   */
+  readonly widen?: boolean;
+}
 
 /** The most bytes that are read into memory at a time: what a typed array holds on all platforms. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -42,40 +54,57 @@ const constructors = {
  * Limits: 2 GiB.
  *
  * @param tensor The tensor.
+ * @param options Which rows; `widen` has no meaning here.
  * @returns Its bytes.
- * @throws {RangeError} If the tensor is larger than that.
+ * @throws {RangeError} If the tensor is larger than that, or hasn't got these rows.
  * @throws {FileError} If they can't be read.
  */
-export function readTensorBytes(tensor: Tensor): Uint8Array<ArrayBuffer> {
-  return readView(tensorView(tensor));
+export function readTensorBytes(tensor: Tensor, options: ReadOptions = {}): Uint8Array<ArrayBuffer> {
+  return readView(viewOfRows(tensor, options));
 }
 
 /**
  * Reads the values of a tensor, in row-major order.
  *
- * `float16` and `bfloat16` become `float32`, exactly; every other type becomes the typed array of its own name
- * (`bool`: 0 and 1 as `Uint8Array`). Limits: 2 GiB, and no complex, quantized or 8-bit floating point types.
+ * `float16` and `bfloat16` become `float32`, exactly, unless `widen` is false; every other type becomes the typed array of
+ * its own name (`bool`: 0 and 1 as `Uint8Array`). Limits: 2 GiB, and no complex, quantized or 8-bit floating point types.
  *
  * @param tensor The tensor.
+ * @param options Which rows, and whether to widen.
  * @returns Its values.
- * @throws {RangeError} If the tensor is larger, or of another type.
+ * @throws {RangeError} If the tensor is larger, of another type, or hasn't got these rows.
  * @throws {FileError} If they can't be read.
  */
-export function readTensorValues(tensor: Tensor): TensorValues {
+export function readTensorValues(tensor: Tensor, options: ReadOptions = {}): TensorValues {
   const { name } = tensor.dtype;
+  const view = viewOfRows(tensor, options);
   if (name === "float16" || name === "bfloat16") {
-    return new Float32Array(readView(cast(rowsOfItems(tensorView(tensor), 2), name, "float32")).buffer);
+    if (options.widen ?? true) return new Float32Array(readView(cast(view, name, "float32")).buffer);
+    const { buffer } = readView(view);
+    return name === "float16" ? new Float16Array(buffer) : new Uint16Array(buffer);
   }
   const constructor = constructors[name as keyof typeof constructors];
   if (constructor === undefined) {
     throw new RangeError(`Cannot read values of dtype ${name}: read its bytes instead`);
   }
-  return new constructor(readTensorBytes(tensor).buffer);
+  return new constructor(readView(view).buffer);
 }
 
-/** A plain run with an item in each row, since rows that are to be cast have a greatest length. */
-function rowsOfItems(view: View, itemBytes: number): View {
-  return view.op === "bytes" ? bytes(view.path, view.offset, viewBytes(view) / itemBytes, itemBytes) : view;
+/** Some rows of a tensor; of a plain run with an item in each row, since rows that are to be cast have a greatest length. */
+function viewOfRows(tensor: Tensor, { rows }: ReadOptions): View {
+  const { shape: [count = 1], dtype: { itemBytes } } = tensor;
+  const whole = tensorView(tensor);
+  const view = whole.op === "bytes" && Number.isInteger(itemBytes)
+    ? bytes(whole.path, whole.offset, viewBytes(whole) / itemBytes, itemBytes)
+    : whole;
+  if (rows === undefined) return view;
+  const [from, to] = rows;
+  if (![from, to].every(Number.isInteger) || from < 0 || from > to || to > count) {
+    throw new RangeError(`Cannot read rows ${from} to ${to}: the tensor has ${count}`);
+  }
+  // A row of the tensor may be several of the view.
+  const each = count === 0 ? 0 : view.rows / count;
+  return sliceRows(view, from * each, (to - from) * each);
 }
 
 function readView(view: View): Uint8Array<ArrayBuffer> {

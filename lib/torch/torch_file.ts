@@ -5,7 +5,7 @@
 
 import { trimMemory } from "../copy/memory.ts";
 import { bytes } from "../bytes/view.ts";
-import type { ByteSource } from "../bytes/source.ts";
+import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { areSameBytes } from "../deps.ts";
 import { FormatError } from "../error.ts";
 import { type PickleValue, readPickle } from "../pickle/mod.ts";
@@ -56,6 +56,9 @@ interface TorchOutline extends Pick<TorchFile, "archive" | "root"> {
   tensor(value: PickleValue, name: string): TensorOutline | undefined;
 }
 
+/** Opens a torch file. */
+export type TorchOpener = (source: ByteSource) => Promise<TorchFile>;
+
 /** The pickle that was read last, and what it says. */
 interface LastTable {
   pickle?: Uint8Array;
@@ -65,12 +68,12 @@ interface LastTable {
 /**
  * Opens a file that torch saved, in today's format or in that before 1.6.
  *
- * @param source The file.
+ * @param source The file: its path, or something to read it from.
  * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, is damaged, or names a global that torch's `weights_only=True` refuses.
  */
-export function openTorchFile(source: ByteSource): Promise<TorchFile> {
-  return openAfter(source, {});
+export function openTorchFile(source: ByteSource | string): Promise<TorchFile> {
+  return openAfter(sourceOf(source), {});
 }
 
 /**
@@ -83,11 +86,26 @@ export function openAnyTorchFile(source: ByteSource): Promise<TorchFile> {
   return openAfter(source, {}, () => () => {});
 }
 
+/** A file by its path, which isn't held open: each time that something is read of it, it is opened for that. */
+function sourceOf(source: ByteSource | string): ByteSource {
+  if (typeof source !== "string") return source;
+  using file = FileSource.open(source);
+  const { path, size } = file;
+  return {
+    path,
+    size,
+    async read(offset, length) {
+      using file = FileSource.open(path);
+      return await file.read(offset, length);
+    },
+  };
+}
+
 /**
  * Gives an {@linkcode openTorchFile} for the files of one checkpoint. The tensor-parallel shards of a model mostly have
  * the very same pickle, which then is read once: values are never changed.
  */
-export function torchFileOpener(): typeof openTorchFile {
+export function torchFileOpener(): TorchOpener {
   const last: LastTable = {};
   return (source) => openAfter(source, last);
 }

@@ -79,12 +79,20 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
   };
 }
 
-interface Weights {
+/** The tensors in the files of a directory, and the files. */
+export interface Weights {
+  /** The tensors by the names that they have there. */
   readonly tensors: ReadonlyMap<string, Placed>;
   readonly sources: readonly SourceFile[];
 }
 
-async function readWeights({ path, files }: Listing): Promise<Weights> {
+/**
+ * Reads the tables of a directory's safetensors files, of whatever model: one, or those that an index names.
+ *
+ * @throws {FileError} If a file is missing.
+ * @throws {FormatError} If a file isn't what it must be, or what the index says.
+ */
+export async function readWeights({ path, files }: Listing): Promise<Weights> {
   if (files.has(WEIGHTS) && files.has(INDEX)) {
     throw new FileError(`${path}: holds both ${WEIGHTS} and ${INDEX}; move away the one that isn't meant`);
   }

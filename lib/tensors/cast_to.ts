@@ -1,0 +1,39 @@
+/** One tensor in another dtype, whatever the length of its rows, and out of blocks of quantized numbers as well. */
+
+import { bytes, type CastType, MAX_ROW_BYTES, viewBytes } from "../bytes/view.ts";
+import { castTensor, castView } from "../layouts/cast.ts";
+import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
+import { dtypeOf } from "../tensor/dtype.ts";
+import { numel, type Tensor, tensorOfView, tensorView } from "../tensor/tensor.ts";
+
+/**
+ * A tensor in another dtype.
+ *
+ * @returns The tensor; it is the same where it has that dtype.
+ * @throws {OptionError} If its dtype can't be converted.
+ * @throws {FormatError} If its rows are too long.
+ */
+export function castTo(tensor: Tensor, to: CastType, name: string): Tensor {
+  const { dtype, shape, requiresGrad, isParameter } = tensor;
+  const view = tensorView(tensor);
+  const format = quantizationOf(dtype);
+  if (format !== undefined && view.op === "bytes") {
+    const rows = numel(shape.slice(0, -1));
+    const blocks = bytes(view.path, view.offset, rows, rows === 0 ? 0 : viewBytes(view) / rows);
+    const numbers = castView(blocks, format, "float32", name);
+    return castTensor(tensorOfView(dtypeOf("float32"), shape, numbers), to, name);
+  }
+  // The rows of a plain run mean nothing.
+  if (view.op === "bytes" && view.rowBytes > MAX_ROW_BYTES / 4) {
+    const items = bytes(view.path, view.offset, numel(shape), dtype.itemBytes);
+    const flat = castTensor(
+      { ...tensorOfView(dtype, [numel(shape)], items), requiresGrad, isParameter },
+      to,
+      name,
+    );
+    return flat.dtype === dtype
+      ? tensor
+      : { ...flat, ...tensorOfView(flat.dtype, shape, flat.storage.view), requiresGrad, isParameter };
+  }
+  return castTensor(tensor, to, name);
+}

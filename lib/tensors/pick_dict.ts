@@ -1,0 +1,98 @@
+/** Which of the dicts in what torch saved holds the tensors that are meant. */
+
+import { OptionError } from "../error.ts";
+import { keyText } from "../inspect/key_text.ts";
+import type { PickleValue } from "../pickle/mod.ts";
+import { dictOf, type PickledDict } from "../torch/pickled_dict.ts";
+import { listed, quoted, someOf } from "../words.ts";
+
+/** Keys that a model's state dict is found under: of fairseq2, Lightning, DeepSpeed, torchtitan and many scripts. */
+const STATE_KEYS = ["model", "_model", "state_dict", "model_state_dict", "module"];
+
+/** How many keys a note names. */
+const NAMED = 5;
+
+/** The dict that is meant. */
+interface PickedDict {
+  /** What the names of its tensors begin with: its keys with a dot behind each. */
+  readonly prefix: string;
+  /** What lies beside it, for people. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Picks the dict that is meant: the one that all tensors are in, or of several the one whose key is that of a state dict.
+ * Where that can't be told it is the root.
+ *
+ * @param names The names of all tensors: the keys on the way to them, with dots between.
+ * @param wanted The keys of the dict that is meant, with dots between; that of the root is empty. By default it is told.
+ * @throws {OptionError} If no tensor is in the dict that is wanted.
+ */
+export function pickDict(
+  root: PickleValue,
+  names: readonly string[],
+  path: string,
+  wanted?: string,
+): PickedDict {
+  const leftOut: string[] = [];
+  let prefix = "";
+  let dict = dictOf(root);
+  if (wanted === "") return { prefix, leftOut: remains(dict, prefix, names) };
+  while (dict !== undefined) {
+    const key = wanted === undefined
+      ? likelyKey(dict, prefix, names)
+      : [...dict.keys()].map(keyText).find((key) => `${wanted}.`.startsWith(`${prefix}${key}.`));
+    if (key === undefined) break;
+    leftOut.push(...remains(dict, prefix, names, key));
+    dict = dictOf([...dict].find(([each]) => keyText(each) === key)?.[1]);
+    prefix += `${key}.`;
+    if (prefix === `${wanted}.`) break;
+  }
+  if (wanted !== undefined && (prefix !== `${wanted}.` || !names.some((name) => name.startsWith(prefix)))) {
+    const keys = [...dictOf(root)?.keys() ?? []].map(keyText);
+    throw new OptionError(
+      `${path}: holds no tensors under ${quoted(wanted)}; its keys are ${someOf(keys, NAMED)}`,
+    );
+  }
+  return { prefix, leftOut: [...leftOut, ...remains(dict, prefix, names)] };
+}
+
+/** The key of the one dict to go into; none where tensors lie here. */
+function likelyKey(dict: PickledDict, prefix: string, names: readonly string[]): string | undefined {
+  const all = new Set(names);
+  const inside: string[] = [];
+  for (const [key, value] of dict) {
+    const text = keyText(key);
+    if (all.has(prefix + text)) return undefined;
+    if (names.some((name) => name.startsWith(`${prefix}${text}.`)) && dictOf(value) !== undefined) {
+      inside.push(text);
+    }
+  }
+  if (inside.length < 2) return inside[0];
+  const said = dict.get("model_key");
+  return [...typeof said === "string" ? [said] : [], ...STATE_KEYS].find((key) => inside.includes(key));
+}
+
+/** What is in a dict beside one of its keys; without the key, what in it is no tensor and holds none. */
+function remains(
+  dict: PickledDict | undefined,
+  prefix: string,
+  names: readonly string[],
+  key?: string,
+): string[] {
+  const all = new Set(names);
+  return [...dict?.keys() ?? []].flatMap((each) => {
+    const text = keyText(each);
+    const name = prefix + text;
+    if (text === key || key === undefined && all.has(name)) return [];
+    const count = names.filter((other) => other === name || other.startsWith(`${name}.`)).length;
+    if (key === undefined && count > 0) return [];
+    return count > 0 ? [`${name} (${count} ${count === 1 ? "tensor" : "tensors"})`] : [name];
+  });
+}
+
+/** What a user should be told of what is left out, if anything is. */
+export function leftOutNotes(leftOut: readonly string[]): string[] {
+  if (leftOut.length === 0) return [];
+  return [`left out: ${leftOut.length > NAMED ? someOf(leftOut, NAMED) : listed(leftOut, "and")}`];
+}
