@@ -3,6 +3,7 @@
  * command's help has to fit a screen: an option has one line of 80 columns.
  */
 
+import { castTypes } from "../bytes/view.ts";
 import { dtypes, layouts, type Target, targets } from "../convert/target.ts";
 import { shells } from "./completions.ts";
 import type { Command, Option } from "./command.ts";
@@ -186,6 +187,51 @@ const verifyCommand: Command = {
   run: async (args, context) => (await import("./run_verify.ts")).runVerify(args, context),
 };
 
+const convertTensorsCommand: Command = {
+  words: ["tensors", "convert"],
+  summary: "Convert tensors between torch's format and safetensors, whatever the model.",
+  details: [
+    "Of a torch file the dict is taken that all tensors are in, or of several the one called model, " +
+    "_model, state_dict, model_state_dict or module; --key names another. What is left out is said.",
+    "In a name * stands for any characters and ? for one; in a new name they stand for what they stood " +
+    "for in the old one. Each tensor is renamed by the first --rename that fits its name.",
+    "safetensors has neither shared storages nor strides: what has them is written out, and that is said.",
+  ],
+  positionals: [
+    { name: "input", help: "A torch, safetensors or GGUF file, or a checkpoint's directory" },
+    { name: "output", help: "The file to make: its ending says the format (.safetensors, .pt, .pth, .bin)" },
+  ],
+  options: [
+    ...group("What is read", [
+      option("key KEY", "The dict in a torch file, as state_dict"),
+      from("Take the checkpoint of this layout, of several there"),
+      option("step N", "Take this step, of several (default: the newest)"),
+      option("only NAME", "Take the tensors of this name, as layers.*", { most: Infinity }),
+      option("drop NAME", "Leave the tensors of this name, as *.inv_freq", { most: Infinity }),
+    ]),
+    ...group("What is written", [
+      option("rename FROM=TO", "Give tensors other names, as model.*=*", { most: Infinity }),
+      option("dtype DTYPE", "Cast floats to bfloat16, float16 or float32", { choices: castTypes }),
+      option("max-shard-size SIZE", "Make a directory of safetensors files of this size"),
+    ]),
+    ...group("How", [
+      option("dry-run", "Show what would be done; write nothing"),
+      option("json", "Print the summary, or the dry run, as JSON"),
+      option("quiet", "Print nothing but errors"),
+      option("jobs N", "Copy with N workers (default: 2; 1 on a single core)"),
+      option("clone", "Never share blocks with the input", { negated: true }),
+      option("verify", "Read the output back, and compare checksums"),
+      option("sync", "Flush to the disk before the output gets its name"),
+    ]),
+  ],
+  examples: [
+    ["pytorch_model.bin model.safetensors", "for who takes no pickles"],
+    ["--rename 'model.*=*' --drop '*.inv_freq' --dtype bf16 in.pt out.pt", "other names, less, smaller"],
+    ["--key state_dict lightning.ckpt weights.safetensors", "out of a checkpoint of Lightning"],
+  ],
+  run: async (args, context) => (await import("./run_tensors.ts")).runConvertTensors(args, context),
+};
+
 const modelsCommand: Command = {
   words: ["models"],
   summary: "List the published models whose names --model takes.",
@@ -225,6 +271,7 @@ export const commands: readonly Command[] = [
   inspectCommand,
   compareCommand,
   verifyCommand,
+  convertTensorsCommand,
   modelsCommand,
   completionsCommand,
   manCommand,

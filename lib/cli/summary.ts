@@ -91,7 +91,7 @@ function nameInInput(
 }
 
 /** What becomes of a tensor: on one line, or on as few as the terminal has room for. */
-function tensorLines(from: string, to: string, what: string, style: Style): string[] {
+export function tensorLines(from: string, to: string, what: string, style: Style): string[] {
   const width = widthOf(Deno.stdout);
   if (2 + from.length + 3 + to.length + 2 + what.length <= width) {
     return [`  ${from} → ${to}  ${style.dim(what)}`];
@@ -110,6 +110,6 @@ function facts(
 }
 
 /** A fact behind its label, in lines that fit the terminal. */
-function fact(label: string, text: string, style: Style): string[] {
+export function fact(label: string, text: string, style: Style): string[] {
   return hanging(`  ${style.dim(label.padEnd(8))}`, 10, oneLine(text), widthOf(Deno.stdout));
 }
