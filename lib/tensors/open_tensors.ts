@@ -199,10 +199,13 @@ async function openUnknown(
   const isGguf = ggufNames(listing).length > 0;
   const files = isGguf ? findGguf(listing).map((name) => join(path, name)) : findNearWeightFiles(path);
   if (files.length === 0) throw problem;
-  const opened = await openFiles(path, files, key);
-  const descriptions = new Map(Array.from(opened.tensors, ([name, { description }]) => [name, description]));
-  if (!isGguf && isBrokenModel(descriptions, problem)) throw problem;
-  return opened;
+  const [first] = files;
+  if (!isGguf && first !== undefined) {
+    const { tensors } = await openFile(first, key);
+    const descriptions = new Map(Array.from(tensors, ([name, { description }]) => [name, description]));
+    if (isBrokenModel(descriptions, problem)) throw problem;
+  }
+  return await openFiles(path, files, key);
 }
 
 /** Opens the files that one set of tensors is spread over. */

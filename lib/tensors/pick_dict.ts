@@ -24,16 +24,17 @@ interface PickedDict {
  * Picks the dict that is meant: the one that all tensors are in, or of several the one whose key is that of a state dict.
  * Where that can't be told it is the root.
  *
- * @param names The names of all tensors: the keys on the way to them, with dots between.
+ * @param tensors The names of all tensors: the keys on the way to them, with dots between.
  * @param wanted The keys of the dict that is meant, with dots between; that of the root is empty. By default it is told.
  * @throws {OptionError} If no tensor is in the dict that is wanted.
  */
 export function pickDict(
   root: PickleValue,
-  names: readonly string[],
+  tensors: readonly string[],
   path: string,
   wanted?: string,
 ): PickedDict {
+  const names = new TensorNames(tensors);
   const leftOut: string[] = [];
   let prefix = "";
   let dict = dictOf(root);
@@ -48,7 +49,7 @@ export function pickDict(
     prefix += `${key}.`;
     if (prefix === `${wanted}.`) break;
   }
-  if (wanted !== undefined && (prefix !== `${wanted}.` || !names.some((name) => name.startsWith(prefix)))) {
+  if (wanted !== undefined && (prefix !== `${wanted}.` || names.below(wanted) === 0)) {
     const keys = [...dictOf(root)?.keys() ?? []].map(keyText);
     throw new OptionError(
       `${path}: holds no tensors under ${quoted(wanted)}; its keys are ${someOf(keys, NAMED)}`,
@@ -57,16 +58,43 @@ export function pickDict(
   return { prefix, leftOut: [...leftOut, ...remains(dict, prefix, names)] };
 }
 
+/** The names of tensors, by which it is found quickly how many lie in a dict: a file may have many keys. */
+class TensorNames {
+  readonly #sorted: readonly string[];
+
+  constructor(names: readonly string[]) {
+    this.#sorted = [...names].sort();
+  }
+
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean {
+    return this.#sorted[this.#place(name)] === name;
+  }
+
+  /** The number of tensors in a dict of this name. */
+  below(name: string): number {
+    return this.#place(`${name}/`) - this.#place(`${name}.`); // The slash comes next after the dot.
+  }
+
+  /** Where a name is, or would be. */
+  #place(name: string): number {
+    let [low, high] = [0, this.#sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sorted[middle]! < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
 /** The key of the one dict to go into; none where tensors lie here. */
-function likelyKey(dict: PickledDict, prefix: string, names: readonly string[]): string | undefined {
-  const all = new Set(names);
+function likelyKey(dict: PickledDict, prefix: string, names: TensorNames): string | undefined {
   const inside: string[] = [];
   for (const [key, value] of dict) {
     const text = keyText(key);
-    if (all.has(prefix + text)) return undefined;
-    if (names.some((name) => name.startsWith(`${prefix}${text}.`)) && dictOf(value) !== undefined) {
-      inside.push(text);
-    }
+    if (names.has(prefix + text)) return undefined;
+    if (names.below(prefix + text) > 0 && dictOf(value) !== undefined) inside.push(text);
   }
   if (inside.length < 2) return inside[0];
   const said = dict.get("model_key");
@@ -77,17 +105,14 @@ function likelyKey(dict: PickledDict, prefix: string, names: readonly string[]):
 function remains(
   dict: PickledDict | undefined,
   prefix: string,
-  names: readonly string[],
-  key?: string,
+  names: TensorNames,
+  chosen?: string,
 ): string[] {
-  const all = new Set(names);
-  return [...dict?.keys() ?? []].flatMap((each) => {
-    const text = keyText(each);
-    const name = prefix + text;
-    if (text === key || key === undefined && all.has(name)) return [];
-    const count = names.filter((other) => other === name || other.startsWith(`${name}.`)).length;
-    if (key === undefined && count > 0) return [];
-    return count > 0 ? [`${name} (${count} ${count === 1 ? "tensor" : "tensors"})`] : [name];
+  return [...dict?.keys() ?? []].flatMap((key) => {
+    const text = keyText(key);
+    const count = Number(names.has(prefix + text)) + names.below(prefix + text);
+    if (chosen === undefined ? count > 0 : text === chosen) return [];
+    return [prefix + text + (count > 0 ? ` (${count} ${count === 1 ? "tensor" : "tensors"})` : "")];
   });
 }
 
