@@ -203,7 +203,7 @@ const convertTensorsCommand: Command = {
   ],
   options: [
     ...group("What is read", [
-      option("key KEY", "The dict in a torch file, as state_dict"),
+      option("key KEY", "The dict in a torch file, as state_dict; . for all"),
       from("Take the checkpoint of this layout, of several there"),
       option("step N", "Take this step, of several (default: the newest)"),
       option("only NAME", "Take the tensors of this name, as layers.*", { most: Infinity }),
@@ -226,7 +226,7 @@ const convertTensorsCommand: Command = {
   ],
   examples: [
     ["pytorch_model.bin model.safetensors", "for who takes no pickles"],
-    ["--rename 'model.*=*' --drop '*.inv_freq' --dtype bf16 in.pt out.pt", "other names, less, smaller"],
+    ["--rename 'model.*=*' --dtype bf16 in.pt out.pt", "other names, half the size"],
     ["--key state_dict lightning.ckpt weights.safetensors", "out of a checkpoint of Lightning"],
   ],
   run: async (args, context) => (await import("./run_tensors.ts")).runConvertTensors(args, context),

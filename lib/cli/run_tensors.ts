@@ -28,7 +28,7 @@ export async function runConvertTensors(args: Arguments, { signal }: Context): P
   const options = {
     input,
     output,
-    key: args.value("key"),
+    key: args.value("key")?.replace(/^\.$/, ""), // The root; an option can't be empty.
     from: args.choice("from", targets),
     step: args.number("step", 0, Number.MAX_SAFE_INTEGER),
     only: only.length > 0 ? only : undefined,

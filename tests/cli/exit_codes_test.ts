@@ -29,6 +29,17 @@ const badOfConvert: Readonly<Record<string, readonly string[]>> = {
 const bad: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   convert: badOfConvert,
   "llama convert_checkpoint": badOfConvert,
+  "tensors convert": {
+    key: [""],
+    from: ["torch"],
+    step: ["", "-1", "last"],
+    only: [""],
+    drop: [""],
+    rename: ["", "a", "=b", "a="],
+    dtype: ["", "q8_0", "int8"],
+    "max-shard-size": ["", "0", "5 parsecs"],
+    jobs: ["0", "x"],
+  },
   inspect: { from: ["torch"] },
   compare: { from: ["torch"], tolerance: ["", "x", "-1", "NaN"], jobs: ["0", "x"] },
   verify: { from: ["torch"], against: [""], jobs: ["0", "x"] },

@@ -97,6 +97,15 @@ Deno.test("ckpt tensors convert --json prints what was made, --quiet nothing", a
   });
 });
 
+Deno.test("ckpt tensors convert --key names the dict, and . all of the file", async () => {
+  using temp = new TempDir();
+  const path = join(STEP, "model.pt");
+  assertEquals((await ckpt([...CONVERT, path, temp.at("all.pt"), "--key", "."])).code, 0);
+  assert((await openTensors(temp.at("all.pt"))).has("model.final_proj.weight"));
+  assertEquals((await ckpt([...CONVERT, path, temp.at("model.pt"), "--key", "model"])).code, 0);
+  assert((await openTensors(temp.at("model.pt"))).has("final_proj.weight"));
+});
+
 Deno.test("ckpt tensors convert takes the metadata of a safetensors file along, or says that it doesn't", async () => {
   using temp = new TempDir();
   const tensors = new Map([["a", tensorOf(new Float32Array(4))], ["b", tensorOf(new Float32Array(4))]]);
