@@ -47,9 +47,31 @@ export function drawChart(
   // Plot's words for groups of marks say less than the label, and its style is in the page's stylesheet.
   for (const group of svg.querySelectorAll("[aria-label]")) group.removeAttribute("aria-label");
   for (const style of svg.querySelectorAll("style")) style.remove();
+  for (const path of svg.querySelectorAll("path[d]")) {
+    path.setAttribute("d", shortPath(path.getAttribute("d")!));
+  }
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", visible(label, Infinity));
   return svg.outerHTML;
+}
+
+/**
+ * A path in tenths of pixels, and without points that change nothing: the histograms of a large model are half of its page.
+ */
+function shortPath(path: string): string {
+  let [x, y] = ["", ""];
+  const lines = path.replace(/([ML])([-\d.e]+),([-\d.e]+)/g, (_, command: string, ...point: string[]) => {
+    const [fromX, fromY] = [x, y];
+    [x, y] = [tenths(point[0]!), tenths(point[1]!)];
+    if (command === "M") return `M${x},${y}`;
+    if (x === fromX) return y === fromY ? "" : `V${y}`;
+    return y === fromY ? `H${x}` : `L${x},${y}`;
+  });
+  return lines.replace(/(?:H[-\d.]+)+(?=H)/g, "");
+}
+
+function tenths(number: string): string {
+  return String(Math.round(10 * Number(number)) / 10);
 }
 
 /** A legend: what each colour stands for. */

@@ -65,7 +65,7 @@ function depthChart(tools: ChartTools, title: string, label: string, points: rea
       width: 330,
       height: 120,
       marginLeft: 44,
-      marginRight: 8,
+      marginRight: 14,
       marginTop: 8,
       marginBottom: 24,
       x: { label: null, ticks: 5, tickFormat: "d", interval: 1 },

@@ -109,7 +109,9 @@ function heatMap<T>(
         domain: layers,
         label: "Layer",
         labelArrow: "none",
-        ticks: layers.filter((layer, i) => i % every === 0 || layer === NO_LAYER),
+        ticks: layers.filter((layer, i) =>
+          layer === NO_LAYER || i % every === 0 && i + every / 2 < layers.length
+        ),
         tickSize: 0,
         padding: cellWidth > 6 ? 0.06 : 0,
       },

@@ -20,7 +20,7 @@ export function histograms(
   if (above.length === 0) return "";
   const most = [...above, ...below].reduce((most, { share }) => Math.max(most, Math.abs(share)), 0);
   const rows = [...new Set(above.map(({ row }) => row))].map((row) => ({ row }));
-  const area = { x: "exponent", y1: 0, y2: "share", z: "row", curve: "step-after" } as const;
+  const outline = { x: "exponent", y: "share", z: "row", curve: "step-after", stroke: "none" } as const;
   return drawChart(
     tools,
     "Histogram of the tensor that is pointed at: the share of its numbers by exponent, those above zero upwards, those " +
@@ -31,8 +31,8 @@ export function histograms(
       marginLeft: 48,
       marginRight: 8,
       marginTop: 6,
-      marginBottom: 30,
-      x: { label: "magnitude", labelArrow: "none", ticks: 7, tickFormat: power },
+      marginBottom: 36,
+      x: { label: "magnitude", labelArrow: "none", ticks: 5, tickFormat: power },
       y: {
         // So that few numbers are seen beside many, and all tensors by the same measure.
         type: "sqrt",
@@ -42,12 +42,12 @@ export function histograms(
         tickFormat: (share: number) => `${100 * Math.abs(share)} %`,
       },
       marks: [
-        Plot.areaY(above, { ...area, fill: "var(--k0)" }),
-        Plot.areaY(below, { ...area, fill: "var(--k1)" }),
+        Plot.line(above, { ...outline, fill: "var(--k0)" }),
+        Plot.line(below, { ...outline, fill: "var(--k1)" }),
         Plot.ruleY([0], { stroke: "var(--dim)" }),
       ],
     },
-    [{ mark: "area", tensors: [...rows, ...rows], attribute: "data-of" }],
+    [{ mark: "line", tensors: [...rows, ...rows], attribute: "data-of" }],
   );
 }
 
@@ -59,10 +59,10 @@ function stepsOf(
 ): Step[] {
   if (histogram === null || histogram[sign].length === 0) return [];
   const { firstExponent, [sign]: counts } = histogram;
-  // A last step, so that the outline comes back to zero.
-  return [...counts, 0].map((number, i) => ({
+  // The outline comes from zero and goes back to it.
+  return [0, ...counts, 0].map((number, i) => ({
     row,
-    exponent: firstExponent + i,
+    exponent: firstExponent + Math.max(0, i - 1),
     share: direction * number / count,
   }));
 }

@@ -61,7 +61,7 @@ i.h0 { background: var(--h0); } i.h1 { background: var(--h1); } i.h2 { backgroun
 i.h3 { background: var(--h3); } i.h4 { background: var(--h4); } i.h5 { background: var(--h5); }
 i.h6 { background: var(--h6); } i.h7 { background: var(--h7); } i.h8 { background: var(--h8); }
 .steps { display: flex; flex-wrap: wrap; margin: .25rem 0 0; padding: 0; list-style: none; font-size: .8rem; color: var(--dim); }
-.steps li { width: 4.4rem; font-variant-numeric: tabular-nums; }
+.steps li { width: 4.8rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .steps i { display: block; width: auto; height: .7rem; margin: 0 0 .15rem; border-radius: 0; }
 .steps .unknown { margin-left: 1rem; }
 #maps { display: flex; flex-wrap: wrap; gap: .35rem 1.25rem; margin: .75rem 0; padding: 0; border: 0; }
@@ -79,11 +79,12 @@ th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); te
 thead th { color: var(--dim); white-space: nowrap; }
 tbody th { min-width: 16rem; overflow-wrap: anywhere; }
 td { white-space: nowrap; }
-td:has(data), th.number { text-align: right; }
+data { display: block; }
+data, th.number { text-align: right; }
 td.text { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
-body:has(#detail:not([hidden])) { padding-bottom: 50vh; }
+#detail:not([hidden]) ~ footer { margin-bottom: 50vh; }
 tbody tr { scroll-margin: 3rem 0 45vh; }
-.list { max-height: 85vh; overflow: auto; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
+.list { max-height: 85vh; overflow: auto; content-visibility: auto; contain-intrinsic-height: 85vh; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .list table { width: 100%; }
 .list thead th { position: sticky; top: 0; background: var(--bg); z-index: 1; }
 .list tr:focus-visible, .list tr.on { background: var(--panel); outline: none; }

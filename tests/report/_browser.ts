@@ -19,6 +19,22 @@ export const CHROMIUM: string | undefined = [
   }
 });
 
+/** Starts the browser. */
+export async function launch(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: CHROMIUM!,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
 /** A test in a browser. */
 export function browserTest(name: string, run: (browser: OpenBrowser) => Promise<void>): void {
   if (CHROMIUM === undefined) {
@@ -31,18 +47,7 @@ export function browserTest(name: string, run: (browser: OpenBrowser) => Promise
     sanitizeOps: false,
     sanitizeResources: false,
     async fn() {
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM!,
-        args: [
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync",
-        ],
-      });
+      const browser = await launch();
       try {
         await run(new OpenBrowser(browser));
       } finally {

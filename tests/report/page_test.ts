@@ -3,7 +3,7 @@
  * nothing that a file says.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import axe from "npm:axe-core@4.11.0";
 import { join } from "../../lib/deps.ts";
 import { compareCheckpoints } from "../../lib/inspect/compare.ts";
@@ -189,13 +189,18 @@ browserTest(
       "4",
     ]);
     // An outline has a step for each exponent, and is as high as the share there is.
-    const { firstExponent, positive } = found[4]!.histogram!;
-    const heights = await outlines.first().evaluate((path) => {
-      const numbers = path.getAttribute("d")!.split(/[A-Z,]/).filter(Boolean).map(Number);
-      return numbers.filter((_, i) => i % 2 === 1);
-    });
-    const [zero, top] = [Math.max(...heights), Math.min(...heights)];
-    assert(zero > top && positive.length > 0 && Number.isInteger(firstExponent));
+    const heights = await outlines.first().evaluate((path) =>
+      [...path.getAttribute("d")!.matchAll(/M[^,]+,([\d.]+)|V([\d.]+)/g)].map(([, start, to]) =>
+        Number(start ?? to)
+      )
+    );
+    const [zero] = heights;
+    const { positive } = found[4]!.histogram!;
+    const most = Math.max(...positive);
+    const unit = (zero! - Math.min(...heights)) / Math.sqrt(most);
+    const steps = [0, ...positive, 0].filter((count, i, all) => count !== all[i - 1]);
+    assertEquals(heights.length, steps.length);
+    heights.forEach((height, i) => assertAlmostEquals(zero! - height, unit * Math.sqrt(steps[i]!), 0.2));
     await page.keyboard.press("Escape");
     assert(!await detail.isVisible());
     assertEquals(trouble, []);
