@@ -424,6 +424,16 @@ export function viewBytes(view: View): number {
   return view.rows * view.rowBytes;
 }
 
+/** The quantization that a view undoes, where it does. */
+export function undoneQuantization(view: View): NumberFormat | undefined {
+  if (view.op === "bytes" || view.op === "strided" || view.op === "memory") return undefined;
+  if (view.op === "concatRows" || view.op === "concatColumns") {
+    return view.parts.map(undoneQuantization).find((format) => format !== undefined);
+  }
+  if (view.op === "cast" && !castTypes.some((type) => type === view.from)) return view.from;
+  return undoneQuantization(view.of);
+}
+
 /** The paths of the files that a view reads. */
 export function viewPaths(view: View, into: Set<string> = new Set()): Set<string> {
   switch (view.op) {

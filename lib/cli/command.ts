@@ -106,6 +106,12 @@ const SPELLINGS: ReadonlyMap<string, string> = new Map([
   ["f32", "float32"],
 ]);
 
+/** A value as it is spelled here: `BF16` and `Q8-0` are `bfloat16` and `q8_0`. */
+function spelled(value: string): string {
+  const word = value.toLowerCase().replaceAll("-", "_");
+  return SPELLINGS.get(word) ?? word;
+}
+
 /**
  * Parses what follows a command's words on the command line; `"help"` if that was asked for.
  *
@@ -168,7 +174,7 @@ export function parseArguments(command: Command, given: readonly string[]): Argu
   });
   const choicesOf = <T extends string>(name: string, choices: readonly T[]): readonly T[] =>
     (values.get(name) ?? []).map((value) =>
-      choices.find((each) => each === (SPELLINGS.get(value) ?? value)) ??
+      choices.find((each) => each === spelled(value)) ??
         fail(
           `Option --${name} needs one of ${choices.join(", ")}, got ${JSON.stringify(value)}${
             didYouMean(value, choices)

@@ -106,18 +106,23 @@ function inWords({ what, a, b, largest }: TensorDifference): string {
     case "shape":
       return `[${a!.shape.join(", ")}] in a, [${b!.shape.join(", ")}] in b`;
     case "dtype":
-      return `${a!.dtype} in a, ${b!.dtype} in b`;
+      return `${stored(a!)} in a, ${stored(b!)} in b`;
     case "bits":
       return `other bits: ${form(a!)}`;
     case "values":
       return largest === null
         ? "numbers that can't be compared: one is infinite or none, or the dtype isn't known or can't be undone"
         : `up to ${Number(largest!.toPrecision(4))} apart${
-          a!.dtype === b!.dtype ? "" : ` (${a!.dtype}, ${b!.dtype})`
+          a!.dtype === b!.dtype ? "" : ` (${stored(a!)}, ${stored(b!)})`
         }`;
   }
 }
 
-function form({ dtype, shape }: TensorForm): string {
-  return `${dtype} [${shape.join(", ")}]`;
+function form(tensor: TensorForm): string {
+  return `${stored(tensor)} [${tensor.shape.join(", ")}]`;
+}
+
+/** What a tensor is in its file. */
+function stored({ dtype, quantization = dtype }: TensorForm): string {
+  return quantization;
 }

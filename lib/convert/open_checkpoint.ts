@@ -7,6 +7,7 @@ import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../optio
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
 import { findGguf, ggufNames, isPartName, partsOf } from "../layouts/gguf/files.ts";
+import { isGguf } from "../gguf/read.ts";
 import { openGguf } from "../layouts/gguf/read.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
@@ -65,7 +66,7 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
 }
 
 /**
- * Finds the checkpoint that {@linkcode openCheckpoint} opens, by the names of files alone.
+ * Finds the checkpoint that {@linkcode openCheckpoint} opens, by the names of files, and what a single file begins with.
  *
  * @param path A directory, or a model's only file.
  * @throws {FileError} If there is none, or a part of it is missing.
@@ -73,8 +74,8 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
  */
 export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): Opener {
   if (/^step_\d+\.tmp$/.test(basename(stepDirectory(path)))) throw unfinishedStep(path);
-  const single = singleFiles.find(([ending]) => path.endsWith(ending));
-  if (single !== undefined && isFile(path)) {
+  const single = isFile(path) ? singleFileOf(path) : undefined;
+  if (single !== undefined) {
     const [, layout, owner, open] = single;
     if (step !== undefined) throw singleCheckpoint(path);
     if (from !== undefined && (from === "meta" ? "reference" : from) !== layout) {
@@ -142,6 +143,30 @@ const finders: readonly (readonly [Target, (listing: Listing) => readonly [sign?
     ["huggingface", (listing) => [findHuggingFace(listing), () => openHuggingFace(listing)]],
     ["gguf", (listing) => [ggufNames(listing)[0], () => openGguf(listing, findGguf(listing))]],
   ];
+
+/** What a file is that may be a whole model: what it begins with counts, then its name; a torch file may have any. */
+function singleFileOf(path: string): typeof singleFiles[number] | undefined {
+  const start = firstBytes(path, 4);
+  const [torch, gguf] = singleFiles;
+  if (isGguf(start)) return gguf;
+  return singleFiles.find(([ending]) => path.endsWith(ending)) ?? (isTorch(start) ? torch : undefined);
+}
+
+/** Whether a file begins as torch's archives do, or as its files before 1.6, which are pickles. */
+function isTorch([first, second]: Uint8Array): boolean {
+  return (first === 0x50 && second === 0x4b) || (first === 0x80 && second === 2);
+}
+
+/** The first bytes of a file; none where they can't be read, which is said where it is opened. */
+function firstBytes(path: string, count: number): Uint8Array {
+  try {
+    using file = Deno.openSync(path);
+    const start = new Uint8Array(count);
+    return start.subarray(0, file.readSync(start) ?? 0);
+  } catch {
+    return new Uint8Array();
+  }
+}
 
 /** The files that may be a whole model each, by their endings; and whose they are. */
 const singleFiles: readonly (readonly [string, Target, string, (path: string) => Promise<Checkpoint>])[] = [

@@ -1,5 +1,7 @@
 /** Planning a GGUF file: the weights, and in front of them what llama.cpp needs to know, the tokenizer included. */
 
+import { formatBytes } from "../bytes/format_bytes.ts";
+import { undoneQuantization } from "../bytes/view.ts";
 import { isDirectory } from "../bytes/file_system.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { dirname } from "../deps.ts";
@@ -70,8 +72,30 @@ export async function planGguf(
   return {
     ...written,
     sources: tokenizer?.sources ?? [],
-    notes: [...written.notes, ...notes, ...tokenizer?.notes ?? [], ...keys?.notes ?? []],
+    notes: [
+      ...written.notes,
+      ...(options.dtype === undefined ? growthNotes(checkpoint, written) : []),
+      ...notes,
+      ...tokenizer?.notes ?? [],
+      ...keys?.notes ?? [],
+    ],
   };
+}
+
+/** What to say of quantized weights that become a larger file, since only q8_0 can be made. */
+function growthNotes({ shards, sources }: Checkpoint, { files }: PlannedOutput): string[] {
+  const isQuantized = shards.some(({ parameters }) =>
+    [...parameters.values()].some(({ storage }) => undoneQuantization(storage.view) !== undefined)
+  );
+  const before = sources.reduce((sum, { size }) => sum + size, 0);
+  const after = files.reduce((sum, { size }) => sum + size, 0);
+  if (!isQuantized || after <= before) return [];
+  return [
+    `the file grows from ${formatBytes(before)} to ${
+      formatBytes(after)
+    }, since what was quantized is float32 now; ` +
+    "--dtype bfloat16 or q8_0 makes a smaller one",
+  ];
 }
 
 /** The tokenizer that was asked for, or the one beside the input. */

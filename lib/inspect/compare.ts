@@ -4,6 +4,7 @@
  * @module
  */
 
+import { undoneQuantization } from "../bytes/view.ts";
 import { compareViews } from "../copy/compare.ts";
 import type { PairDifference } from "../copy/compare_rows.ts";
 import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
@@ -51,8 +52,10 @@ const rules: Rules<CompareOptions> = {
 
 /** A tensor's dtype and shape. */
 export interface TensorForm {
-  /** The dtype, by torch's name. */
+  /** The dtype, by torch's name: float32 of what is quantized in GGUF. */
   readonly dtype: string;
+  /** What it is quantized to in GGUF, such as `"Q8_0"`. */
+  readonly quantization?: string;
   /** The shape. */
   readonly shape: readonly number[];
 }
@@ -224,7 +227,13 @@ function formDifference(
 }
 
 function formOf<T extends Tensor | undefined>(tensor: T): TensorForm | null {
-  return tensor === undefined ? null : { dtype: tensor.dtype.name, shape: tensor.shape };
+  if (tensor === undefined) return null;
+  const quantization = undoneQuantization(tensor.storage.view)?.toUpperCase();
+  return {
+    dtype: tensor.dtype.name,
+    shape: tensor.shape,
+    ...(quantization === undefined ? {} : { quantization }),
+  };
 }
 
 function distance({ largest }: TensorDifference): number {

@@ -2,11 +2,12 @@
  * `ckpt convert` takes every family, `ckpt llama convert_checkpoint` LLaMA alone.
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { castTypes } from "../../lib/bytes/view.ts";
 import { targets } from "../../lib/convert/target.ts";
 import { join } from "../../lib/deps.ts";
 import { ckpt } from "../_ckpt.ts";
+import { makeGguf } from "../gguf/_model.ts";
 import { TempDir } from "../_temp.ts";
 import { CHECKPOINTS } from "../_torch_files.ts";
 
@@ -93,4 +94,56 @@ Deno.test("--to fairseq2 keeps the number of the step", async () => {
     assertEquals((await ckpt(["convert", "--to", "fairseq2", "--quiet", input, output])).code, 0);
     assertEquals([...Deno.readDirSync(output)].map(({ name }) => name).sort(), ["model.yaml", step]);
   }
+});
+
+Deno.test("--to and --dtype take other spellings of layouts and dtypes", async () => {
+  using temp = new TempDir();
+  for (const [to, dtype] of [["GGUF", "Q8_0"], ["gguf", "q8-0"], ["Gguf", "BF16"], ["HF", "FP16"]] as const) {
+    const args = ["convert", "--dry-run", "--quiet", "--no-tokenizer", "--to", to, "--dtype", dtype];
+    assertEquals(await ckpt([...args, LLAMA, temp.at("out")]), { code: 0, stdout: "", stderr: "" });
+  }
+});
+
+Deno.test("a file is known by what it begins with, whatever its name is", async () => {
+  using temp = new TempDir();
+  const gguf = await makeGguf(temp.at("gguf"));
+  for (const name of ["model", "model.pt", "sha256-3f1c"]) {
+    Deno.copyFileSync(gguf, temp.at(name));
+    const { code, stdout, stderr } = await ckpt(["convert", "--dry-run", temp.at(name), temp.at("out")]);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout, "blk.0.attn_q.weight → model.layers.0.self_attn.q_proj.weight");
+  }
+  const step = join(CHECKPOINTS, "fairseq2-0.3.0", "llama3_bf16", "step_10");
+  Deno.copyFileSync(join(step, "model.pt"), temp.at("weights"));
+  Deno.copyFileSync(join(step, "..", "model.yaml"), temp.at("model.yaml"));
+  const yaml = temp.at("model.yaml");
+  const run = await ckpt(["convert", "--quiet", "--model", yaml, temp.at("weights"), temp.at("out")]);
+  assertEquals(run, { code: 0, stdout: "", stderr: "" });
+  const { code, stderr } = await ckpt(["convert", yaml, temp.at("other")]);
+  assertEquals([code, stderr], [1, `error: ${yaml}: is a file; name the checkpoint's directory\n`]);
+});
+
+Deno.test("a GGUF file that grows is noted, and compare names what it is quantized to", async () => {
+  using temp = new TempDir();
+  const quantized = await makeGguf(temp.at("q8"), { dtype: "q8_0" });
+  const grown = ["convert", "--to", "gguf", "--no-tokenizer", "--dry-run", quantized, temp.at("out")];
+  assertMatch(
+    (await ckpt(grown)).stdout,
+    /note +the file grows from \S+ kB to \S+ kB, .*; --dtype bfloat16 or q8_0 /,
+  );
+  assertEquals((await ckpt([...grown, "--dtype", "bf16"])).stdout.includes("grows"), false);
+  const plain = await makeGguf(temp.at("plain"));
+  assertEquals(
+    (await ckpt(["convert", "--to", "gguf", "--no-tokenizer", "--dry-run", plain, temp.at("out")])).stdout
+      .includes("grows"),
+    false,
+  );
+  const { code, stdout } = await ckpt(["compare", plain, quantized]);
+  assertEquals(code, 1);
+  assertStringIncludes(stdout, "decoder.layers.0.self_attn.q_proj.weight       bfloat16 in a, Q8_0 in b");
+  const { differences } = JSON.parse((await ckpt(["compare", "--json", plain, quantized])).stdout);
+  assertEquals(differences[0].b.dtype, "float32");
+  assertEquals([differences[0].a.quantization, differences[0].b.quantization], [undefined, "Q8_0"]);
+  const near = await ckpt(["compare", "--tolerance", "1e-4", plain, quantized]);
+  assertMatch(near.stdout, /up to \S+ apart \(bfloat16, Q8_0\)/);
 });
