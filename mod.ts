@@ -10,17 +10,17 @@
  * - Errors: each is a {@linkcode CheckpointError}; anything else that is thrown is a bug.
  *
  * The rest is in modules of their own: `./plan`, `./torch`, `./safetensors`, `./gguf`, `./pickle`, `./models`,
- * `./inspect` and `./sources`, which are `lib/convert/mod.ts` and `lib/<name>/mod.ts`.
+ * `./inspect`, `./report` and `./sources`, which are `lib/convert/mod.ts` and `lib/<name>/mod.ts`.
  *
- * ```ts ignore
- * import { convertCheckpoint } from "https://…/mod.ts";
+ * ```ts
+ * import { castTensors, openTensors, renameTensors, saveSafetensors } from "ckpt";
  *
- * const summary = await convertCheckpoint({
- *   input: "run/checkpoints/step_1000",
- *   output: "llama3_2_1b",
- *   onProgress: ({ bytes, totalBytes }) => console.log(bytes / totalBytes),
- * });
- * console.log(summary.architecture, summary.files);
+ * const tensors = await openTensors("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * console.log(await tensors.get("decoder.layer_norm.weight")!.read());
+ *
+ * const renamed = renameTensors(tensors, { "decoder.*": "*" });
+ * const path = `${await Deno.makeTempDir()}/model.safetensors`;
+ * await saveSafetensors(path, castTensors(renamed, "float32"));
  * ```
  *
  * Needs `--allow-read` and `--allow-write` for the paths that are read and written, and nothing else.

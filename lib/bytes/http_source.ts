@@ -34,6 +34,25 @@ const TIMEOUT_MS = 120_000;
 /**
  * Opens a file on a web server. Takes one request; others follow as the file is read, of some kilobytes each.
  *
+ * @example Usage
+ * ```ts
+ * import { openHttpSource } from "ckpt/sources";
+ * import { openSafetensors } from "ckpt/safetensors";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // A server of one file, of which it gives ranges.
+ * const file = await Deno.readFile("fixtures/safetensors/mixed.safetensors");
+ * await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, ({ headers }) => {
+ *   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "")!;
+ *   const part = file.slice(Number(from), Number(to) + 1);
+ *   const range = `bytes ${from}-${Number(from) + part.length - 1}/${file.length}`;
+ *   return new Response(part, { status: 206, headers: { "content-range": range } });
+ * });
+ * const source = await openHttpSource(new URL(`http://127.0.0.1:${server.addr.port}/mixed.safetensors`));
+ * const { tensors } = await openSafetensors(source);
+ * assertEquals(tensors.size > 0, true);
+ * ```
+ *
  * @param url The file's address, `http:` or `https:`.
  * @param options How to read it.
  * @returns The file.

@@ -153,6 +153,16 @@ export interface ConversionSummary {
 /**
  * Plans a conversion. Everything that can be wrong with the input is found here, before anything is written.
  *
+ * @example Usage
+ * ```ts
+ * import { planConversion } from "ckpt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { plan, notes } = await planConversion({ input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: "llama" }, "quick");
+ * assertEquals(plan.files.map(({ name }) => name), ["consolidated.00.pth", "params.json"]);
+ * console.log(notes);
+ * ```
+ *
  * @param options What to convert.
  * @param depth `"quick"` for a plan that is only to be shown: tensors are taken for the same where their checksums are, or
  * their first megabytes.
@@ -233,11 +243,17 @@ function checkInputIsSafe(output: string, path: string, { sources }: Plan): void
  * The output directory appears when it is whole, or not at all.
  *
  * @example Usage
- * ```ts ignore
- * import { convertCheckpoint } from "./convert_checkpoint.ts";
+ * ```ts
+ * import { convertCheckpoint } from "ckpt";
+ * import { assertEquals } from "@std/assert";
  *
- * const summary = await convertCheckpoint({ input: "run/checkpoints/step_1000", output: "llama" });
- * console.log(summary.architecture, summary.bytes);
+ * const { architecture, files } = await convertCheckpoint({
+ *   input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10",
+ *   output: `${await Deno.makeTempDir()}/hf`,
+ *   to: "huggingface",
+ * });
+ * assertEquals(architecture, null); // It is a tiny model, of sizes of its own.
+ * assertEquals(files.map(({ name }) => name), ["model.safetensors", "config.json", "generation_config.json"]);
  * ```
  *
  * @param options What to convert, and how.
@@ -256,6 +272,17 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
 
 /**
  * Carries out a conversion.
+ *
+ * @example Usage
+ * ```ts
+ * import { planConversion, runConversion } from "ckpt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = { input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: `${await Deno.makeTempDir()}/llama` };
+ * const conversion = await planConversion(options);
+ * const { complete } = await runConversion(conversion, options);
+ * assertEquals(complete, true);
+ * ```
  *
  * @param conversion The conversion.
  * @param options How to do it.
@@ -310,6 +337,16 @@ export function lossNotes(losses: readonly CastLoss[], dtype = ""): string[] {
 
 /**
  * What a conversion makes.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeConversion, planConversion } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = { input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: "llama" };
+ * const { parameters, dtypes } = describeConversion(await planConversion(options, "quick"), options.output);
+ * assertEquals([parameters, dtypes], [34080, ["bfloat16"]]);
+ * ```
  *
  * @param conversion The conversion.
  * @param output The output directory.

@@ -49,6 +49,15 @@ export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf
 /**
  * Opens a checkpoint: reads its tables of contents, never its tensors.
  *
+ * @example Usage
+ * ```ts
+ * import { openCheckpoint } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { kind, shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama2_fp32_tp4/step_10");
+ * assertEquals([kind, shards.length], ["fairseq2 0.2–0.4", 4]);
+ * ```
+ *
  * @param path A directory in the reference layout, Meta's, or Hugging Face's; or what fairseq2 wrote: a step directory
  * (0.2 to 0.4: with `model.pt` or `model.N.pt`; 0.5 to 0.8: with `model/pp_XX/tp_YY/sdp_ZZ.pt`), its `model` directory, a
  * directory of steps, or a model's only file.

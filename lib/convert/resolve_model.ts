@@ -41,6 +41,17 @@ const MAX_MODEL_YAML_BYTES = 1024 * 1024;
 /**
  * Finds a checkpoint's model.
  *
+ * @example Usage
+ * ```ts
+ * import { openCheckpoint, resolveModel } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { model } = resolveModel(
+ *   await openCheckpoint("fixtures/checkpoints/fairseq2-0.8.1/qwen3_bf16_tied/checkpoints/step_10"),
+ * );
+ * assertEquals(model.family, "qwen");
+ * ```
+ *
  * @param checkpoint The checkpoint.
  * @param named What the user named: an architecture, a model card, or the path of a model.yaml. Without it, the
  * checkpoint's own model.yaml decides, and without that the shapes, where they fit one architecture alone.

@@ -76,6 +76,17 @@ export interface GgufFile {
  *
  * Limits: little-endian files of version 2 and 3; `limits.ts`.
  *
+ * @example Usage
+ * ```ts
+ * import { readGguf } from "ckpt/gguf";
+ * import { FileSource } from "ckpt/sources";
+ *
+ * using source = FileSource.open("fixtures/gguf/types.gguf");
+ * const { tensors, metadata } = await readGguf(source);
+ * for (const { name, type, shape } of tensors) console.log(name, type.name, shape);
+ * console.log([...metadata.keys()]);
+ * ```
+ *
  * @throws {GgufError} If it isn't what the format demands.
  * @throws {FileError} If it can't be read.
  */

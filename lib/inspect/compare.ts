@@ -112,6 +112,18 @@ export interface Comparison {
  *
  * Memory stays constant, whatever the size. No checksum that a file states is trusted: all bytes are read.
  *
+ * @example Usage
+ * ```ts
+ * import { compareCheckpoints } from "ckpt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { equal, tensors } = await compareCheckpoints(
+ *   "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10",
+ *   "fixtures/checkpoints/expected/fairseq2-0.3.0/llama3_bf16/reference",
+ * );
+ * assertEquals([equal, tensors], [true, 21]);
+ * ```
+ *
  * @param a A checkpoint's directory, or a file.
  * @param b Another.
  * @param options How to compare.

@@ -58,6 +58,14 @@ const PROTO = 0x80;
  *
  * Limits: the first 24 MiB of a pickle, and of pickles that follow each other; 1,000 of these.
  *
+ * @example Usage
+ * ```ts
+ * import { inspectGlobals } from "ckpt";
+ *
+ * const { complete, globals } = await inspectGlobals("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * console.log(complete, globals);
+ * ```
+ *
  * @param path A file, a directory, or an `http:` or `https:` URL of a file.
  * @param options How to read from web servers.
  * @returns The globals.

@@ -90,11 +90,12 @@ const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
  * Needs read permission for the path, or net permission for the host.
  *
  * @example Usage
- * ```ts ignore
- * import { inspect } from "./inspect.ts";
+ * ```ts
+ * import { inspect } from "ckpt";
+ * import { assertEquals } from "@std/assert";
  *
- * const { layout, architecture, tensors } = await inspect("run/checkpoints/step_1000");
- * console.log(layout, architecture, tensors.length);
+ * const { layout, family, tensors } = await inspect("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * assertEquals([layout, family, tensors.length], ["fairseq2 0.2-0.3", "llama", 21]);
  * ```
  *
  * @param path A file, a checkpoint's directory, or an `http:` or `https:` URL of a file, which may be a string.

@@ -75,6 +75,14 @@ const rules: Rules<CompareStatisticsOptions> = {
  * of the first. Two models are compared whatever their layouts, shards, dtypes and names are, as `compareCheckpoints`
  * does. Neither the number of workers nor the layout changes a digit.
  *
+ * @example Usage
+ * ```ts
+ * import { compareStatistics } from "ckpt";
+ *
+ * const step = "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10";
+ * for await (const movement of compareStatistics(step, step)) console.log(movement);
+ * ```
+ *
  * @param a A checkpoint's directory, or a file.
  * @param b Another.
  * @param options What to compare, and how.

@@ -99,6 +99,13 @@ const rules: Rules<StatisticsOptions> = { from: oneOf(targets), jobs, onProgress
  * Anything else is seen as it lies in the files. The sums are exact, and rounded once: neither the number of workers nor
  * the layout changes a digit.
  *
+ * @example Usage
+ * ```ts
+ * import { statistics } from "ckpt";
+ *
+ * for await (const each of statistics("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10")) console.log(each);
+ * ```
+ *
  * @param path A checkpoint's directory, or a file.
  * @param options What to count, and how.
  * @returns The statistics of each tensor.

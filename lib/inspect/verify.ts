@@ -85,6 +85,15 @@ export interface Verification {
  *
  * Memory stays constant, whatever the size.
  *
+ * @example Usage
+ * ```ts
+ * import { verifyCheckpoint } from "ckpt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { ok, model } = await verifyCheckpoint("fixtures/checkpoints/expected/fairseq2-0.3.0/llama3_bf16/reference");
+ * assertEquals([ok, model?.parameters], [true, 21]);
+ * ```
+ *
  * @param path A checkpoint's directory, or a file.
  * @param options How to verify.
  * @returns What came of it. What is wrong with the checkpoint isn't thrown.

@@ -103,6 +103,14 @@ const anyName: Rule = { what: "a text", isRequired: true, allows: (value) => typ
 /**
  * The architecture of a name.
  *
+ * @example Usage
+ * ```ts
+ * import { findArchitecture } from "ckpt/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(findArchitecture("llama3_2_1b_instruct").name, "llama3_2_1b");
+ * ```
+ *
  * @param name A name of an architecture or of a model card.
  * @param family The name of the family that decides where several have the name.
  * @returns The architecture.

@@ -169,6 +169,17 @@ export function checkTask(output: string, restart: boolean): void {
 /**
  * Makes the files of a plan in an output directory.
  *
+ * @example Usage
+ * ```ts
+ * import { planConversion, writeOutput } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const output = `${await Deno.makeTempDir()}/llama`;
+ * const { plan } = await planConversion({ input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output });
+ * const { complete, written } = await writeOutput(plan, output, { jobs: 1 });
+ * assertEquals([complete, written.toSorted()], [true, ["consolidated.00.pth", "params.json"]]);
+ * ```
+ *
  * @param output The output directory: absent, or an empty directory.
  * @throws {FileError} If something can't be read or written, the output exists, or another run is writing it.
  * @throws {OptionError} If another plan's unfinished work is in the way, or a task is to begin anew.

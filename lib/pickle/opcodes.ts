@@ -81,6 +81,14 @@ const names = new Map<number, string>(Object.entries(OPCODES).map(([name, code])
 /**
  * Names an opcode, for messages.
  *
+ * @example Usage
+ * ```ts
+ * import { opcodeName } from "ckpt/pickle";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(opcodeName(0x2e), "STOP");
+ * ```
+ *
  * @param code The opcode's byte.
  * @returns The name in CPython, or `opcode 0x…` for a byte that is no opcode.
  */

@@ -58,6 +58,14 @@ export interface PickleRead {
  * form and gets the later value. A `Map` or `Set` itself knows strings, integers and `None` by value, but
  * floats, bytes and tuples by identity, so look those up by walking the keys.
  *
+ * @example Usage
+ * ```ts
+ * import { readPickle, writePickle } from "ckpt/pickle";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(readPickle(writePickle(["a", 1])), ["a", 1]);
+ * ```
+ *
  * @param bytes The pickle.
  * @param options How to read it.
  * @returns What the pickle describes.
@@ -71,6 +79,16 @@ export function readPickle(bytes: Uint8Array, options: ReadPickleOptions = {}): 
 /**
  * Reads the pickle that starts at an offset, and says where it ends: for files that hold several, one after the
  * other. In all else like {@linkcode readPickle}.
+ *
+ * @example Usage
+ * ```ts
+ * import { readPickleFrom, writePickle } from "ckpt/pickle";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = new Uint8Array([...writePickle("first"), ...writePickle("second")]);
+ * const { value, end } = readPickleFrom(bytes, 0);
+ * assertEquals([value, readPickleFrom(bytes, end).value], ["first", "second"]);
+ * ```
  *
  * @param bytes The bytes that hold the pickle.
  * @param offset Where the pickle starts, in bytes. Offsets in errors and for `onGlobal` count from there.
@@ -111,6 +129,15 @@ export interface GlobalList {
  * Lists the globals that a pickle names, whatever they are. The names of STACK_GLOBAL come from the stack, so
  * the pickle is read as {@linkcode readPickle} reads it. Where it can't be read on, the list ends with an error,
  * since a pickle may do harm and then break.
+ *
+ * @example Usage
+ * ```ts
+ * import { listGlobals } from "ckpt/pickle";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { globals } = listGlobals(new TextEncoder().encode("cos\nsystem\n(S'true'\ntR."));
+ * assertEquals(globals.map(({ global }) => String(global)), ["os.system"]);
+ * ```
  *
  * @param bytes The bytes that hold the pickle.
  * @param options Where the pickle starts, in bytes (0), and limits that differ from the defaults.

@@ -18,6 +18,14 @@ import type { PickleValue } from "./value.ts";
  *
  * Limits: no more than 1000 levels of nesting; no tuple or call that holds itself; no NEWOBJ_EX, no ADDITEMS.
  *
+ * @example Usage
+ * ```ts
+ * import { writePickle } from "ckpt/pickle";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(writePickle(null), new Uint8Array([0x80, 2, 0x4e, 0x2e])); // PROTO 2, NONE, STOP
+ * ```
+ *
  * @param value What to write.
  * @returns The pickle.
  * @throws {TypeError} If a value has no form in a pickle, or none in protocol 2.

@@ -45,6 +45,16 @@ export interface ComparisonReport {
  * Makes a page: one HTML file that holds all that it shows, and that forbids itself to load anything and to run anything
  * but its own script. Names from files are shown as text, whatever is in them. The same report gives the same page.
  *
+ * @example Usage
+ * ```ts
+ * import { inspect } from "ckpt";
+ * import { renderReport } from "ckpt/report";
+ *
+ * const inspection = await inspect("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * const html = await renderReport({ title: "step 10", inspection });
+ * console.log(html.length);
+ * ```
+ *
  * @param report What it shows.
  * @returns The HTML.
  */

@@ -32,6 +32,18 @@ async function readHeaderLength(source: ByteSource): Promise<number> {
 /**
  * Opens a safetensors file. Only its header is read.
  *
+ * @example Usage
+ * ```ts
+ * import { openSafetensors } from "ckpt/safetensors";
+ * import { FileSource } from "ckpt/sources";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = FileSource.open("fixtures/checkpoints/expected/fairseq2-0.8.1/qwen3_bf16_tied/hf/model.safetensors");
+ * const { metadata, tensors } = await openSafetensors(source);
+ * assertEquals(metadata.get("format"), "pt");
+ * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype.name, shape);
+ * ```
+ *
  * @throws {SafetensorsError} If it isn't what the format demands.
  * @throws {FileError} If it can't be read.
  */

@@ -45,6 +45,14 @@ export const dtypes: ReadonlyMap<string, DType> = new Map(all.map((type) => [typ
 /**
  * The type with a name.
  *
+ * @example Usage
+ * ```ts
+ * import { dtypeOf } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(dtypeOf("bfloat16").itemBytes, 2);
+ * ```
+ *
  * @param name torch's name without `torch.`.
  * @returns The type.
  * @throws {RangeError} If there is none with this name.

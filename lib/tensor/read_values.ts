@@ -53,6 +53,15 @@ const constructors = {
  *
  * Limits: 2 GiB.
  *
+ * @example Usage
+ * ```ts
+ * import { openCheckpoint, readTensorBytes } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * assertEquals(readTensorBytes(shards[0]!.parameters.get("decoder.layer_norm.weight")!).length, 64);
+ * ```
+ *
  * @param tensor The tensor.
  * @param options Which rows; `widen` has no meaning here.
  * @returns Its bytes.
@@ -68,6 +77,16 @@ export function readTensorBytes(tensor: Tensor, options: ReadOptions = {}): Uint
  *
  * `float16` and `bfloat16` become `float32`, exactly, unless `widen` is false; every other type becomes the typed array of
  * its own name (`bool`: 0 and 1 as `Uint8Array`). Limits: 2 GiB, and no complex, quantized or 8-bit floating point types.
+ *
+ * @example Usage
+ * ```ts
+ * import { openCheckpoint, readTensorValues } from "ckpt/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
+ * const norm = shards[0]!.parameters.get("decoder.layer_norm.weight")!;
+ * assertEquals(readTensorValues(norm, { rows: [1, 3] }), new Float32Array([1.0859375, 1.015625]));
+ * ```
  *
  * @param tensor The tensor.
  * @param options Which rows, and whether to widen.

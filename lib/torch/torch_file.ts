@@ -68,6 +68,15 @@ interface LastTable {
 /**
  * Opens a file that torch saved, in today's format or in that before 1.6.
  *
+ * @example Usage
+ * ```ts
+ * import { openTorchFile } from "ckpt/torch";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { root, storages } = await openTorchFile("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10/model.pt");
+ * assertEquals([root instanceof Map && root.get("model_key"), storages.size], ["model", 21]);
+ * ```
+ *
  * @param source The file: its path, or something to read it from.
  * @returns The opened file. Only its table of contents was read.
  * @throws {FormatError} If it isn't one, is damaged, or names a global that torch's `weights_only=True` refuses.
