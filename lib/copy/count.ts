@@ -9,8 +9,8 @@ import { type ReadOptions, withPool } from "./pool.ts";
 /** How much is read at a time, in bytes. */
 const BLOCK_BYTES = 512 * 1024;
 
-/** About how much is dealt to a worker at a time, in bytes. */
-const BATCH_BYTES = 16 * 1024 * 1024;
+/** About how much is dealt to a worker at a time, in bytes. What was counted is summed up once for each. */
+const BATCH_BYTES = 32 * 1024 * 1024;
 
 /** The most chunks in a batch. */
 const BATCH_CHUNKS = 64;

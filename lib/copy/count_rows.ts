@@ -77,6 +77,15 @@ export interface Counter {
   count(rows: CountedRows, onBlock: (bytes: number) => void): RowCounts;
 }
 
+/** What the 65,536 numbers of a format of 16 bits are. */
+interface WordTable {
+  readonly numbers: Float32Array;
+  /** The bin of each. */
+  readonly bins: Uint16Array;
+  /** The first 11 bits of each, which are all it has: a whole number below 2^11. */
+  readonly significands: Uint16Array;
+}
+
 /** Makes a counter. Closed like the kernel: it refers to nothing outside itself but its arguments. */
 export function createCounter(
   fill: Kernel["fill"],
@@ -89,6 +98,10 @@ export function createCounter(
   const exponents = 1024 - lowestExponent;
   let kinds: ReadonlyMap<string, NumberKind> | undefined;
   let block: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  // Numbers of 16 bits are 65,536 at most: how often each was there says everything.
+  let occurrences: Uint32Array | undefined;
+  const tables = new Map<NumberKind, WordTable>();
+  const fewNumbers = 16 * 1024;
   const singles = new Float32Array(pieceNumbers);
   const doubles = new Float64Array(pieceNumbers);
   const doubleWords = new Uint32Array(doubles.buffer);
@@ -104,6 +117,45 @@ export function createCounter(
       doubles.set(numbers);
     }
     return numbers.length;
+  }
+
+  function wordTable(kind: NumberKind): WordTable {
+    let table = tables.get(kind);
+    if (table === undefined) {
+      const words = Uint16Array.from({ length: 65536 }, (_, word) => word);
+      const numbers = new Float32Array(65536);
+      const [bins, significands] = [new Uint16Array(65536), new Uint16Array(65536)];
+      for (let from = 0; from < 65536; from += pieceNumbers) {
+        const piece = kind.read(
+          new Uint8Array(words.buffer, 2 * from, 2 * pieceNumbers),
+          singles,
+        ) as Float32Array;
+        numbers.set(piece, from);
+        doubles.set(piece);
+        for (let i = 0; i < pieceNumbers; i++) {
+          const high = doubleWords[2 * i + 1]!;
+          bins[from + i] = (high >>> 31) * exponents + ((high >>> 20) & 0x7ff) - 1023 - lowestExponent;
+          significands[from + i] = 0x400 | ((high >>> 10) & 0x3ff);
+        }
+      }
+      table = { numbers, bins, significands };
+      tables.set(kind, table);
+    }
+    return table;
+  }
+
+  /** Counts how often each word of a block is there. Four at a time: many times as fast as one by one. */
+  function countWords(bytes: Uint8Array<ArrayBuffer>, into: Uint32Array): void {
+    const pairs = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 3 << 1);
+    for (let i = 0; i < pairs.length; i += 2) {
+      const [two, four] = [pairs[i]!, pairs[i + 1]!];
+      into[two & 0xffff]!++;
+      into[two >>> 16]!++;
+      into[four & 0xffff]!++;
+      into[four >>> 16]!++;
+    }
+    const rest = new Uint16Array(bytes.buffer, bytes.byteOffset + 4 * pairs.length, bytes.length / 2 & 3);
+    for (let i = 0; i < rest.length; i++) into[rest[i]!]!++;
   }
 
   function isZero(row: Uint8Array<ArrayBuffer>, kind: NumberKind): boolean {
@@ -197,28 +249,93 @@ export function createCounter(
         }
       }
 
+      /** Adds to what was found the words that were counted. */
+      function addWords(words: Uint32Array, table: WordTable): void {
+        const sums = new Map<number, { count: number; sum: number; squares: number }>();
+        for (let word = 0; word < 65536; word++) {
+          const count = words[word]!;
+          if (count === 0) continue;
+          const number = table.numbers[word]!;
+          if (number - number !== 0) {
+            if (number !== number) found.nan += count;
+            else if (number > 0) found.positiveInf += count;
+            else found.negativeInf += count;
+            continue;
+          }
+          if (number === 0) {
+            found.zeros += count;
+            continue;
+          }
+          if (number < found.min) found.min = number;
+          if (number > found.max) found.max = number;
+          const bin = table.bins[word]!;
+          let sum = sums.get(bin);
+          if (sum === undefined) sums.set(bin, sum = { count: 0, sum: 0, squares: 0 });
+          const significand = table.significands[word]!;
+          sum.count += count;
+          sum.sum += count * significand; // Exact, as are the squares, of up to 2^31 numbers.
+          sum.squares += count * significand * significand;
+        }
+        for (const [bin, { count, sum, squares }] of sums) {
+          bins.set(bin, { count, sum: BigInt(sum) << 42n, squares: BigInt(squares) << 84n });
+        }
+      }
+
+      /** Where the first number is for which something holds, which is known to be there. */
+      function firstPlace(holds: (number: number) => boolean): number {
+        for (let row = firstRow; row < firstRow + rows; row += step) {
+          const bytes = readRows(row, Math.min(step, firstRow + rows - row));
+          for (let at = 0; at * kind.bytes < bytes.length; at += pieceNumbers) {
+            const piece = bytes.subarray(at * kind.bytes, (at + pieceNumbers) * kind.bytes);
+            const place = (kind.read(piece, singles) as Float32Array).findIndex(holds);
+            if (place >= 0) return row * numbersPerRow + at + place;
+          }
+        }
+        return -1;
+      }
+
+      function readRows(row: number, count: number): Uint8Array<ArrayBuffer> {
+        const length = count * rowBytes;
+        if (block.length < length) block = new Uint8Array(Math.max(length, blockBytes));
+        const bytes = block.subarray(0, length);
+        fill(view, row, count, bytes);
+        return bytes;
+      }
+
+      const areWords = (numbers === "bfloat16" || numbers === "float16") && rows * numbersPerRow > fewNumbers;
+      const words = areWords ? occurrences ??= new Uint32Array(65536) : undefined;
+      words?.fill(0);
       let step = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
       if (step > group) step -= step % group;
       else if (group * rowBytes <= 16 * blockBytes) step = group;
       onBlock(0);
       for (let row = firstRow; row < firstRow + rows; row += step) {
         const count = Math.min(step, firstRow + rows - row);
-        const length = count * rowBytes;
-        if (block.length < length) block = new Uint8Array(Math.max(length, blockBytes));
-        const bytes = block.subarray(0, length);
-        fill(view, row, count, bytes);
-        const zerosBefore = found.zeros;
-        for (let at = 0; at * kind.bytes < length; at += pieceNumbers) {
-          const piece = bytes.subarray(at * kind.bytes, (at + pieceNumbers) * kind.bytes);
-          addPiece(toDoubles(kind.read(piece, singles)), row * numbersPerRow + at);
-          flush();
+        const bytes = readRows(row, count);
+        const zeros = () => words === undefined ? found.zeros : words[0]! + words[0x8000]!;
+        const zerosBefore = zeros();
+        if (words !== undefined) {
+          countWords(bytes, words);
+        } else {
+          for (let at = 0; at * kind.bytes < bytes.length; at += pieceNumbers) {
+            const piece = bytes.subarray(at * kind.bytes, (at + pieceNumbers) * kind.bytes);
+            addPiece(toDoubles(kind.read(piece, singles)), row * numbersPerRow + at);
+            flush();
+          }
         }
-        if (numbersPerRow % columns === 0 && found.zeros - zerosBefore >= columns) {
-          for (let from = 0; from < length; from += columns * kind.bytes) {
+        if (numbersPerRow % columns === 0 && zeros() - zerosBefore >= columns) {
+          for (let from = 0; from < bytes.length; from += columns * kind.bytes) {
             if (isZero(bytes.subarray(from, from + columns * kind.bytes), kind)) found.zeroRows++;
           }
         }
-        onBlock(length);
+        onBlock(bytes.length);
+      }
+      if (words !== undefined) {
+        addWords(words, wordTable(kind));
+        if (found.nan > 0) found.firstNan = firstPlace((number) => number !== number);
+        if (found.positiveInf + found.negativeInf > 0) {
+          found.firstInf = firstPlace((number) => Math.abs(number) === Infinity);
+        }
       }
       return {
         ...found,

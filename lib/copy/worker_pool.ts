@@ -7,6 +7,7 @@ import { crc32 } from "./crc32.ts";
 import { hashViews } from "./hash_views.ts";
 import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
 import { type CountedRows, type Counter, createCounter, type RowCounts } from "./count_rows.ts";
+import { createMeasurer } from "./measurer.ts";
 import { createMover, type MovedRows, type Mover, pieceEnd, type RowMovement } from "./movement_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { createQuantizer } from "./quantizer.ts";
@@ -83,6 +84,7 @@ interface Parts {
   readonly createComparer: typeof createComparer;
   readonly createCounter: typeof createCounter;
   readonly createMover: typeof createMover;
+  readonly createMeasurer: typeof createMeasurer;
   readonly pieceEnd: typeof pieceEnd;
   readonly createNumberKinds: typeof createNumberKinds;
   readonly createQuantizer: typeof createQuantizer;
@@ -115,7 +117,13 @@ function workerMain(parts: Parts): void {
       kernel = parts.createKernel(parts, blockBytes, shared.maxOpenFiles);
       comparer = parts.createComparer(kernel.fill, parts.compareBytes, parts.createNumberKinds, blockBytes);
       counter = parts.createCounter(kernel.fill, parts.createNumberKinds, blockBytes);
-      mover = parts.createMover(kernel.fill, parts.createNumberKinds, parts.pieceEnd, blockBytes);
+      mover = parts.createMover(
+        kernel.fill,
+        parts.createNumberKinds,
+        parts.createMeasurer,
+        parts.pieceEnd,
+        blockBytes,
+      );
       return;
     }
     const { chunks, compared, counted, moved, hashed } = data;
@@ -155,6 +163,7 @@ import { Buffer } from "node:buffer";
   createComparer: ${createComparer},
   createCounter: ${createCounter},
   createMover: ${createMover},
+  createMeasurer: ${createMeasurer},
   pieceEnd: ${pieceEnd},
   createNumberKinds: ${createNumberKinds},
   createQuantizer: ${createQuantizer},
@@ -211,7 +220,7 @@ export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
   );
   const comparer = createComparer(kernel.fill, Buffer.compare, createNumberKinds, blockBytes);
   const counter = createCounter(kernel.fill, createNumberKinds, blockBytes);
-  const mover = createMover(kernel.fill, createNumberKinds, pieceEnd, blockBytes);
+  const mover = createMover(kernel.fill, createNumberKinds, createMeasurer, pieceEnd, blockBytes);
   let turnEnds = performance.now() + TURN_MS;
   const giveTurn = async () => {
     if (performance.now() <= turnEnds) return;
