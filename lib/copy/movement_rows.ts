@@ -8,7 +8,7 @@
 import type { View } from "../bytes/view.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Measurer } from "./measurer.ts";
-import type { NumberKind, Numbers } from "./numbers.ts";
+import type { NumberKind } from "./numbers.ts";
 
 /** Some rows of two views of one shape. */
 export interface MovedRows {
