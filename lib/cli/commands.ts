@@ -144,6 +144,7 @@ const compareCommand: Command = {
     { name: "b", help: "Another" },
   ],
   options: [
+    option("stats", "Show how far each tensor has moved from <a> to <b>"),
     option("tolerance X", "Let numbers differ by up to X, in any dtypes; show how far"),
     from("Take this layout, of several there; twice for <a> and <b>", 2),
     option("json", JSON_HELP),
@@ -154,8 +155,37 @@ const compareCommand: Command = {
   examples: [
     ["run/checkpoints/step_1000 hf", "before and after a conversion"],
     ["--tolerance 1e-3 float32 bfloat16", "how much a cast has changed"],
+    ["--stats base tuned", "what training has changed"],
   ],
   run: async (args, context) => (await import("./run_compare.ts")).runCompare(args, context),
+};
+
+const statsCommand: Command = {
+  words: ["stats"],
+  summary: "Show what the numbers of a checkpoint are like, and which tensors stand out.",
+  details: [
+    "All numbers are read. A row is a kind of tensor, whose standard deviation is shown over the layers: a " +
+    "bar in the middle is that of most layers, and each step up or down is a factor of 1.4.",
+    "Models are joined out of their shards, and have fairseq2's names. Numbers that GGUF quantizes are seen " +
+    "as those that they stand for.",
+    "With --fail-on the exit code is 1 if there is one of these; it is 2 if the checkpoint can't be read.",
+  ],
+  positionals: [{ name: "path", help: "A checkpoint's directory, or a file" }],
+  options: [
+    option("all", "Show every tensor, with a histogram of its exponents"),
+    option("fail-on WHAT", "nan, inf, zero-rows, or several with commas between"),
+    from("Take the checkpoint of this layout, of several in <path>"),
+    option("json", JSON_HELP),
+    option("quiet", "Print nothing but errors"),
+    READERS,
+  ],
+  failureCode: 2,
+  examples: [
+    ["run/checkpoints/step_1000", "is it well?"],
+    ["--fail-on nan,inf --quiet run/checkpoints/step_1000", "in a script"],
+    ["--json hf > stats.json", "for a notebook"],
+  ],
+  run: async (args, context) => (await import("./run_stats.ts")).runStats(args, context),
 };
 
 const verifyCommand: Command = {
@@ -175,6 +205,7 @@ const verifyCommand: Command = {
     option("sums", "Print the SHA-256 of each file that nothing is wrong with"),
     option("tensors", "With --sums: print that of each tensor too"),
     option("against SUMS", "Compare all files with the sums in this file", { names: "path" }),
+    option("values", "Look for numbers that are NaN or infinite, too"),
     option("json", JSON_HELP),
     option("quiet", "Print nothing but what is wrong"),
     READERS,
@@ -270,6 +301,7 @@ export const commands: readonly Command[] = [
   llamaConvertCommand,
   inspectCommand,
   compareCommand,
+  statsCommand,
   verifyCommand,
   convertTensorsCommand,
   modelsCommand,

@@ -46,6 +46,7 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
       jobs,
       from,
       against,
+      values: args.flag("values"),
       sums: sums ? (args.flag("tensors") ? "tensors" : "files") : undefined,
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
       onFile(file) {
@@ -114,12 +115,17 @@ function verdictLines(
 }
 
 function fileLines(root: string, file: FileVerification, terminal: Terminal): string[] {
-  const { bytes, records, checked, problem } = file;
+  const { bytes, records, checked, problem, damaged } = file;
   const name = shownName(root, file);
   if (problem !== undefined) return verdictLines("wrong", `${name}: ${oneLine(problem)}`, terminal);
   const { word, text } = CHECKED[checked];
   const counted = records === 0 ? [] : [`${records} records`];
-  return verdictLines(word, `${name}  ${[formatBytes(bytes), ...counted, text(file)].join(", ")}`, terminal);
+  const looked = damaged === undefined ? [] : ["no NaN, no Inf"];
+  return verdictLines(
+    word,
+    `${name}  ${[formatBytes(bytes), ...counted, text(file), ...looked].join(", ")}`,
+    terminal,
+  );
 }
 
 /** The lines of a file's sums. Names are those below the path, whatever letters are in them. */

@@ -7,14 +7,15 @@
 import { undoneQuantization } from "../bytes/view.ts";
 import { compareViews } from "../copy/compare.ts";
 import type { PairDifference } from "../copy/compare_rows.ts";
-import { describeFailure, isUnchanged, type SourceFile } from "../bytes/source.ts";
-import { FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
+import { OptionError } from "../error.ts";
+import { callback, checkOptions, flag, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { bytesOf, type Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
 import { openByName, openComparable } from "./comparable.ts";
+import { type TensorMovement, tensorMovements } from "./movement.ts";
 import { areComparable, tensorPair } from "./tensor_pair.ts";
+import { checkUnchanged } from "./unchanged.ts";
 
 /** How to compare. */
 export interface CompareOptions {
@@ -28,6 +29,8 @@ export interface CompareOptions {
    * alike.
    */
   readonly from?: Target | readonly [a: Target, b: Target];
+  /** Whether to measure, too, how far each tensor has moved. */
+  readonly statistics?: boolean;
   /** How many workers read; by default two, or one on a single core. */
   readonly jobs?: number;
   /** Told of the bytes compared so far, and of those to compare in all, of the first checkpoint. */
@@ -44,6 +47,7 @@ const rules: Rules<CompareOptions> = {
     allows: (value) =>
       layout.allows(value) || Array.isArray(value) && value.length === 2 && value.every(layout.allows),
   },
+  statistics: flag,
   tolerance: { what: "a number from 0", allows: (value) => typeof value === "number" },
   jobs,
   onProgress: callback,
@@ -102,6 +106,8 @@ export interface Comparison {
   readonly tensors: number;
   /** The tensors that differ, those that count first and the furthest apart first among them. */
   readonly differences: readonly TensorDifference[];
+  /** How far each tensor has moved that both have in the same shape, in the order of the first, where that was asked for. */
+  readonly statistics?: readonly TensorMovement[];
   /** What a user should be told: what the weights don't show, such as configurations that differ. */
   readonly notes: readonly string[];
 }
@@ -160,8 +166,9 @@ export async function compareCheckpoints(
   for (const [name, tensor] of right.tensors) {
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
-  differences.push(...await comparePairs(pairs, options));
-  checkUnchanged([...left.sources, ...right.sources]);
+  const statistics = options.statistics ? await measurePairs(pairs, options) : undefined;
+  differences.push(...await comparePairs(pairs, options, statistics));
+  checkUnchanged([...left.sources, ...right.sources], "compare");
   differences.sort((p, q) => Number(p.tolerated) - Number(q.tolerated) || distance(q) - distance(p));
   return {
     equal: differences.every(({ tolerated }) => tolerated),
@@ -169,6 +176,7 @@ export async function compareCheckpoints(
     b: { path: right.path, kind: right.kind },
     tensors: pairs.length,
     differences,
+    ...(statistics === undefined ? {} : { statistics }),
     notes: [...left.notes, ...right.notes, ...configurationNotes(left.model, right.model)],
   };
 }
@@ -186,20 +194,44 @@ function configurationNotes(a: ModelDescription | undefined, b: ModelDescription
   );
 }
 
-/** The differences between tensors of the same names. */
+type Pair = readonly [name: string, a: Tensor, b: Tensor];
+
+/** How far tensors of the same names and shapes have moved. */
+async function measurePairs(
+  pairs: readonly Pair[],
+  { onProgress, jobs, signal }: CompareOptions,
+): Promise<TensorMovement[]> {
+  const alike = pairs.filter(([, a, b]) => String(a.shape) === String(b.shape));
+  const found = tensorMovements(alike.map(([name, a, b]) => ({ name, a, b })), { jobs, signal, onProgress });
+  return await Array.fromAsync(found);
+}
+
+/**
+ * The differences between tensors of the same names.
+ *
+ * @param statistics How far they have moved, where that is known: whose numbers are all the same needn't be read again.
+ */
 async function comparePairs(
-  pairs: readonly (readonly [name: string, a: Tensor, b: Tensor])[],
-  { tolerance, onProgress, ...reading }: CompareOptions,
+  pairs: readonly Pair[],
+  { tolerance, onProgress, jobs, signal }: CompareOptions,
+  statistics: readonly TensorMovement[] = [],
 ): Promise<TensorDifference[]> {
+  const reading = { jobs, signal };
+  const known = new Map<string, PairDifference>();
+  for (const { name, dtypes, equalShare } of statistics) {
+    const isSameType = dtypes[0] === dtypes[1];
+    if (equalShare === null || tolerance !== undefined || !isSameType) continue;
+    known.set(name, { differ: equalShare < 1, largest: 0 });
+  }
   const totalBytes = pairs.reduce((sum, [, a]) => sum + bytesOf(a), 0);
-  const toRead = pairs.filter(([, a, b]) => isToRead(a, b, tolerance));
+  const toRead = pairs.filter(([name, a, b]) => isToRead(a, b, tolerance) && !known.has(name));
   const others = totalBytes - toRead.reduce((sum, [, a]) => sum + bytesOf(a), 0);
   const results = await compareViews(
     toRead.map(([, a, b]) => tensorPair(a, b, tolerance !== undefined)),
     { ...reading, onProgress: onProgress && ((bytes) => onProgress(others + bytes, totalBytes)) },
   );
   const found = new Map(toRead.map((pair, i) => [pair, results[i]!]));
-  return pairs.flatMap((pair) => differenceOf(pair, found.get(pair), tolerance) ?? []);
+  return pairs.flatMap((pair) => differenceOf(pair, found.get(pair) ?? known.get(pair[0]), tolerance) ?? []);
 }
 
 /** Whether bytes tell how far two tensors differ, and not only their shapes and dtypes. */
@@ -250,17 +282,4 @@ function formOf<T extends Tensor | undefined>(tensor: T): TensorForm | null {
 
 function distance({ largest }: TensorDifference): number {
   return largest ?? Infinity;
-}
-
-/** Finds out whether a file was changed while it was read: what came of it would be of no file that there was. */
-export function checkUnchanged(sources: readonly SourceFile[]): void {
-  for (const source of sources) {
-    let isSame: boolean;
-    try {
-      isSame = isUnchanged(source);
-    } catch (error) {
-      throw describeFailure(source.path, error);
-    }
-    if (!isSame) throw new FileError(`${source.path}: changed while it was read; compare again`);
-  }
 }

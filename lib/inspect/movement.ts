@@ -10,11 +10,11 @@ import type { RowMovement } from "../copy/movement_rows.ts";
 import { type Target, targets } from "../convert/target.ts";
 import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
-import { checkUnchanged } from "./compare.ts";
 import { openByName, openComparable } from "./comparable.ts";
 import { rootDividedBy } from "./exact_numbers.ts";
 import { inTurn } from "./in_turn.ts";
 import { countedView } from "./statistics.ts";
+import { checkUnchanged } from "./unchanged.ts";
 
 /**
  * How far a tensor has moved, from a to b. What is measured is of the pairs of numbers that are both finite. It is all
@@ -111,7 +111,7 @@ export async function* compareStatistics(
       : [{ name, a: tensor, b: other }];
   });
   yield* tensorMovements(pairs, options);
-  checkUnchanged([...left.sources, ...right.sources]);
+  checkUnchanged([...left.sources, ...right.sources], "compare");
 }
 
 /** Two tensors of one shape. */

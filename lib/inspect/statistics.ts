@@ -13,10 +13,10 @@ import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } fro
 import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
 import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { targets } from "../convert/target.ts";
-import { checkUnchanged } from "./compare.ts";
 import { openComparable } from "./comparable.ts";
 import { dividedBy, type ExactNumber, exactSum, rootDividedBy } from "./exact_numbers.ts";
 import { inTurn } from "./in_turn.ts";
+import { checkUnchanged } from "./unchanged.ts";
 
 /**
  * How many numbers have which magnitude: item `i` counts those with
@@ -123,7 +123,7 @@ export async function* statistics(
   checkOptions(options, rules);
   const { tensors, sources } = await openComparable(path, options.from);
   yield* tensorStatistics(tensors, options);
-  checkUnchanged(sources);
+  checkUnchanged(sources, "count");
 }
 
 /** The statistics of tensors, as soon as these and those before them were read. */

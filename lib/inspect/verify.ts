@@ -3,7 +3,7 @@
 import { isDirectory } from "../bytes/file_system.ts";
 import { bytes } from "../bytes/view.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
-import { callback, checkOptions, jobs, oneOf, required, type Rules, signal, text } from "../options.ts";
+import { callback, checkOptions, flag, jobs, oneOf, required, type Rules, signal, text } from "../options.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
 import type { ObservedShape } from "../models/family.ts";
 import type { ModelDescription } from "../models/model_description.ts";
@@ -36,6 +36,8 @@ export interface VerifyOptions {
    * directory.
    */
   readonly against?: string;
+  /** Whether to look for numbers that are NaN or infinite, too. */
+  readonly values?: boolean;
   /** Cancels the work. */
   readonly signal?: AbortSignal;
   /** Told of each file when it was checked. */
@@ -49,6 +51,7 @@ const rules: Rules<VerifyOptions> = {
   from: oneOf(targets),
   sums: oneOf(["files", "tensors"]),
   against: text,
+  values: flag,
   signal,
   onFile: callback,
   onProgress: callback,
@@ -104,7 +107,7 @@ export interface Verification {
 export async function verifyCheckpoint(path: string, options: VerifyOptions = {}): Promise<Verification> {
   checkOptions({ path }, { path: required });
   checkOptions(options, rules);
-  const { onFile, onProgress, against, sums, from, ...rest } = options;
+  const { onFile, onProgress, against, sums, from, values = false, ...rest } = options;
   const paths = isDirectory(path) ? findWeightFiles(path, true) : [path];
   if (paths.length === 0) {
     throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
@@ -116,7 +119,7 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   // What sums are computed of is read twice.
   const summed = sums === undefined && against === undefined ? [] : [...paths, ...others];
   const summedSizes = summed.map(sizeOf);
-  const sizes = paths.map(sizeOf);
+  const sizes = paths.map((each) => sizeOf(each) * (values ? 2 : 1));
   const totalBytes = [...summedSizes, ...sizes].reduce((sum, size) => sum + size, 0);
   let done = 0;
   const reading = { ...rest, onProgress: (bytes: number) => onProgress?.(done + bytes, totalBytes) };
@@ -131,7 +134,12 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   };
   for (const [i, each] of paths.entries()) {
     const withTensorSums = sums === "tensors";
-    add(await verifyFile(each, { ...reading, sum: found[i], expected: expected?.of(each), withTensorSums }));
+    add(
+      await verifyFile(each, {
+        ...{ ...reading, sum: found[i], expected: expected?.of(each), withTensorSums },
+        withValues: values,
+      }),
+    );
     done += sizes[i]!;
   }
   others.forEach((other, i) => {

@@ -11,9 +11,13 @@ import { checkArchive } from "../torch/check_archive.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type DamagedValues, describeDamage, hasDamage } from "./damaged_values.ts";
 import { openTable } from "./file_format.ts";
+import { fileTensors, isTooExpanded } from "./file_tensors.ts";
 import { NAMED } from "./listing.ts";
 import { rebuiltTensors } from "./pickled_tensors.ts";
+import { tensorStatistics } from "./statistics.ts";
 import type { TableFile } from "./table_file.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
 
@@ -40,6 +44,8 @@ export interface FileVerification {
   readonly sha256?: string;
   /** Those of its tensors, where they were asked for. */
   readonly tensorSums?: readonly TensorSum[];
+  /** The tensors with numbers that are NaN or infinite, where these were looked for. */
+  readonly damaged?: readonly DamagedValues[];
 }
 
 interface VerifyFileOptions extends ReadOptions {
@@ -47,6 +53,8 @@ interface VerifyFileOptions extends ReadOptions {
   readonly sum?: string | FileError;
   /** Whether to compute those of its tensors. */
   readonly withTensorSums?: boolean;
+  /** Whether to look for numbers that are NaN or infinite. */
+  readonly withValues?: boolean;
   readonly expected?: ExpectedSum;
 }
 
@@ -70,7 +78,11 @@ export async function verifyFile(path: string, options: VerifyFileOptions = {}):
     using source = FileSource.open(path);
     size = source.size;
     const found = { path, bytes: size, ...await check(source, options) };
-    return { ...found, ...await checkSums(source, options) };
+    const summed = { ...found, ...await checkSums(source, options) };
+    if (!options.withValues || summed.problem !== undefined) return summed;
+    const { onProgress } = options;
+    const reading = { ...options, onProgress: onProgress && ((bytes: number) => onProgress(size + bytes)) };
+    return { ...summed, ...await checkValues(source, reading) };
   } catch (error) {
     if (error instanceof CancelledError || !(error instanceof CheckpointError)) throw error;
     const problem = error.message.startsWith(`${path}: `)
@@ -130,6 +142,27 @@ async function checkSums(
     ? "; its tensors are the same"
     : `; the tensors that differ are ${someOf(differing, NAMED)}`;
   return { ...found, problem: `${otherSum(sum, expected)}${which}` };
+}
+
+/** Looks for numbers that are NaN or infinite. */
+async function checkValues(
+  source: FileSource,
+  { jobs, signal, onProgress }: VerifyFileOptions,
+): Promise<Pick<FileVerification, "damaged" | "problem">> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { tensor }] of await fileTensors(source, openAnyTorchFile)) {
+    if (tensor !== undefined && !isTooExpanded(tensor)) tensors.set(name, tensor);
+  }
+  const damaged: DamagedValues[] = [];
+  for await (const found of tensorStatistics(tensors, { jobs, signal, onProgress })) {
+    if (!hasDamage(found)) continue;
+    const { name, nan, inf, firstNan, firstInf } = found;
+    damaged.push({ name, nan, inf, firstNan, firstInf });
+  }
+  if (damaged.length === 0) return { damaged };
+  const named = damaged.slice(0, NAMED).map((each) => `${each.name}: ${describeDamage(each)}`);
+  const more = damaged.length > NAMED ? `; and ${damaged.length - NAMED} tensors more` : "";
+  return { damaged, problem: `${named.join("; ")}${more}` };
 }
 
 async function check(
