@@ -7,6 +7,8 @@ import { join } from "../lib/deps.ts";
 import {
   compareCheckpoints,
   type CompareOptions,
+  compareStatistics,
+  type CompareStatisticsOptions,
   convertCheckpoint,
   type ConvertOptions,
   inspect,
@@ -15,6 +17,8 @@ import {
   OptionError,
   planConversion,
   runConversion,
+  statistics,
+  type StatisticsOptions,
   verifyCheckpoint,
   type VerifyOptions,
 } from "../mod.ts";
@@ -74,6 +78,7 @@ const verifying: Nonsense<VerifyOptions> = {
   jobs: converting.jobs,
   sums: ["all", "", 5, NaN, null, true],
   against: noTexts,
+  values: noFlags,
   signal: noSignals,
   onFile: noFunctions,
   onProgress: noFunctions,
@@ -81,6 +86,7 @@ const verifying: Nonsense<VerifyOptions> = {
 const comparing: Nonsense<CompareOptions> = {
   from: [...noLayouts, [], ["meta"], ["meta", "pth"]],
   // Infinity allows any difference but of NaN.
+  statistics: noFlags,
   tolerance: [NaN, -1, -Infinity, "2", "", null, true, {}],
   jobs: converting.jobs,
   onProgress: noFunctions,
@@ -102,6 +108,24 @@ function functions(output: string): Record<string, [(options: never) => unknown,
     openCheckpoint: [(options: OpenOptions) => openCheckpoint(INPUT, options), open],
     verifyCheckpoint: [(options: VerifyOptions) => verifyCheckpoint(INPUT, options), verifying],
     compareCheckpoints: [(options: CompareOptions) => compareCheckpoints(INPUT, INPUT, options), comparing],
+    statistics: [
+      (options: StatisticsOptions) => Array.fromAsync(statistics(INPUT, options)),
+      {
+        from: noLayouts,
+        jobs: converting.jobs,
+        onProgress: noFunctions,
+        signal: noSignals,
+      } satisfies Nonsense<StatisticsOptions>,
+    ],
+    compareStatistics: [
+      (options: CompareStatisticsOptions) => Array.fromAsync(compareStatistics(INPUT, INPUT, options)),
+      {
+        from: comparing.from,
+        jobs: converting.jobs,
+        onProgress: noFunctions,
+        signal: noSignals,
+      } satisfies Nonsense<CompareStatisticsOptions>,
+    ],
     inspect: [
       (options: InspectOptions) => inspect(INPUT, options),
       { ...http, from: noLayouts } satisfies Nonsense<InspectOptions>,

@@ -6,10 +6,13 @@ import {
   type TensorDifference,
   type TensorForm,
 } from "../inspect/compare.ts";
+import type { TensorMovement } from "../inspect/movement.ts";
 import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { fold, hanging } from "./fold.ts";
+import { foldLayers } from "./layer_names.ts";
+import { layerTable, levelBelow, shortNumber } from "./layer_table.ts";
 import { requestPaths } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
@@ -22,12 +25,18 @@ const DIFFERENT = 1;
 /** How many differences are shown; JSON has them all. */
 const SHOWN = 20;
 
+/** So many differences speak for themselves. */
+const FEW = 20;
+
+/** How many of the tensors that moved the furthest are shown. */
+const FURTHEST = 5;
+
 export async function runCompare(args: Arguments, { signal }: Context): Promise<number> {
   const [a, b] = args.positionals as [string, string];
   const tolerance = parseTolerance(args);
   const [fromA, fromB = fromA] = args.choices("from", targets);
   const jobs = args.number("jobs", 1, MAX_JOBS);
-  const quiet = args.flag("quiet");
+  const [quiet, statistics] = [args.flag("quiet"), args.flag("stats")];
   await requestPaths({ read: [a, b], checkpoints: [a, b] });
   let comparison: Comparison;
   {
@@ -36,12 +45,15 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
       signal,
       jobs,
       tolerance,
+      statistics,
       from: fromB === undefined ? undefined : [fromA!, fromB],
       onProgress: (bytes, totalBytes) => progress.update({ bytes, totalBytes, files: 0, totalFiles: 1 }),
     });
   }
-  if (args.flag("json")) print(compactJson(comparison));
-  else if (!quiet) {
+  if (args.flag("json")) {
+    const { statistics: tensors, ...rest } = comparison;
+    print(compactJson(tensors === undefined ? rest : { ...rest, tensors }));
+  } else if (!quiet) {
     print(describe(comparison, tolerance, styleFor(Deno.stdout), widthOf(Deno.stdout)).join("\n"));
   }
   return comparison.equal ? 0 : DIFFERENT;
@@ -64,7 +76,7 @@ function describe(
   style: Style,
   columns: number,
 ): string[] {
-  const { equal, a, b, tensors, differences, notes } = comparison;
+  const { equal, a, b, tensors, differences, notes, statistics } = comparison;
   const counted = differences.filter(({ tolerated }) => !tolerated).length;
   const what = `${tensors} tensor${tensors === 1 ? "" : "s"}`;
   const verdict = equal
@@ -76,26 +88,107 @@ function describe(
     : `${style.red("Different:")} ${counted} of the tensors`;
   const side = (name: string, { path, kind }: Comparison["a"]) =>
     `  ${style.dim(name.padEnd(3))}${oneLine(path)} ${style.dim(`(${kind})`)}`;
-  const shown = differences.slice(0, SHOWN);
+  // What is the same of several layers is said once.
+  const folded = foldLayers(differences, (each) => [each.name, kindOf(each)])
+    .map(({ name, items }) => ({ ...items[0]!, name: oneLine(name), times: items.length }));
+  const shown = folded.slice(0, SHOWN);
   const width = shown.reduce((most, { name }) => Math.max(most, name.length), 0);
-  const more = differences.length - shown.length;
+  const more = differences.length - shown.reduce((sum, { times }) => sum + times, 0);
   return [
     verdict,
     side("a", a),
     side("b", b),
     ...notes.flatMap((note) => hanging(`  ${style.yellow("note:")} `, 8, oneLine(note), columns)),
+    ...(tolerance === undefined ? commonLines(comparison, columns, style) : []),
     ...shown.flatMap((difference) => {
+      const { name } = difference;
       const words = inWords(difference) + (difference.tolerated ? " (within the tolerance)" : "");
-      const name = oneLine(difference.name);
       return columns - width - 4 >= Math.min(LEAST_WORDS, words.length)
         ? hanging(`  ${name.padEnd(width)}  `, width + 4, words, columns)
         : [`  ${name}`, ...fold(words, columns - 4).map((line) => `    ${line}`)];
     }),
     ...(more > 0 ? [`  and ${more} more; --json has them all`] : []),
     ...(!equal && tolerance === undefined &&
-        differences.some(({ what }) => what === "bits" || what === "dtype")
-      ? [style.dim("  --tolerance X shows how far the numbers differ")]
+        differences.some(({ what }) => what === "bits" || what === "dtype") && statistics === undefined
+      ? [style.dim("  --stats and --tolerance X show how far the numbers differ")]
       : []),
+    ...(statistics === undefined ? [] : movementLines(statistics, columns, style)),
+  ];
+}
+
+/** What is said of a tensor. How far numbers are apart is said of each. */
+function kindOf({ name, what, a, b }: TensorDifference): string {
+  return JSON.stringify([what, a, b, what === "values" ? name : ""]);
+}
+
+/** What two models have in common that differ in much, and why they do. */
+function commonLines(
+  { differences, tensors, statistics }: Comparison,
+  columns: number,
+  style: Style,
+): string[] {
+  if (differences.length <= FEW) return [];
+  const count = (...kinds: TensorDifference["what"][]) =>
+    differences.filter(({ what }) => kinds.includes(what)).length;
+  const [missing, shape, dtype, bits] = [
+    count("missing"),
+    count("shape"),
+    count("dtype"),
+    count("bits", "values"),
+  ];
+  const same = tensors - shape - dtype - bits;
+  const shares = [
+    `${tensors} tensors of the same names`,
+    ...(shape === 0 ? ["all of the same shapes"] : [`${tensors - shape} of the same shapes`]),
+    ...(same === 0 ? ["none with the same bits"] : [`${same} with the same bits`]),
+  ];
+  const dtypes = new Set(
+    differences.flatMap(({ what, a, b }) => what === "dtype" ? [`${a!.dtype} in a, ${b!.dtype} in b`] : []),
+  );
+  const whole = (of: number, text: string) => of === 0 ? [] : [`${of === tensors ? "all" : of} ${text}`];
+  const why = [
+    ...(missing === 0 ? [] : [`${missing} only in one of them`]),
+    ...whole(shape, "of other shapes"),
+    ...whole(dtype, `of another dtype (${[...dtypes].join("; ")})`),
+    ...whole(bits, "have other numbers"),
+  ];
+  const moved = statistics?.filter(({ relativeL2 }) => (relativeL2 ?? 0) > 0).length;
+  return [
+    ...hanging(`  ${style.dim("share")}   `, 10, shares.join(", "), columns),
+    ...hanging(`  ${style.dim("differ")}  `, 10, why.join(", "), columns),
+    ...(moved === undefined ? [] : [`  ${style.dim("moved")}   ${moved} of ${tensors} tensors`]),
+  ];
+}
+
+/** How far tensors have moved: a table by layers, and those that moved the furthest. */
+function movementLines(movements: readonly TensorMovement[], columns: number, style: Style): string[] {
+  const largest = movements.reduce((most, { relativeL2 }) => Math.max(most, relativeL2 ?? 0), 0);
+  const isWrong = ({ nonFinite }: TensorMovement) => (nonFinite ?? 0) > 0;
+  const furthest = movements.filter(({ relativeL2 }) => (relativeL2 ?? 0) > 0)
+    .toSorted((x, y) => y.relativeL2! - x.relativeL2!).slice(0, FURTHEST);
+  return [
+    "",
+    ...movements.filter(isWrong).slice(0, SHOWN).flatMap(({ name, nonFinite }) =>
+      hanging(`  ${style.red("!")} `, 4, `${oneLine(name)}: ${nonFinite} pairs with NaN or Inf`, columns)
+    ),
+    ...furthest.flatMap(({ name, relativeL2, maxAbsDiff, cosine, equalShare }) =>
+      hanging(
+        "  ",
+        4,
+        `${oneLine(name)}: relative L2 ${shortNumber(relativeL2!)}, |Δ| up to ${shortNumber(maxAbsDiff!)}${
+          cosine === null ? "" : `, cosine ${cosine.toFixed(6)}`
+        }, ${(100 * equalShare!).toFixed(1)} % equal`,
+        columns,
+      )
+    ),
+    ...(furthest.length === 0 ? [] : [""]),
+    ...layerTable(
+      movements.map((each) => ({ name: each.name, value: each.relativeL2, isWrong: isWrong(each) })),
+      "relative L2, by layers",
+      levelBelow(largest),
+      columns,
+      style,
+    ),
   ];
 }
 

@@ -137,7 +137,9 @@ function tensorLines(tensors: readonly TensorStatistics[], columns: number, styl
   return tensors.flatMap((tensor) => {
     const { histogram, dtype, shape } = tensor;
     const name = oneLine(tensor.name);
-    const form = style.dim(`${oneLine(dtype)} [${shape.join(", ")}]`);
+    const plainForm = `${oneLine(dtype)} [${shape.join(", ")}]`;
+    const form = style.dim(plainForm);
+    const isShort = 2 + [...name].length + 2 + plainForm.length <= columns;
     if (histogram === null) return [`  ${name}`, `    ${form}, whose numbers ckpt can't read`];
     const numbers = (["mean", "std", "min", "max"] as const).map((key) => {
       const value = tensor[key];
@@ -146,10 +148,13 @@ function tensorLines(tensors: readonly TensorStatistics[], columns: number, styl
     const counts = histogram.positive.map((count, i) => count + histogram.negative[i]!);
     const last = histogram.firstExponent + counts.length - 1;
     const bars = style.cyan(histogramLine(counts, 16));
-    const shape2 = counts.length === 0 ? "" : `2^${histogram.firstExponent} ${bars} 2^${last}`;
+    const exponents = counts.length === 0 ? "" : `2^${histogram.firstExponent} ${bars} 2^${last}`;
     const damage = hasDamage(tensor) ? [`    ${style.red(describeDamage(tensor))}`] : [];
-    return isWide
-      ? [`  ${name.padEnd(longest)}  ${numbers} ${shape2}`.trimEnd(), ...damage]
-      : [`  ${name}  ${form}`, `    ${numbers}`.trimEnd(), `    ${shape2}`.trimEnd(), ...damage];
+    return isWide ? [`  ${name.padEnd(longest)}  ${numbers} ${exponents}`.trimEnd(), ...damage] : [
+      ...(isShort ? [`  ${name}  ${form}`] : [`  ${name}`, `    ${form}`]),
+      `    ${numbers}`.trimEnd(),
+      `    ${exponents}`.trimEnd(),
+      ...damage,
+    ];
   });
 }

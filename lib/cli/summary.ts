@@ -5,6 +5,7 @@ import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { familyOf } from "../models/families.ts";
 import { formatName, parseName } from "../models/parameter.ts";
 import { hanging } from "./fold.ts";
+import { foldLayers, splitLayer } from "./layer_names.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { print } from "./print.ts";
@@ -72,9 +73,21 @@ export function printDryRun(
   print(lines.join("\n"));
   // File by file, since a large model has thousands of tensors.
   for (const file of plan.files) {
-    const tensors = file.tensors.flatMap(({ from, to, dtype, shape, bytes }) => {
-      const what = `${dtype} [${shape.join(", ")}]  ${formatBytes(bytes)}`;
-      return tensorLines(nameInInput(checkpoint, resolved, from), to, what, style);
+    // Those of all layers are one line: what is above would scroll away.
+    const pairs = file.tensors.map((tensor) => ({
+      ...tensor,
+      from: nameInInput(checkpoint, resolved, tensor.from),
+    }));
+    const folded = foldLayers(pairs, ({ from, to, dtype, shape, bytes }) => {
+      const { before, after, layer } = splitLayer(to);
+      return [from, JSON.stringify([before, after, layer === splitLayer(from).layer, dtype, shape, bytes])];
+    });
+    const tensors = folded.flatMap(({ name, items }) => {
+      const { dtype, shape, bytes } = items[0]!;
+      const times = items.length > 1 ? ` ×${items.length}` : "";
+      const what = `${dtype} [${shape.join(", ")}]${times}  ${formatBytes(bytes * items.length)}`;
+      const [to] = foldLayers(items, ({ to }) => [to, ""]);
+      return tensorLines(name, to!.name, what, style);
     });
     print(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
   }

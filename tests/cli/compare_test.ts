@@ -35,7 +35,7 @@ Deno.test("ckpt compare exits with 1 for models that differ, and says where", as
   a  ${bf16} (fairseq2 0.2–0.4)
   b  ${other} (fairseq2 0.2–0.4)
   decoder_frontend.embed.weight  other bits: bfloat16 [50, 32]
-  --tolerance X shows how far the numbers differ
+  --stats and --tolerance X show how far the numbers differ
 `,
     stderr: "",
   });

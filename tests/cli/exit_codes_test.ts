@@ -41,6 +41,7 @@ const bad: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     jobs: ["0", "x"],
   },
   inspect: { from: ["torch"] },
+  stats: { "fail-on": ["", "x", "nan,", "NaN inf"], from: ["torch"], jobs: ["0", "x"] },
   compare: { from: ["torch"], tolerance: ["", "x", "-1", "NaN"], jobs: ["0", "x"] },
   verify: { from: ["torch"], against: [""], jobs: ["0", "x"] },
 };

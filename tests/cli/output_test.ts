@@ -117,7 +117,7 @@ Deno.test("--quiet prints nothing, or with --json the JSON alone", async () => {
   assertEquals(temp.names("b"), FILES);
 });
 
-Deno.test("--dry-run shows every tensor of every file, and writes nothing", async () => {
+Deno.test("--dry-run shows what is in every file, those of all layers once, and writes nothing", async () => {
   using temp = new TempDir();
   const output = temp.at("out");
   const { code, stdout, stderr } = await convert(["--dry-run", INPUT, output]);
@@ -128,9 +128,13 @@ Deno.test("--dry-run shows every tensor of every file, and writes nothing", asyn
   const file = (name: string) => [
     "",
     `${name}  ${kB(size)}`,
-    ...NAMES.map(([from, to, shape]) =>
-      `  ${from} → ${to}  bfloat16 [${shape.join(", ")}]  ${kB(bytesOf(shape))}`
-    ),
+    ...NAMES.filter(([from]) => !from.includes("layers.1.")).map(([from, to, shape]) => {
+      const layers = from.includes("layers.0.") ? 2 : 1;
+      const of = (name: string) => name.replace("layers.0.", "layers.0–1.");
+      return `  ${of(from)} → ${of(to)}  bfloat16 [${shape.join(", ")}]${layers === 2 ? " ×2" : ""}  ${
+        kB(layers * bytesOf(shape))
+      }`;
+    }),
   ];
   assertEquals(
     stdout,
