@@ -109,6 +109,9 @@ export function createCounter(
   const parts = 10;
   const accumulated = new Float64Array(2 * exponents * parts);
   const touched: number[] = [];
+  // A float32 is a·2^12 + b: of each sign and exponent the sums of 1, the number, aa, ab and bb, exact for 2^29 numbers.
+  const singleParts = 5;
+  const singleSums = new Float64Array(512 * singleParts);
 
   function toDoubles(numbers: Numbers): number {
     if (numbers instanceof BigInt64Array || numbers instanceof BigUint64Array) {
@@ -193,13 +196,10 @@ export function createCounter(
             continue;
           }
           if (number - number !== 0) {
-            if (number !== number) {
-              if (found.nan++ === 0) found.firstNan = at + i;
-            } else {
-              if (found.positiveInf + found.negativeInf === 0) found.firstInf = at + i;
-              if (number > 0) found.positiveInf++;
-              else found.negativeInf++;
-            }
+            if (at >= 0) noteSpecial(number, at + i);
+            if (number !== number) found.nan++;
+            else if (number > 0) found.positiveInf++;
+            else found.negativeInf++;
             continue;
           }
           if (number < min) min = number;
@@ -232,6 +232,67 @@ export function createCounter(
         [found.zeros, found.min, found.max] = [zeros, min, max];
       }
 
+      /** Adds float32 numbers, but for those that {@linkcode addPiece} is for. */
+      function addSingles(numbers: Float32Array<ArrayBuffer>, at: number): void {
+        const bits = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length);
+        let { min, max } = found;
+        let others = 0;
+        for (let i = 0; i < bits.length; i++) {
+          const word = bits[i]!;
+          const exponent = (word >>> 23) & 0xff;
+          if (exponent === 0 || exponent === 255) {
+            // Zero, subnormal, infinite or none.
+            doubles[others++] = numbers[i]!;
+            if (exponent === 255) noteSpecial(numbers[i]!, at + i);
+            continue;
+          }
+          const number = numbers[i]!;
+          if (number < min) min = number;
+          if (number > max) max = number;
+          const to = (word >>> 23) * singleParts;
+          const a = 0x800 | (word >>> 12) & 0x7ff;
+          const b = word & 0xfff;
+          singleSums[to]!++;
+          singleSums[to + 1]! += a * 4096 + b;
+          singleSums[to + 2]! += a * a;
+          singleSums[to + 3]! += a * b;
+          singleSums[to + 4]! += b * b;
+        }
+        [found.min, found.max] = [min, max];
+        addPiece(others, -1);
+      }
+
+      function noteSpecial(number: number, place: number): void {
+        if (number !== number) {
+          if (found.firstNan < 0) found.firstNan = place;
+        } else if (found.firstInf < 0) found.firstInf = place;
+      }
+
+      /** Adds to the bins what was summed of float32 numbers. */
+      function flushSingles(): void {
+        for (let key = 0; key < 512; key++) {
+          const count = singleSums[key * singleParts]!;
+          if (count === 0) continue;
+          const part = (i: number) => BigInt(singleSums[key * singleParts + i]!);
+          addToBin(
+            (key >>> 8) * exponents + (key & 0xff) - 127 - lowestExponent,
+            count,
+            part(1) << 29n,
+            ((part(2) << 24n) + (part(3) << 13n) + part(4)) << 58n,
+          );
+        }
+        singleSums.fill(0);
+      }
+
+      function addToBin(bin: number, count: number, sum: bigint, squares: bigint): void {
+        const before = bins.get(bin);
+        bins.set(bin, {
+          count: (before?.count ?? 0) + count,
+          sum: (before?.sum ?? 0n) + sum,
+          squares: (before?.squares ?? 0n) + squares,
+        });
+      }
+
       /** Adds to the bins what was accumulated, as long as it is exact. */
       function flush(): void {
         for (const bin of touched.splice(0)) {
@@ -240,12 +301,12 @@ export function createCounter(
             BigInt,
           ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
           accumulated.fill(0, bin * parts, (bin + 1) * parts);
-          const before = bins.get(bin) ?? { count: 0, sum: 0n, squares: 0n };
-          bins.set(bin, {
-            count: before.count + Number(count),
-            sum: before.sum + (a << 36n) + (b << 18n) + c,
-            squares: before.squares + (aa << 72n) + (ab << 55n) + ((2n * ac + bb) << 36n) + (bc << 19n) + cc,
-          });
+          addToBin(
+            bin,
+            Number(count),
+            (a << 36n) + (b << 18n) + c,
+            (aa << 72n) + (ab << 55n) + ((2n * ac + bb) << 36n) + (bc << 19n) + cc,
+          );
         }
       }
 
@@ -319,7 +380,10 @@ export function createCounter(
         } else {
           for (let at = 0; at * kind.bytes < bytes.length; at += pieceNumbers) {
             const piece = bytes.subarray(at * kind.bytes, (at + pieceNumbers) * kind.bytes);
-            addPiece(toDoubles(kind.read(piece, singles)), row * numbersPerRow + at);
+            const read = kind.read(piece, singles);
+            if (read instanceof Float32Array) {
+              addSingles(read as Float32Array<ArrayBuffer>, row * numbersPerRow + at);
+            } else addPiece(toDoubles(read), row * numbersPerRow + at);
             flush();
           }
         }
@@ -330,6 +394,7 @@ export function createCounter(
         }
         onBlock(bytes.length);
       }
+      flushSingles();
       if (words !== undefined) {
         addWords(words, wordTable(kind));
         if (found.nan > 0) found.firstNan = firstPlace((number) => number !== number);
