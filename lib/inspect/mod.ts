@@ -24,6 +24,7 @@ export {
   type TensorForm,
 } from "./compare.ts";
 export { type ModelVerification, type Verification, verifyCheckpoint, type VerifyOptions } from "./verify.ts";
+export type { DamagedValues } from "./damaged_values.ts";
 export type { FileVerification } from "./verify_file.ts";
 export type { TensorSum } from "./tensor_sums.ts";
 export {
