@@ -17,26 +17,33 @@ function programs(document: string): (readonly [heading: string, program: string
   });
 }
 
-async function run(program: string): Promise<string> {
-  using temp = new TempDir();
-  const path = temp.at("program.ts");
-  Deno.writeTextFileSync(path, program);
-  // The project's own name stands for mod.ts.
-  const args = ["run", "--quiet", "--no-prompt", "--check", "-A", "--config", join(ROOT, "deno.json"), path];
+const shown = programs("docs/library.md");
+
+/** Runs Deno as where the project's own name stands for mod.ts. */
+async function deno(command: string, args: readonly string[], temp: TempDir): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args,
+    args: [command, "--quiet", "--config", join(ROOT, "deno.json"), ...args],
     cwd: ROOT,
     env: { NO_COLOR: "1", TMPDIR: temp.path },
   }).output();
-  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], program);
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
   return new TextDecoder().decode(stdout);
 }
 
-const shown = programs("docs/library.md");
+Deno.test("the programs in docs/library.md have the right types", async () => {
+  using temp = new TempDir();
+  const paths = shown.map(([, program], i) => {
+    Deno.writeTextFileSync(temp.at(`${i}.ts`), program);
+    return temp.at(`${i}.ts`);
+  });
+  await deno("check", paths, temp);
+});
 
 for (const [heading, program] of shown) {
   Deno.test(`docs/library.md: ${heading}`, async () => {
-    const printed = await run(program);
+    using temp = new TempDir();
+    Deno.writeTextFileSync(temp.at("program.ts"), program);
+    const printed = await deno("run", ["--no-prompt", "-A", temp.at("program.ts")], temp);
     // What a comment behind console.log says is printed, or told.
     for (const [, said] of program.matchAll(/(?:console\.log\(.*\);|onNote.*) \/\/ (.*)$/gm)) {
       assert(printed.split("\n").includes(said!), `${said} isn't among what is printed:\n${printed}`);

@@ -171,9 +171,10 @@ async function openDirectory(
     metadata: new Map(),
     notes: [
       ...notes,
-      `the tensors of ${
-        shards.length > 1 ? `${shards.length} shards` : `${sources.length} files`
-      } are joined`,
+      // Of fairseq2's newer layout that is said.
+      ...(notes.some((note) => note.startsWith("joined from"))
+        ? []
+        : [`joined from ${shards.length} tensor-parallel shards`]),
       ...differingReplicas.map((name) =>
         `${name} differs between the shards, though each should have the same copy; the first one counts`
       ),

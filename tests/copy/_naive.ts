@@ -10,6 +10,7 @@ import {
   type CastType,
   concatColumns,
   concatRows,
+  memory,
   reorderRows,
   sliceColumns,
   sliceRows,
@@ -59,7 +60,13 @@ export class ViewGenerator {
   #make(depth: number, rows: number, items: number, type: Type): Materialised {
     const random = this.#random;
     if (depth === 0) {
-      return random.integer(0, 1) === 0 ? this.#run(rows, items, type) : this.#lattice(rows, items, type);
+      const leaf = random.integer(0, 2);
+      if (leaf === 0) return this.#lattice(rows, items, type);
+      const run = this.#run(rows, items, type);
+      return leaf === 1 || run.view.rowBytes === 0 ? run : {
+        view: memory(Uint8Array.from(run.rows.flat()), run.view.rowBytes),
+        rows: run.rows,
+      };
     }
     const size = itemBytes[type];
     switch (random.integer(0, 6)) {

@@ -96,7 +96,19 @@ Deno.test("createKernel() gives the bytes of random views, in any range of rows 
   for (const kernel of kernels) kernel.close();
   assertEquals(
     [...seen].sort(),
-    ["bytes", "cast", "concatColumns", "concatRows", "reorderRows", "sliceColumns", "sliceRows", "strided"],
+    [
+      ...[
+        "bytes",
+        "cast",
+        "concatColumns",
+        "concatRows",
+        "memory",
+        "reorderRows",
+        "sliceColumns",
+        "sliceRows",
+      ],
+      "strided",
+    ],
   );
 });
 

@@ -2,7 +2,7 @@ import type { SourceFile } from "../../lib/bytes/source.ts";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { fingerprint, stampOf } from "../../lib/copy/fingerprint.ts";
 import { isInPlace, type Overlay, type Plan } from "../../lib/copy/plan.ts";
-import { bytes, reorderRows } from "../../lib/bytes/view.ts";
+import { bytes, memory, reorderRows } from "../../lib/bytes/view.ts";
 
 const overlay: Overlay = { base: "base", size: 100, copies: [], literals: [] };
 
@@ -59,6 +59,8 @@ Deno.test("fingerprint() is a SHA-256 that depends on all that the output depend
     plan({
       copies: [{ label: "a", at: 0, view: reorderRows(bytes("f", 0, 5, 2), [0, 1, 2, 4, 3]), crc: 5 }],
     }),
+    plan({ copies: [{ label: "a", at: 0, view: memory(new Uint8Array(10), 2), crc: 5 }] }),
+    plan({ copies: [{ label: "a", at: 0, view: memory(new Uint8Array(10).fill(1), 2), crc: 5 }] }),
     plan({ literals: [{ at: 10, bytes: Uint8Array.of(1, 3) }] }),
     plan({ literals: [{ at: 9, bytes: Uint8Array.of(1, 2) }] }),
     plan({ literals: [{ at: 10, bytes: Uint8Array.of(1) }, { at: 11, bytes: Uint8Array.of(2) }] }),
