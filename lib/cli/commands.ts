@@ -71,7 +71,7 @@ const html = option("html FILE", "Make a page of it, too, to open in a browser")
 const llamaConvertCommand: Command = {
   words: ["llama", "convert_checkpoint"],
   aliases: ["convert-checkpoint"],
-  summary: "Convert a LLaMA checkpoint between fairseq2, Meta, Hugging Face and GGUF.",
+  summary: "Convert a LLaMA checkpoint, as fairseq2 had it.",
   details: [
     "Without --model, the model.yaml beside or above the checkpoint says the model, " +
     "or its shapes do. A run that was stopped goes on when the same command is run again.",
@@ -95,7 +95,7 @@ const convertCommand: Command = {
   ...llamaConvertCommand,
   words: ["convert"],
   aliases: [],
-  summary: "Convert a checkpoint between fairseq2, Meta, Mistral, Hugging Face and GGUF.",
+  summary: "Convert a checkpoint into another layout.",
   options: convertOptions("huggingface"),
   examples: [
     ["run/checkpoints/step_1000 hf", "for transformers and vLLM"],
@@ -108,7 +108,7 @@ const convertCommand: Command = {
 
 const inspectCommand: Command = {
   words: ["inspect"],
-  summary: "Show what a checkpoint, or a torch, safetensors or GGUF file, is and holds.",
+  summary: "Show what a checkpoint or a file of tensors holds.",
   details: [
     "Only tables of contents are read, and nothing in them is run. Of a file on a web server some " +
     "kilobytes are read. With --globals the exit code is 1 if a pickle could not be read to its end, " +
@@ -133,7 +133,7 @@ const inspectCommand: Command = {
 
 const compareCommand: Command = {
   words: ["compare"],
-  summary: "Say whether two checkpoints are the same model: names, shapes and bits.",
+  summary: "Say whether two checkpoints are the same model.",
   details: [
     "Models are compared whatever their layouts, shards and names are; anything else by the names of " +
     "its tensors.",
@@ -190,7 +190,7 @@ const statsCommand: Command = {
 
 const verifyCommand: Command = {
   words: ["verify"],
-  summary: "Check that a checkpoint is whole, undamaged, and the model that it says.",
+  summary: "Check that a checkpoint is whole and undamaged.",
   details: [
     "Every file of tensors is read: the checksums that it states, its records within it and apart from " +
     "each other, and each tensor within its storage. Of a model the state dict must be complete, and " +
@@ -220,7 +220,7 @@ const verifyCommand: Command = {
 
 const convertTensorsCommand: Command = {
   words: ["tensors", "convert"],
-  summary: "Convert tensors between torch's format and safetensors, whatever the model.",
+  summary: "Convert tensors between torch and safetensors files.",
   details: [
     "Of a torch file the dict is taken that all tensors are in, or of several the one called model, " +
     "_model, state_dict, model_state_dict or module; --key names another. What is left out is said.",
@@ -265,7 +265,7 @@ const convertTensorsCommand: Command = {
 
 const modelsCommand: Command = {
   words: ["models"],
-  summary: "List the published models whose names --model takes.",
+  summary: "List the models whose names --model takes.",
   details: [
     "A model is also found by the name that it has on the Hugging Face hub, such as " +
     "meta-llama/Llama-3.2-1B-Instruct.",
@@ -278,7 +278,7 @@ const modelsCommand: Command = {
 
 const completionsCommand: Command = {
   words: ["completions"],
-  summary: "Print the script that completes commands and options in a shell.",
+  summary: "Print what completes commands in a shell.",
   details: ["It has the names of models, and goes on with the names of files."],
   positionals: [{ name: "shell", help: "bash, zsh or fish", choices: shells }],
   options: [],

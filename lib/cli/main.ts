@@ -66,11 +66,14 @@ export async function main(commands: readonly Command[], args: readonly string[]
 
 async function dispatch(
   commands: readonly Command[],
-  args: readonly string[],
+  given: readonly string[],
   signal: AbortSignal,
   onRun: (command: Command) => void,
 ): Promise<number> {
-  if (args[0] === "help") return await dispatch(commands, [...args.slice(1), "--help"], signal, onRun);
+  const [first] = given;
+  const args = first === "help" || isHelp(first)
+    ? [...given.slice(1).filter((word) => !isHelp(word)), "--help"]
+    : given;
   const style = styleFor(Deno.stdout);
   const width = Math.min(widthOf(Deno.stdout), MOST_COLUMNS);
   const words: string[] = [];
@@ -92,11 +95,11 @@ async function dispatch(
     return 0;
   }
   const [next] = rest;
-  if (next === undefined && words.length === 0 || next === "--help" || next === "-h") {
+  if (next === undefined && words.length === 0 || isHelp(next)) {
     print(groupHelp(commands, words, style, width));
     return 0;
   }
-  if (next === "--version" && words.length === 0) {
+  if (words.length === 0 && ["--version", "-V", "version"].includes(next!)) {
     print(`${PROGRAM} ${VERSION}`);
     return 0;
   }
@@ -109,6 +112,10 @@ async function dispatch(
       }`,
     words,
   );
+}
+
+function isHelp(word: string | undefined): boolean {
+  return word === "--help" || word === "-h";
 }
 
 /**

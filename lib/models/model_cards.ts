@@ -154,7 +154,7 @@ export function suggestion(name: string): string {
   const question = nearest.length === 0
     ? ""
     : `did you mean ${listed(nearest.map(({ candidate }) => candidate), "or")}? `;
-  return `${question}The architectures are ${architectures.map((each) => each.name).join(", ")}`;
+  return `${question}ckpt models lists all of them`;
 }
 
 function familyIndex(name: string): number {

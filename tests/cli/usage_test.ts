@@ -27,6 +27,7 @@ Deno.test("ckpt shows help without arguments and with --help", async () => {
   assertEquals(answer(await ckpt(["--help"])), help);
   assertEquals(answer(await ckpt(["-h"])), help);
   assertEquals(answer(await ckpt(["help"])), help);
+  assertEquals(answer(await ckpt(["help", "--help"])), help);
   for (const { words, summary } of commands) {
     assertStringIncludes(help, words.join(" "));
     assertStringIncludes(unfolded(help), summary);
@@ -52,6 +53,7 @@ Deno.test("every command's --help mentions all that it takes, and shows examples
       assertEquals(answer(await ckpt([...words.slice(0, -1), last, "-h"])), help);
     }
     assertEquals(answer(await ckpt(["help", ...words])), help);
+    assertEquals(answer(await ckpt(["--help", ...words])), help);
     assertStringIncludes(unfolded(help), summary);
     const described = (left: string, right: string) =>
       assertStringIncludes(unfolded(help), `${left} ${right}`);
@@ -95,7 +97,9 @@ Deno.test("ckpt convert_checkpoint --help needs no permission", async () => {
 
 Deno.test("ckpt --version gives deno.json's version", async () => {
   const { version } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)));
-  assertEquals(answer(await ckpt(["--version"])), `ckpt ${version}\n`);
+  for (const word of ["--version", "-V", "version"]) {
+    assertEquals(answer(await ckpt([word])), `ckpt ${version}\n`);
+  }
   assertEquals(VERSION, version);
 });
 

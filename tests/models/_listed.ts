@@ -13,6 +13,4 @@ export function listed(words: readonly string[], conjunction: "and" | "or"): str
 export const FAMILIES = listed(families.map(({ name }) => JSON.stringify(name)), "or");
 
 /** The end of a message about an unknown model. */
-export const ARCHITECTURES = `The architectures are ${
-  families.flatMap(({ architectures }) => architectures.map(({ name }) => name)).join(", ")
-}`;
+export const ARCHITECTURES = "ckpt models lists all of them";
