@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 /**
  * Every third-party import, pinned. They are inline `npm:` specifiers, so that `mod.ts` works when it is
  * imported by URL, without an import map.
@@ -54,10 +53,13 @@ interface Hierarchy {
   treemap<T>(): Treemap<T>;
 }
 
+/** A document of the DOM: what Plot says it is, for `Document` is unknown to those whose own `lib` lacks the DOM. */
+type ChartDocument = NonNullable<import("npm:@observablehq/plot@0.6.17").PlotOptions["document"]>;
+
 /** What draws charts: Observable Plot, a document without a browser to draw in, and `d3-hierarchy`. */
 interface ChartTools extends Hierarchy {
   readonly Plot: typeof import("npm:@observablehq/plot@0.6.17");
-  readonly document: Document;
+  readonly document: ChartDocument;
 }
 
 /** The libraries for charts. They take 70 ms to load, so they are loaded when a page is made. */
@@ -67,7 +69,8 @@ export async function loadChartTools(): Promise<ChartTools> {
     import("npm:linkedom@0.18.15"),
     import("npm:d3-hierarchy@3.1.3") as Promise<Hierarchy>,
   ]);
-  return { Plot, document: parseHTML("<html></html>").document, hierarchy, treemap };
+  const document: ChartDocument = Reflect.get(parseHTML("<html></html>"), "document");
+  return { Plot, document, hierarchy, treemap };
 }
 
 /** What `@std/cli`'s `parseArgs` gives: options by name, and positional arguments under `_`. */

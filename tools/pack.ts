@@ -14,6 +14,7 @@
 
 import { join, resolve } from "../lib/deps.ts";
 import { run } from "./_run.ts";
+import { thirdPartyLicences } from "./_licences.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -21,7 +22,7 @@ const ROOT = join(import.meta.dirname!, "..");
 const DENO = "2.9.6";
 
 /** What is in the package beside what is bundled. */
-const FILES = ["lib", "mod.ts", "README.md", "CHANGELOG.md", "LICENSE", "THIRD_PARTY_LICENSES"];
+const FILES = ["lib", "mod.ts", "README.md", "CHANGELOG.md", "LICENSE"];
 
 /** What the package needs of deno.json. */
 interface Config {
@@ -43,6 +44,7 @@ export async function pack(directory: string): Promise<string> {
   try {
     await bundle(["cli.ts", ...Object.values(modules)], join(built, "dist"));
     for (const name of FILES) copy(join(ROOT, name), join(built, name));
+    Deno.writeTextFileSync(join(built, "THIRD_PARTY_LICENSES"), await thirdPartyLicences());
     copy(join(ROOT, "tools", "ckpt.sh"), join(built, "ckpt"));
     Deno.chmodSync(join(built, "ckpt"), 0o755);
     Deno.writeTextFileSync(

@@ -10,6 +10,7 @@
  */
 
 import { basename, join, parseArgs } from "../lib/deps.ts";
+import { thirdPartyLicences } from "./_licences.ts";
 import { run } from "./_run.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -25,7 +26,7 @@ export const targets = [
 ] as const;
 
 /** What is in an archive beside the program. */
-const FILES = ["README.md", "CHANGELOG.md", "LICENSE", "THIRD_PARTY_LICENSES"];
+const FILES = ["README.md", "CHANGELOG.md", "LICENSE"];
 
 /** What to make. */
 export interface ReleaseOptions {
@@ -87,7 +88,8 @@ async function compile(target: string, archive: string): Promise<void> {
     const program = target.includes("windows") ? "ckpt.exe" : "ckpt";
     await run(compileCommand(target, join(built, program)), ROOT);
     for (const name of FILES) Deno.copyFileSync(join(ROOT, name), join(built, name));
-    await run(["tar", "-czf", archive, "-C", built, program, ...FILES], ".");
+    Deno.writeTextFileSync(join(built, "THIRD_PARTY_LICENSES"), await thirdPartyLicences());
+    await run(["tar", "-czf", archive, "-C", built, program, ...FILES, "THIRD_PARTY_LICENSES"], ".");
   } finally {
     Deno.removeSync(built, { recursive: true });
   }

@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 /** What the page does: it sorts and filters the table, and shows the tensor that one points at. */
 
 /**

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { basename, join } from "../../lib/deps.ts";
+import { thirdPartyLicences } from "../../tools/_licences.ts";
 import { pack } from "../../tools/pack.ts";
 import { CONVERT } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
@@ -211,10 +212,16 @@ async function stop(command: Deno.Command, signal: Deno.Signal): Promise<number>
   return (await child.status).code;
 }
 
-Deno.test("every package that is built in has its licence in THIRD_PARTY_LICENSES", () => {
-  const imported = Deno.readTextFileSync(join(ROOT, "lib/deps.ts")).matchAll(/"npm:((?:@[^/@]+\/)?[^/@]+)@/g);
-  const licences = Deno.readTextFileSync(join(ROOT, "THIRD_PARTY_LICENSES"));
-  for (const [, name] of imported) assert(new RegExp(`^${name}\\b`, "m").test(licences), name);
+Deno.test("every package that is built in has its licence", async () => {
+  const imported = [
+    ...Deno.readTextFileSync(join(ROOT, "lib/deps.ts")).matchAll(/"npm:((?:@[^/@]+\/)?[^/@]+)@([\d.]+)/g),
+  ];
+  assert(imported.length > 0);
+  const parts = (await thirdPartyLicences()).split(/^-+$/m);
+  for (const [, name, version] of imported) {
+    const part = parts.find((part) => part.startsWith(`\n${name} ${version}\n`));
+    assert(part !== undefined && /licen[cs]e/i.test(part), name);
+  }
 });
 
 Deno.test("all name the same Deno", () => {
