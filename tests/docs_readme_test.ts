@@ -43,9 +43,9 @@ Deno.test("the library can be imported from the README's server", async () => {
   Deno.symlinkSync(await npmCache(), temp.at("cache", "npm"));
   Deno.writeTextFileSync(
     temp.at("main.ts"),
-    `import { openCheckpoint } from "http://127.0.0.1:${port}/mod.ts";
-const { kind }: { kind: string } = await openCheckpoint(Deno.args[0]!);
-console.log(kind);
+    `import { openTensors } from "http://127.0.0.1:${port}/mod.ts";
+const dtype: string = (await openTensors(Deno.args[0]!)).get("decoder.layer_norm.weight")!.dtype;
+console.log(dtype);
 `,
   );
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -61,5 +61,5 @@ console.log(kind);
     env: { DENO_DIR: temp.at("cache"), NO_COLOR: "1" },
   }).output();
   assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
-  assertEquals(new TextDecoder().decode(stdout), "fairseq2 0.2–0.4\n");
+  assertEquals(new TextDecoder().decode(stdout), "bfloat16\n");
 });
