@@ -8,23 +8,36 @@
  * deno task bench --python venv/bin/python          # also torch, fairseq2 and transformers, as far as it has them
  * ```
  *
- * Options: `--model NAME` (llama3_2_1b), `--layers N` (for something smaller), `--runs N` (7), `--dir DIR`,
- * `--loop`, `--python PYTHON`, `--out FILE` (the table in Markdown), `--only PART` (`start`, `copy`, `layouts`,
- * `gguf`, `ext4` or `xfs`). With what `.ci/peers` makes in `CKPT_PEERS`, GGUF files get LLaMA 3's tokenizer, and
+ * `--help` lists the options. With what `.ci/peers` makes in `CKPT_PEERS`, GGUF files get LLaMA 3's tokenizer, and
  * llama.cpp's converter is a peer, too.
  *
  * @module
  */
 
-import { parseArgs } from "../../lib/deps.ts";
 import { formatBytes } from "../../lib/cli/format.ts";
+import { cleaning } from "./cleaning.ts";
 import { withLoopMount } from "./loop_mount.ts";
 import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
 import { makeNative } from "./make_native.ts";
+import { readOptions } from "./options.ts";
 import { findArchitecture } from "../../lib/models/model_cards.ts";
 import { fastest, type Measured, measureInTurn, median, peak, runOnce, type Subject } from "./measure.ts";
 
-const args = parseArgs(Deno.args, {
+const HELP = `The whole command, start-up included, against its peers, in turn.
+
+  deno task bench [options]
+
+  --model NAME     the architecture of LLaMA's to convert (default: llama3_2_1b)
+  --layers N       with so many layers, for something smaller
+  --runs N         how many runs of each count (default: 7)
+  --dir DIR        where to convert (default: /dev/shm, where there is one)
+  --only PART      start, copy, layouts, gguf, ext4 or xfs
+  --loop           as root: also inside a loop-mounted ext4 and XFS
+  --python PYTHON  also what this Python has of torch, fairseq2 and transformers
+  --out FILE       write the table in Markdown
+`;
+
+const args = readOptions(HELP, {
   string: ["model", "layers", "runs", "dir", "python", "out", "only"],
   boolean: ["loop"],
 });
@@ -32,6 +45,22 @@ const model = String(args.model ?? "llama3_2_1b");
 const runs = Number(args.runs ?? 7);
 const root = new URL("../../", import.meta.url).pathname;
 const rows: string[] = [];
+
+/** The heads of the columns, and how wide they are in a terminal. */
+const columns = [
+  ["work", 44],
+  ["command", 20],
+  ["fastest", 8],
+  ["median", 8],
+  ["memory", 8],
+  ["peer", 42],
+  ["ratio", 5],
+  ["of medians", 0],
+] as const;
+
+function show(cells: readonly string[]): void {
+  console.log(cells.map((cell, i) => cell.padEnd(columns[i]![1])).join("  ").trimEnd());
+}
 
 /** The command as a user would give it. */
 function ckpt(...rest: string[]): string[] {
@@ -53,7 +82,7 @@ function report(what: string, subject: Measured, peer?: Measured): void {
     medians,
   ];
   rows.push(`| ${cells.join(" | ")} |`);
-  console.log(cells.filter((cell) => cell !== "").join("   "));
+  show(cells);
 }
 
 function remove(path: string): void {
@@ -363,7 +392,8 @@ async function cloning(directory: string): Promise<void> {
 
 const base = String(args.dir ?? (exists("/dev/shm") ? "/dev/shm" : Deno.makeTempDirSync()));
 const directory = Deno.makeTempDirSync({ dir: base, prefix: "ckpt-bench-" });
-try {
+show(columns.map(([head]) => head));
+await cleaning(async () => {
   const wants = (part: string) => args.only === undefined || args.only === part;
   if (wants("start")) await startUp(directory);
   const where = base === "/dev/shm" ? "RAM disk" : base;
@@ -377,9 +407,7 @@ try {
       await cloning(mounted);
     });
   }
-} finally {
-  remove(directory);
-}
+}, () => remove(directory));
 
 const table = [
   "| work | command | fastest | median | peak memory | peer | ratio of fastest | ratio of medians |",

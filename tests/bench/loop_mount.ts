@@ -4,6 +4,8 @@
  * @module
  */
 
+import { cleaning } from "./cleaning.ts";
+
 /**
  * Runs something inside a freshly made file system, and removes it afterwards.
  *
@@ -23,21 +25,21 @@ export async function withLoopMount<T>(
   const mounted = `${work}/mounted`;
   Deno.mkdirSync(mounted);
   let isMounted = false;
-  try {
+  return await cleaning(async () => {
     using file = Deno.openSync(image, { write: true, createNew: true });
     file.truncateSync(gigabytes * 2 ** 30);
-    await call(`mkfs.${type}`, "-q", ...options, image);
-    await call("mount", "-o", "loop", image, mounted);
+    call(`mkfs.${type}`, "-q", ...options, image);
+    call("mount", "-o", "loop", image, mounted);
     isMounted = true;
     return await run(mounted);
-  } finally {
-    if (isMounted) await call("umount", mounted);
+  }, () => {
+    if (isMounted) call("umount", mounted);
     Deno.removeSync(work, { recursive: true });
-  }
+  });
 }
 
-async function call(program: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" })
-    .output();
+function call(program: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(program, { args, stdout: "null", stderr: "piped" })
+    .outputSync();
   if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr).trim()}`);
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { finish } from "./cleaning.ts";
+
 /** One run of a process. */
 export interface Run {
   /** Wall clock time in seconds. */
@@ -34,19 +36,22 @@ export interface Measured {
 export async function runOnce({ command, name }: Subject): Promise<Run> {
   const [program, ...args] = command;
   const start = performance.now();
-  const child = new Deno.Command(program!, { args, stdout: "null", stderr: "piped" }).spawn();
   let peakBytes = 0;
   let ended = false;
-  const watch = (async () => {
-    while (!ended) {
-      peakBytes = Math.max(peakBytes, highWaterMark(child.pid));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
-  const output = await child.output();
+  let watched: Promise<void> | undefined;
+  const output = await finish(
+    new Deno.Command(program!, { args, stdout: "null", stderr: "piped" }),
+    (pid) =>
+      watched = (async () => {
+        while (!ended) {
+          peakBytes = Math.max(peakBytes, highWaterMark(pid));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      })(),
+  );
   const seconds = (performance.now() - start) / 1000;
   ended = true;
-  await watch;
+  await watched;
   if (!output.success) {
     throw new Error(`${name} failed: ${new TextDecoder().decode(output.stderr).trim().split("\n").at(-1)}`);
   }

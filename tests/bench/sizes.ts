@@ -7,20 +7,31 @@
  * deno task bench:sizes --family olmo
  * ```
  *
- * Options: `--family NAME`, `--model NAME`, `--jobs N`. The input takes no room. Of the output, holes are made in each
+ * `--help` lists the options. The input takes no room. Of the output, holes are made in each
  * file that is finished (by util-linux's `fallocate`), so that it takes no more than two or three.
  *
  * @module
  */
 
 import { formatBytes } from "../../lib/cli/format.ts";
-import { parseArgs } from "../../lib/deps.ts";
 import { families } from "../../lib/models/families.ts";
 import { makeCheckpoint } from "./make_checkpoint.ts";
 import { makeNative } from "./make_native.ts";
+import { cleaning } from "./cleaning.ts";
+import { readOptions } from "./options.ts";
 import { fastest, measureInTurn, peak, runOnce } from "./measure.ts";
 
-const args = parseArgs(Deno.args, { string: ["family", "model", "jobs"] });
+const HELP = `Every published size of every family, as sparse files of full size: a dry run of each, and its
+conversion to Hugging Face's layout, in seconds and in memory. Needs root and Linux: it mounts a RAM disk.
+
+  deno task bench:sizes [options]
+
+  --family NAME   the sizes of this family alone: ${families.map(({ name }) => name).join(", ")}
+  --model NAME    this size alone
+  --jobs N        how many workers ckpt copies with
+`;
+
+const args = readOptions(HELP, { string: ["family", "model", "jobs"] });
 const root = new URL("../../", import.meta.url).pathname;
 
 /** LLaMA's shards as Meta published them. All else is made in one. */
@@ -98,7 +109,7 @@ console.log("| model | shards | size | `--dry-run` | conversion |\n| --- | --- |
 const disk = Deno.makeTempDirSync({ prefix: "ckpt-sizes-" });
 // As large as no memory is, so that ckpt finds room enough.
 await call("mount", "-t", "tmpfs", "-o", "size=4T", "ckpt-sizes", disk);
-try {
+await cleaning(async () => {
   for (const { name: family, architectures } of families) {
     for (const { name } of architectures) {
       if ((args.family ?? family) !== family || (args.model ?? name) !== name) continue;
@@ -107,7 +118,7 @@ try {
       Deno.removeSync(directory, { recursive: true });
     }
   }
-} finally {
-  await call("umount", disk);
+}, () => {
+  new Deno.Command("umount", { args: [disk] }).outputSync();
   Deno.removeSync(disk);
-}
+});
