@@ -13,7 +13,7 @@
  * `./inspect`, `./report` and `./sources`, which are `lib/convert/mod.ts` and `lib/<name>/mod.ts`.
  *
  * ```ts
- * import { castTensors, openTensors, renameTensors, saveSafetensors } from "ckpt";
+ * import { castTensors, openTensors, renameTensors, saveSafetensors } from "@ckpt/ckpt";
  *
  * const tensors = await openTensors("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
  * console.log(await tensors.get("decoder.layer_norm.weight")!.read());

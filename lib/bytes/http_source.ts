@@ -36,8 +36,8 @@ const TIMEOUT_MS = 120_000;
  *
  * @example Usage
  * ```ts
- * import { openHttpSource } from "ckpt/sources";
- * import { openSafetensors } from "ckpt/safetensors";
+ * import { openHttpSource } from "@ckpt/ckpt/sources";
+ * import { openSafetensors } from "@ckpt/ckpt/safetensors";
  * import { assertEquals } from "@std/assert";
  *
  * // A server of one file, of which it gives ranges.

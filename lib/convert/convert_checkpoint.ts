@@ -155,7 +155,7 @@ export interface ConversionSummary {
  *
  * @example Usage
  * ```ts
- * import { planConversion } from "ckpt";
+ * import { planConversion } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const { plan, notes } = await planConversion({ input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: "llama" }, "quick");
@@ -244,7 +244,7 @@ function checkInputIsSafe(output: string, path: string, { sources }: Plan): void
  *
  * @example Usage
  * ```ts
- * import { convertCheckpoint } from "ckpt";
+ * import { convertCheckpoint } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const { architecture, files } = await convertCheckpoint({
@@ -275,7 +275,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
  *
  * @example Usage
  * ```ts
- * import { planConversion, runConversion } from "ckpt";
+ * import { planConversion, runConversion } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const options = { input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: `${await Deno.makeTempDir()}/llama` };
@@ -340,7 +340,7 @@ export function lossNotes(losses: readonly CastLoss[], dtype = ""): string[] {
  *
  * @example Usage
  * ```ts
- * import { describeConversion, planConversion } from "ckpt/plan";
+ * import { describeConversion, planConversion } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const options = { input: "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10", output: "llama" };

@@ -51,7 +51,7 @@ export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf
  *
  * @example Usage
  * ```ts
- * import { openCheckpoint } from "ckpt/plan";
+ * import { openCheckpoint } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const { kind, shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama2_fp32_tp4/step_10");

@@ -43,7 +43,7 @@ const MAX_MODEL_YAML_BYTES = 1024 * 1024;
  *
  * @example Usage
  * ```ts
- * import { openCheckpoint, resolveModel } from "ckpt/plan";
+ * import { openCheckpoint, resolveModel } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const { model } = resolveModel(

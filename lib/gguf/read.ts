@@ -78,8 +78,8 @@ export interface GgufFile {
  *
  * @example Usage
  * ```ts
- * import { readGguf } from "ckpt/gguf";
- * import { FileSource } from "ckpt/sources";
+ * import { readGguf } from "@ckpt/ckpt/gguf";
+ * import { FileSource } from "@ckpt/ckpt/sources";
  *
  * using source = FileSource.open("fixtures/gguf/types.gguf");
  * const { tensors, metadata } = await readGguf(source);

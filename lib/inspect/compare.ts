@@ -120,7 +120,7 @@ export interface Comparison {
  *
  * @example Usage
  * ```ts
- * import { compareCheckpoints } from "ckpt";
+ * import { compareCheckpoints } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const { equal, tensors } = await compareCheckpoints(

@@ -60,7 +60,7 @@ const PROTO = 0x80;
  *
  * @example Usage
  * ```ts
- * import { inspectGlobals } from "ckpt";
+ * import { inspectGlobals } from "@ckpt/ckpt";
  *
  * const { complete, globals } = await inspectGlobals("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
  * console.log(complete, globals);

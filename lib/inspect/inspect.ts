@@ -91,7 +91,7 @@ const rules: Rules<InspectOptions> = { ...httpRules, from: oneOf(targets) };
  *
  * @example Usage
  * ```ts
- * import { inspect } from "ckpt";
+ * import { inspect } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const { layout, family, tensors } = await inspect("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");

@@ -77,7 +77,7 @@ const rules: Rules<CompareStatisticsOptions> = {
  *
  * @example Usage
  * ```ts
- * import { compareStatistics } from "ckpt";
+ * import { compareStatistics } from "@ckpt/ckpt";
  *
  * const step = "fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10";
  * for await (const movement of compareStatistics(step, step)) console.log(movement);

@@ -101,7 +101,7 @@ const rules: Rules<StatisticsOptions> = { from: oneOf(targets), jobs, onProgress
  *
  * @example Usage
  * ```ts
- * import { statistics } from "ckpt";
+ * import { statistics } from "@ckpt/ckpt";
  *
  * for await (const each of statistics("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10")) console.log(each);
  * ```

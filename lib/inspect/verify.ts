@@ -90,7 +90,7 @@ export interface Verification {
  *
  * @example Usage
  * ```ts
- * import { verifyCheckpoint } from "ckpt";
+ * import { verifyCheckpoint } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const { ok, model } = await verifyCheckpoint("fixtures/checkpoints/expected/fairseq2-0.3.0/llama3_bf16/reference");

@@ -105,7 +105,7 @@ const anyName: Rule = { what: "a text", isRequired: true, allows: (value) => typ
  *
  * @example Usage
  * ```ts
- * import { findArchitecture } from "ckpt/models";
+ * import { findArchitecture } from "@ckpt/ckpt/models";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(findArchitecture("llama3_2_1b_instruct").name, "llama3_2_1b");

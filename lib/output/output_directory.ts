@@ -171,7 +171,7 @@ export function checkTask(output: string, restart: boolean): void {
  *
  * @example Usage
  * ```ts
- * import { planConversion, writeOutput } from "ckpt/plan";
+ * import { planConversion, writeOutput } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const output = `${await Deno.makeTempDir()}/llama`;

@@ -83,7 +83,7 @@ const names = new Map<number, string>(Object.entries(OPCODES).map(([name, code])
  *
  * @example Usage
  * ```ts
- * import { opcodeName } from "ckpt/pickle";
+ * import { opcodeName } from "@ckpt/ckpt/pickle";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(opcodeName(0x2e), "STOP");

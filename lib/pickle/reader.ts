@@ -60,7 +60,7 @@ export interface PickleRead {
  *
  * @example Usage
  * ```ts
- * import { readPickle, writePickle } from "ckpt/pickle";
+ * import { readPickle, writePickle } from "@ckpt/ckpt/pickle";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(readPickle(writePickle(["a", 1])), ["a", 1]);
@@ -82,7 +82,7 @@ export function readPickle(bytes: Uint8Array, options: ReadPickleOptions = {}): 
  *
  * @example Usage
  * ```ts
- * import { readPickleFrom, writePickle } from "ckpt/pickle";
+ * import { readPickleFrom, writePickle } from "@ckpt/ckpt/pickle";
  * import { assertEquals } from "@std/assert";
  *
  * const bytes = new Uint8Array([...writePickle("first"), ...writePickle("second")]);
@@ -132,7 +132,7 @@ export interface GlobalList {
  *
  * @example Usage
  * ```ts
- * import { listGlobals } from "ckpt/pickle";
+ * import { listGlobals } from "@ckpt/ckpt/pickle";
  * import { assertEquals } from "@std/assert";
  *
  * const { globals } = listGlobals(new TextEncoder().encode("cos\nsystem\n(S'true'\ntR."));

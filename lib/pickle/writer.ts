@@ -20,7 +20,7 @@ import type { PickleValue } from "./value.ts";
  *
  * @example Usage
  * ```ts
- * import { writePickle } from "ckpt/pickle";
+ * import { writePickle } from "@ckpt/ckpt/pickle";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(writePickle(null), new Uint8Array([0x80, 2, 0x4e, 0x2e])); // PROTO 2, NONE, STOP

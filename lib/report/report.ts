@@ -47,8 +47,8 @@ export interface ComparisonReport {
  *
  * @example Usage
  * ```ts
- * import { inspect } from "ckpt";
- * import { renderReport } from "ckpt/report";
+ * import { inspect } from "@ckpt/ckpt";
+ * import { renderReport } from "@ckpt/ckpt/report";
  *
  * const inspection = await inspect("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
  * const html = await renderReport({ title: "step 10", inspection });

@@ -34,8 +34,8 @@ async function readHeaderLength(source: ByteSource): Promise<number> {
  *
  * @example Usage
  * ```ts
- * import { openSafetensors } from "ckpt/safetensors";
- * import { FileSource } from "ckpt/sources";
+ * import { openSafetensors } from "@ckpt/ckpt/safetensors";
+ * import { FileSource } from "@ckpt/ckpt/sources";
  * import { assertEquals } from "@std/assert";
  *
  * using source = FileSource.open("fixtures/checkpoints/expected/fairseq2-0.8.1/qwen3_bf16_tied/hf/model.safetensors");

@@ -47,7 +47,7 @@ export const dtypes: ReadonlyMap<string, DType> = new Map(all.map((type) => [typ
  *
  * @example Usage
  * ```ts
- * import { dtypeOf } from "ckpt/plan";
+ * import { dtypeOf } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(dtypeOf("bfloat16").itemBytes, 2);

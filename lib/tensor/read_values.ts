@@ -55,7 +55,7 @@ const constructors = {
  *
  * @example Usage
  * ```ts
- * import { openCheckpoint, readTensorBytes } from "ckpt/plan";
+ * import { openCheckpoint, readTensorBytes } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const { shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
@@ -80,7 +80,7 @@ export function readTensorBytes(tensor: Tensor, options: ReadOptions = {}): Uint
  *
  * @example Usage
  * ```ts
- * import { openCheckpoint, readTensorValues } from "ckpt/plan";
+ * import { openCheckpoint, readTensorValues } from "@ckpt/ckpt/plan";
  * import { assertEquals } from "@std/assert";
  *
  * const { shards } = await openCheckpoint("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");

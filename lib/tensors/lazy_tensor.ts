@@ -67,7 +67,7 @@ export class LazyTensor {
    *
    * @example Usage
    * ```ts
-   * import { openTensors } from "ckpt";
+   * import { openTensors } from "@ckpt/ckpt";
    * import { assertEquals } from "@std/assert";
    *
    * const tensors = await openTensors("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10");
@@ -101,7 +101,7 @@ export class LazyTensor {
    *
    * @example Usage
    * ```ts
-   * import { tensorOf } from "ckpt";
+   * import { tensorOf } from "@ckpt/ckpt";
    * import { assertEquals } from "@std/assert";
    *
    * assertEquals(await tensorOf(new Int16Array([1, 2])).bytes(), new Uint8Array([1, 0, 2, 0]));
@@ -151,7 +151,7 @@ const arrayDTypes: ReadonlyMap<object, string> = new Map<object, string>([
  *
  * @example Usage
  * ```ts
- * import { tensorOf } from "ckpt";
+ * import { tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const tensor = tensorOf(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]);

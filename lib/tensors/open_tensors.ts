@@ -63,7 +63,7 @@ export interface OpenedTensors {
  *
  * @example Usage
  * ```ts
- * import { openTensors } from "ckpt";
+ * import { openTensors } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const tensors = await openTensors("fixtures/checkpoints/fairseq2-0.3.0/llama2_fp32_tp4/step_10");

@@ -87,7 +87,7 @@ const NAMED = 3;
  *
  * @example Usage
  * ```ts
- * import { openTensors, saveTorch, tensorOf } from "ckpt";
+ * import { openTensors, saveTorch, tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const path = `${await Deno.makeTempDir()}/model.pt`;
@@ -124,7 +124,7 @@ export async function saveTorch(
  *
  * @example Usage
  * ```ts
- * import { openTensors, saveSafetensors, tensorOf } from "ckpt";
+ * import { openTensors, saveSafetensors, tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const path = `${await Deno.makeTempDir()}/model.safetensors`;

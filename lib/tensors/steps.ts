@@ -22,7 +22,7 @@ export type NamedTensors = ReadonlyMap<string, LazyTensor>;
  *
  * @example Usage
  * ```ts
- * import { renameTensors, tensorOf } from "ckpt";
+ * import { renameTensors, tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const tensors = new Map([["model.a.q_proj", tensorOf(new Float32Array(1))], ["head", tensorOf(new Float32Array(1))]]);
@@ -86,7 +86,7 @@ function renamer(
  *
  * @example Usage
  * ```ts
- * import { selectTensors, tensorOf } from "ckpt";
+ * import { selectTensors, tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const tensors = new Map([["layers.0.w", tensorOf(new Float32Array(1))], ["rope.freqs", tensorOf(new Float32Array(1))]]);
@@ -135,7 +135,7 @@ function checkUsed(
  *
  * @example Usage
  * ```ts
- * import { castTensors, tensorOf } from "ckpt";
+ * import { castTensors, tensorOf } from "@ckpt/ckpt";
  * import { assertEquals } from "@std/assert";
  *
  * const tensors = new Map([["w", tensorOf(new Float32Array([1 / 3]))], ["ids", tensorOf(new BigInt64Array(1))]]);

@@ -70,7 +70,7 @@ interface LastTable {
  *
  * @example Usage
  * ```ts
- * import { openTorchFile } from "ckpt/torch";
+ * import { openTorchFile } from "@ckpt/ckpt/torch";
  * import { assertEquals } from "@std/assert";
  *
  * const { root, storages } = await openTorchFile("fixtures/checkpoints/fairseq2-0.3.0/llama3_bf16/step_10/model.pt");
