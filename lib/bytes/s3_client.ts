@@ -38,6 +38,14 @@ export function s3Endpoint(): string | undefined {
   return endpoint === undefined || endpoint === "" ? undefined : endpoint;
 }
 
+/** Where a bucket is asked for, as the environment has it. */
+export function s3Address(url: string): URL {
+  const endpoint = s3Endpoint();
+  if (endpoint !== undefined) return new URL(endpoint);
+  const region = Deno.env.get("AWS_REGION") ?? Deno.env.get("AWS_DEFAULT_REGION") ?? "us-east-1";
+  return new URL(`https://${parseS3(url).bucket}.s3.${region}.amazonaws.com`);
+}
+
 /**
  * Makes a client. It tries nothing twice by itself, since what is tried again is decided in one place.
  *
@@ -75,6 +83,8 @@ export function isPassing(error: unknown): boolean {
   if (error instanceof CheckpointError || !(error instanceof Error)) return false;
   const { name, code = "", $metadata } = error as S3Failure;
   const status = $metadata?.httpStatusCode;
+  // Bytes that were lost or damaged on their way, and what S3 says late, with a status of 200.
+  if (/^(BadDigest|RequestTimeout|IncompleteBody|InternalError)$/.test(name)) return true;
   if (status !== undefined && status !== 200) return status === 429 || status >= 500;
   return /Timeout|Networking|SlowDown|Throttl/i.test(name) ||
     /^(ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|ETIMEDOUT|EAI_AGAIN)$/.test(code) ||

@@ -78,7 +78,7 @@ const llamaConvertCommand: Command = {
   ],
   positionals: [
     { name: "input", help: "A checkpoint's directory, a directory of steps, or a file" },
-    { name: "output", help: "The directory to make; it may exist if it is empty" },
+    { name: "output", help: "The directory to make, which may exist if it is empty; or s3://bucket/prefix" },
   ],
   options: convertOptions("reference"),
   examples: [

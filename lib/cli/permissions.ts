@@ -3,6 +3,8 @@
  * several, ckpt asks for the directory that holds them all, so that there are two questions at most.
  */
 
+import { s3Address } from "../bytes/s3_client.ts";
+import { isStore } from "../output/output.ts";
 import { needsAllPermissions } from "../bytes/file_system.ts";
 import { CheckpointError } from "../error.ts";
 import { dirname, resolve } from "../deps.ts";
@@ -30,9 +32,9 @@ export interface Paths {
 
 type Kind = "read" | "write";
 
-/** An output directory, and that beside it in which the output is built. */
+/** An output directory, and that beside it in which the output is built; none where the output isn't on this machine. */
 export function outputPaths(output: string): string[] {
-  return [resolve(output), `${resolve(output)}.partial`];
+  return isStore(output) ? [] : [resolve(output), `${resolve(output)}.partial`];
 }
 
 /**
@@ -58,6 +60,17 @@ export async function requestPaths({ read, write = [], checkpoints = [] }: Paths
   await ask("write", writes);
   const unwritten = await missing("write", writes);
   if (unwritten.length > 0) throw refusal([], unwritten, advice);
+}
+
+/** Asks for what an object store needs: its host, and the environment, where the AWS SDK looks for credentials. */
+export async function requestStore(url: string): Promise<void> {
+  const { state } = await Deno.permissions.request({ name: "env" });
+  if (state !== "granted") {
+    throw new PermissionError(
+      `${url}: permission to look for credentials in the environment was refused; run Deno with --allow-env (or -A)`,
+    );
+  }
+  await requestNet(s3Address(url));
 }
 
 /** Asks for permission to connect to the web server of an address. */

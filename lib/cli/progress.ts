@@ -41,7 +41,7 @@ function plainProgress(): ProgressDisplay {
 
 function terminalProgress(): ProgressDisplay {
   const style = styleFor(Deno.stderr);
-  const marks: { at: number; bytes: number }[] = [];
+  const marks: { at: number; bytes: number; sent: number }[] = [];
   let drawn = false;
   const write = (text: string) => {
     try {
@@ -52,13 +52,14 @@ function terminalProgress(): ProgressDisplay {
   };
   return {
     update(progress) {
-      const { bytes, totalBytes, files, totalFiles, isComparing = false } = progress;
+      const { bytes, sent, totalBytes, files, totalFiles, isComparing = false } = progress;
       const now = performance.now();
       if (bytes < (marks.at(-1)?.bytes ?? 0)) marks.length = 0; // Something else is counted now.
-      marks.push({ at: now, bytes });
+      marks.push({ at: now, bytes, sent: sent ?? 0 });
       while (marks.length > 2 && now - marks[0]!.at > RATE_WINDOW_MS) marks.shift();
-      const { at, bytes: before } = marks[0]!;
-      const rate = now > at ? (bytes - before) / ((now - at) / 1000) : 0;
+      const first = marks[0]!;
+      const perSecond = (amount: number) => now > first.at ? amount / ((now - first.at) / 1000) : 0;
+      const rate = perSecond(bytes - first.bytes);
       const share = totalBytes === 0 ? 1 : bytes / totalBytes;
       const facts = [
         `${Math.floor(share * 100)}%`.padStart(4),
@@ -67,7 +68,9 @@ function terminalProgress(): ProgressDisplay {
         ...(totalFiles > 1 && !isComparing
           ? [`file ${Math.min(files + 1, totalFiles)} of ${totalFiles}`]
           : []),
-        ...(rate > 0 ? [`${formatBytes(rate)}/s`, `${formatSeconds((totalBytes - bytes) / rate)} left`] : []),
+        ...(rate > 0 ? [`${formatBytes(rate)}/s`] : []),
+        ...(sent === undefined ? [] : [`sent ${formatBytes(perSecond(sent - first.sent))}/s`]),
+        ...(rate > 0 ? [`${formatSeconds((totalBytes - bytes) / rate)} left`] : []),
       ].join("  ");
       const columns = widthOf(Deno.stderr);
       const width = columns - facts.length - 4;

@@ -1,6 +1,7 @@
 /** Runs `ckpt convert` and `ckpt llama convert_checkpoint`. */
 
 import { CancelledError } from "../error.ts";
+import { isStore } from "../output/output.ts";
 import { MAX_JOBS } from "../options.ts";
 import type { Task } from "../output/output_directory.ts";
 import {
@@ -14,7 +15,7 @@ import { MAX_SHARDS } from "../models/limits.ts";
 import { parseShardSize } from "../layouts/huggingface/weight_shards.ts";
 import { dtypes, layouts, type OutputOptions, type Target, targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
-import { outputPaths, requestPaths } from "./permissions.ts";
+import { outputPaths, requestPaths, requestStore } from "./permissions.ts";
 import { showProgress } from "./progress.ts";
 import { printDryRun, printSummary } from "./summary.ts";
 
@@ -72,6 +73,7 @@ export async function runConvert(
     write: isDryRun ? [] : outputPaths(output),
     checkpoints: isSaid ? [] : [input],
   });
+  if (isStore(output)) await requestStore(output);
   const start = performance.now();
 
   const conversion = await planConversion(options, isDryRun ? "quick" : "whole");

@@ -4,6 +4,9 @@ import type { Conversion, ConversionSummary, describeConversion } from "../conve
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { familyOf } from "../models/families.ts";
 import { formatName, parseName } from "../models/parameter.ts";
+import type { OutputFile } from "../copy/plan.ts";
+import { isStore } from "../output/output.ts";
+import { partCount } from "../output/parts_of.ts";
 import { hanging } from "./fold.ts";
 import { foldLayers, splitLayer } from "./layer_names.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
@@ -19,7 +22,7 @@ interface PrintOptions {
 
 /** Prints what was converted. */
 export function printSummary(summary: ConversionSummary, { json, quiet }: PrintOptions): void {
-  const { complete, seconds, bytes, cloned, reused, output, files } = summary;
+  const { complete, seconds, bytes, cloned, reused, output, files, sent } = summary;
   const done = complete ? `${output} is whole` : `this share of ${output} is done`;
   if (json) {
     print(plainJson(summary), done);
@@ -42,6 +45,9 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
       style,
     ),
     ...fact("bytes", `${formatBytes(bytes)} in ${formatSeconds(seconds)}`, style),
+    ...(sent === undefined
+      ? []
+      : fact("sent", `${formatBytes(sent.bytes)} in ${formatCount(sent.requests)} requests`, style)),
     ...summary.notes.flatMap((note) => fact("note", note, style)),
   ];
   print(lines.join("\n"), done);
@@ -57,6 +63,7 @@ export function printDryRun(
     const files = plan.files.map(({ name, size, tensors }) => ({
       name,
       bytes: size,
+      ...(isStore(description.output) ? { parts: partCount({ size, tensors }) } : {}),
       tensors: tensors.map((tensor) => ({ ...tensor, from: nameInInput(checkpoint, resolved, tensor.from) })),
     }));
     print(plainJson({ dryRun: true, ...description, files }));
@@ -89,8 +96,17 @@ export function printDryRun(
       const [to] = foldLayers(items, ({ to }) => [to, ""]);
       return tensorLines(name, to!.name, what, style);
     });
-    print(["", `${style.bold(file.name)}  ${formatBytes(file.size)}`, ...tensors].join("\n"));
+    print(["", fileLine(file, description.output, style), ...tensors].join("\n"));
   }
+}
+
+/** A file's name and size; in a store, what will be listed there, and how it is sent. */
+function fileLine(file: OutputFile, output: string, style: Style): string {
+  const size = formatBytes(file.size);
+  if (!isStore(output)) return `${style.bold(file.name)}  ${size}`;
+  const parts = partCount(file);
+  const url = oneLine(`${output.replace(/\/+$/, "")}/${file.name}`);
+  return `${style.bold(url)}  ${size}${parts > 1 ? ` in ${parts} parts` : ""}`;
 }
 
 /** What the input's layout calls a parameter. */

@@ -1,9 +1,11 @@
 /** Converting a checkpoint: open, plan, copy. */
 
 import { liesIn, realPathOfNearest } from "../bytes/file_system.ts";
-import { checkOutput, checkTask, type Task, writeOutput } from "../output/output_directory.ts";
+import { checkPlace, checkScheme, isStore, writePlan } from "../output/output.ts";
+import { checkTask, type Task } from "../output/output_directory.ts";
 import { partialPaths } from "../output/partial_directory.ts";
-import type { CastLoss, CopyProgress } from "../copy/copy_engine.ts";
+import type { CastLoss } from "../copy/cast_losses.ts";
+import type { CopyProgress } from "../copy/copy_engine.ts";
 import { trimMemory } from "../copy/memory.ts";
 import type { Plan } from "../copy/plan.ts";
 import { FormatError, OptionError } from "../error.ts";
@@ -44,7 +46,7 @@ import { checkUnknownFields } from "./unknown_fields.ts";
 export interface ConvertOptions extends OutputOptions {
   /** The checkpoint's directory. */
   readonly input: string;
-  /** The directory to make; it may exist if it is empty. */
+  /** The directory to make, which may exist if it is empty; or the same in a store, `s3://bucket/prefix`. */
   readonly output: string;
   /**
    * The model: an architecture, a model card, or the path of a `model.yaml`. Without it, the `model.yaml` beside or
@@ -148,6 +150,8 @@ export interface ConversionSummary {
   readonly cloned: readonly string[];
   /** What a user should be told. */
   readonly notes: readonly string[];
+  /** What went to the store, where the output is in one: the bytes of what was sent again, too. */
+  readonly sent?: { readonly requests: number; readonly bytes: number };
 }
 
 /**
@@ -190,7 +194,7 @@ export async function planConversion(
   const plan: Plan = { files, sources: [...checkpoint.sources, ...sources], known: checkpoint.known };
   checkInputIsSafe(options.output, checkpoint.path, plan);
   // A task that comes late finds the output that the others have finished; writeOutput compares it.
-  checkOutput(options.output, [checkpoint.path], options.task !== undefined);
+  await checkPlace(plan, options.output, [checkpoint.path], options.task !== undefined);
   return {
     checkpoint,
     resolved,
@@ -212,11 +216,12 @@ export function checkConvertOptions(options: ConvertOptions): void {
   checkOutputName(options);
   const { model, task, restart = false, output } = options;
   if (model !== undefined && !isModelYaml(model)) cardsNamed(model);
-  if (task !== undefined) checkTask(output, restart);
+  if (task !== undefined) checkTask(isStore(output) ? output : partialPaths(output).path, restart);
 }
 
 /** The output is a directory, where people may expect a file. */
 function checkOutputName({ output, to }: Pick<ConvertOptions, "output" | "to">): void {
+  checkScheme(output);
   if (to !== "gguf" || !output.endsWith(".gguf")) return;
   throw new OptionError(
     `${output}: is to be a directory, in which there will be model.gguf; name it without .gguf`,
@@ -225,6 +230,7 @@ function checkOutputName({ output, to }: Pick<ConvertOptions, "output" | "to">):
 
 /** The directory where the output is built is thrown away by `restart`, so the input may not lie in it. */
 function checkInputIsSafe(output: string, path: string, { sources }: Plan): void {
+  if (isStore(output)) return;
   const partial = realPathOfNearest(partialPaths(output).path);
   for (const input of [path, ...sources.map((source) => source.path)]) {
     const real = realPathOfNearest(input);
@@ -298,7 +304,7 @@ export async function runConversion(
   checkOptions(options, rules);
   if (conversion.depth === "quick") throw new TypeError("Cannot run a conversion that was planned quickly");
   trimMemory();
-  const { complete, reused, cloned, files, losses, notes } = await writeOutput(
+  const { complete, reused, cloned, files, losses, notes, sent } = await writePlan(
     conversion.plan,
     options.output,
     options,
@@ -311,6 +317,7 @@ export async function runConversion(
     complete,
     reused,
     cloned,
+    ...(sent === undefined ? {} : { sent }),
   };
 }
 
@@ -356,7 +363,7 @@ export function describeConversion(
   { checkpoint, resolved, notes, plan }: Conversion,
   output: string,
   files: ConversionSummary["files"] = plan.files.map(({ name, size }) => ({ name, bytes: size })),
-): Omit<ConversionSummary, "seconds" | "complete" | "reused" | "cloned"> {
+): Omit<ConversionSummary, "seconds" | "complete" | "reused" | "cloned" | "sent"> {
   return {
     input: checkpoint.path,
     output,

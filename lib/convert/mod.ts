@@ -20,7 +20,8 @@ export {
 export { type OutputOptions, type Target, targets } from "./target.ts";
 
 export { type Task, type WriteOptions, writeOutput, type WriteResult } from "../output/output_directory.ts";
-export type { CastLoss, CopyOptions, CopyProgress, CopyResult } from "../copy/copy_engine.ts";
+export type { CastLoss } from "../copy/cast_losses.ts";
+export type { CopyOptions, CopyProgress, CopyResult } from "../copy/copy_engine.ts";
 export type {
   ChecksumDigest,
   Copy,

@@ -130,6 +130,37 @@ export function dealBatches(
   return batches;
 }
 
+/**
+ * Cuts the copies of some files into chunks, and puts them into batches in the order in which the files have them. Copies
+ * that take columns of one table aren't dealt together, so that it is read again for each.
+ *
+ * @param chunkBytes About how long a chunk or a batch is to be, in bytes.
+ * @param batchChunks The most chunks in a batch.
+ */
+export function dealInOrder(
+  started: readonly CopyTarget[],
+  chunkBytes: number,
+  batchChunks: number,
+): DealtChunk[][] {
+  const chunks = dealChunks(started, chunkBytes);
+  // Chunks of one copy follow each other, and sorting keeps them so.
+  chunks.sort((a, b) => a.file - b.file || a.at - b.at);
+  const batches: DealtChunk[][] = [];
+  let bytes = 0;
+  for (const chunk of chunks) {
+    const last = batches.at(-1);
+    const size = chunk.rows * chunk.view.rowBytes;
+    if (last !== undefined && bytes + size <= chunkBytes && last.length < batchChunks) {
+      last.push(chunk);
+      bytes += size;
+    } else {
+      batches.push([chunk]);
+      bytes = size;
+    }
+  }
+  return batches;
+}
+
 /** Batches of copies that take columns of one table: in each, the same rows of all of them. */
 function dealTogether(of: View, siblings: readonly DealtChunk[], chunkBytes: number): DealtChunk[][] {
   const group = groupRows(of, chunkBytes);

@@ -1,6 +1,7 @@
 /** The copy engine: makes the files of a plan in constant memory, with several workers. */
 
 import { CancelledError, FileError } from "../error.ts";
+import { type CastLoss, CastLosses } from "./cast_losses.ts";
 import { dealBatches, type DealtChunk, type StartedFile } from "./chunks.ts";
 import { combineCrc32, crc32 } from "./crc32.ts";
 import { messageOf } from "../bytes/file_system.ts";
@@ -8,7 +9,7 @@ import { openKernelFile } from "../bytes/kernel_file.ts";
 import { completeLiterals } from "./literals.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { type Destination, startFiles } from "./start_files.ts";
-import { type FileLayout, isInPlace, type Literal, type Plan } from "./plan.ts";
+import { type Copy, type FileLayout, isInPlace, type Literal, type Plan } from "./plan.ts";
 import { FileSource, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
@@ -30,6 +31,8 @@ export interface CopyProgress {
   readonly bytes: number;
   /** Bytes to write in all. */
   readonly totalBytes: number;
+  /** Bytes sent to a store so far, where the output is in one. */
+  readonly sent?: number;
   /** Files finished so far. */
   readonly files: number;
   /** Files to write in all. */
@@ -56,16 +59,6 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a cast made of a tensor's numbers that somebody should know. */
-export interface CastLoss {
-  /** The tensor, as the output calls it. */
-  readonly tensor: string;
-  /** Finite numbers that became infinite in the other format. */
-  readonly infinities: number;
-  /** Numbers that were NaN before, and still are. */
-  readonly nans: number;
-}
-
 /** What was done. */
 export interface CopyResult {
   /** The names of the files that were made as clones. */
@@ -85,8 +78,8 @@ export interface Finished {
 interface Progressing {
   readonly target: StartedFile;
   readonly layout: FileLayout;
-  /** By copy: the CRC-32 and length of each of its chunks, by first row. */
-  readonly parts: Map<number, { crc: number; bytes: number }>[];
+  /** By copy. */
+  readonly parts: ChunkCrcs[];
   left: number;
 }
 
@@ -130,7 +123,7 @@ export async function copyFiles(
   const totalBytes = stridedBytes + copyBytes + verifyBytes;
 
   const pieces = Math.max(batches.length, Math.ceil(verifyBytes / CHUNK_BYTES));
-  const losses = new Map<string, CastLoss>();
+  const losses = new CastLosses();
   let files = 0;
   const report = (bytes: number, finished?: string) =>
     onProgress?.({
@@ -166,15 +159,7 @@ export async function copyFiles(
         const bytes = chunk.rows * chunk.view.rowBytes;
         file.parts[chunk.copy]!.set(chunk.firstRow, { crc: result.crc, bytes });
         sourceCheck.add(result.reads);
-        if (result.infinities + result.nans > 0) {
-          const tensor = file.layout.copies[chunk.copy]!.label;
-          const { infinities = 0, nans = 0 } = losses.get(tensor) ?? {};
-          losses.set(tensor, {
-            tensor,
-            infinities: infinities + result.infinities,
-            nans: nans + result.nans,
-          });
-        }
+        losses.add(file.layout.copies[chunk.copy]!.label, result);
         if (--file.left === 0) await complete(file);
       }
     };
@@ -192,21 +177,31 @@ export async function copyFiles(
     ...options,
     onProgress: onProgress && report,
   }, copyWith);
-  return { cloned, losses: [...losses.values()].sort((a, b) => a.tensor < b.tensor ? -1 : 1) };
+  return { cloned, losses: losses.list() };
 }
 
-/** The CRC-32 of every copy of a file; those that need no moving have the CRC-32 that the plan states. */
+/** The CRC-32 of every copy of a file. */
 function copyCrcs({ layout, parts }: Progressing): number[] {
-  return layout.copies.map((copy, index) => {
-    const chunks = [...parts[index]!].sort(([a], [b]) => a - b);
-    if (chunks.length === 0) return copy.crc ?? 0;
-    const crc = chunks.reduce((sum, [, chunk]) => combineCrc32(sum, chunk.crc, chunk.bytes), 0);
-    if (copy.crc !== undefined && copy.crc !== crc) {
-      const [path = ""] = viewPaths(copy.view);
-      throw badCrc(path, copy.label, copy.crc, crc);
-    }
-    return crc;
-  });
+  return layout.copies.map((copy, index) => copyCrc(copy, parts[index]!));
+}
+
+/** What is known of chunks of a copy: the CRC-32 and length of each, by first row. */
+export type ChunkCrcs = Map<number, { readonly crc: number; readonly bytes: number }>;
+
+/**
+ * The CRC-32 of a copy; one that needs no moving has the CRC-32 that the plan states.
+ *
+ * @throws {FormatError} If it isn't what the source itself states.
+ */
+export function copyCrc(copy: Copy, parts: ChunkCrcs): number {
+  const chunks = [...parts].sort(([a], [b]) => a - b);
+  if (chunks.length === 0) return copy.crc ?? 0;
+  const crc = chunks.reduce((sum, [, chunk]) => combineCrc32(sum, chunk.crc, chunk.bytes), 0);
+  if (copy.crc !== undefined && copy.crc !== crc) {
+    const [path = ""] = viewPaths(copy.view);
+    throw badCrc(path, copy.label, copy.crc, crc);
+  }
+  return crc;
 }
 
 function writeLiterals(path: string, literals: readonly Literal[], sync: boolean): void {
@@ -252,7 +247,7 @@ async function verifyFile(
 }
 
 /** The CRC-32 of a run of a file, read by all workers. */
-async function readRun(view: BytesView, pool: Pool): Promise<number> {
+export async function readRun(view: BytesView, pool: Pool): Promise<number> {
   const { rows } = view;
   const starts = Array.from({ length: Math.ceil(rows / CHUNK_BYTES) }, (_, i) => i * CHUNK_BYTES);
   const crcs: number[] = [];

@@ -4,6 +4,7 @@
  */
 
 import { CancelledError, FileError } from "../error.ts";
+import type { KernelIo } from "./kernel.ts";
 import { shareDescriptors } from "./descriptors.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
 
@@ -59,19 +60,21 @@ const PROGRESS_MS = 100;
 /**
  * Does work with a pool, which is gone when it is done.
  *
+ * @param open How files are opened, where that isn't by their paths; then the calling thread does all.
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function withPool<T>(
   { totalBytes, pieces, blockBytes }: PoolSize,
   { jobs = Math.min(DEFAULT_JOBS, navigator.hardwareConcurrency), signal, onProgress }: ReadOptions,
   work: (pool: Pool) => Promise<T>,
+  open?: KernelIo["open"],
 ): Promise<T> {
   const throwIfCancelled = () => {
     if (signal?.aborted) throw new CancelledError("Cancelled");
   };
   throwIfCancelled();
   const { workers, filesEach } = shareDescriptors(
-    totalBytes < WORKERS_PAY_BYTES ? 1 : Math.min(jobs, Math.max(1, pieces)),
+    totalBytes < WORKERS_PAY_BYTES || open !== undefined ? 1 : Math.min(jobs, Math.max(1, pieces)),
   );
   const shared = createShared(filesEach);
   const cancel = () => Atomics.store(shared.cancelled, 0, 1);
@@ -79,7 +82,7 @@ export async function withPool<T>(
   const timer = onProgress && setInterval(() => onProgress(bytes()), PROGRESS_MS);
   signal?.addEventListener("abort", cancel);
   const runners = workers === 1
-    ? [createLocalRunner(blockBytes, shared)]
+    ? [createLocalRunner(blockBytes, shared, open)]
     : Array.from({ length: workers }, () => startWorker(blockBytes, shared));
   const each: Pool["each"] = async (items, work, ahead = 1) => {
     const queue = items[Symbol.iterator]();

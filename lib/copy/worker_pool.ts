@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { type ComparedRows, type Comparer, createComparer, type PairDifference } from "./compare_rows.ts";
 import { crc32 } from "./crc32.ts";
 import { hashViews } from "./hash_views.ts";
-import { type Chunk, type ChunkResult, createKernel, type Kernel } from "./kernel.ts";
+import { type Chunk, type ChunkResult, createKernel, type Kernel, type KernelIo } from "./kernel.ts";
 import { type CountedRows, type Counter, createCounter, type RowCounts } from "./count_rows.ts";
 import { createMeasurer } from "./measurer.ts";
 import { createMover, type MovedRows, type Mover, pieceEnd, type RowMovement } from "./movement_rows.ts";
@@ -211,10 +211,18 @@ import { Buffer } from "node:buffer";
 /** The time that a runner on the calling thread works before it lets other tasks have a turn. */
 const TURN_MS = 20;
 
-/** Makes a runner on the calling thread. */
-export function createLocalRunner(blockBytes: number, shared: Shared): Runner {
+/**
+ * Makes a runner on the calling thread.
+ *
+ * @param open How files are opened.
+ */
+export function createLocalRunner(
+  blockBytes: number,
+  shared: Shared,
+  open: KernelIo["open"] = openKernelFile,
+): Runner {
   const kernel = createKernel(
-    { open: openKernelFile, crc32, createQuantizer },
+    { open, crc32, createQuantizer },
     blockBytes,
     shared.maxOpenFiles,
   );

@@ -76,6 +76,8 @@ export interface WriteResult extends CopyResult {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** What a user should be told: files that had to be made anew, and why. */
   readonly notes: readonly string[];
+  /** What went to the store where the output is in one. */
+  readonly sent?: { readonly requests: number; readonly bytes: number };
 }
 
 /**
@@ -156,13 +158,14 @@ interface Done {
 /**
  * Checks whether one of several tasks may do what it is asked to.
  *
+ * @param work Where the tasks' work is.
  * @throws {OptionError} If it is to begin anew.
  */
-export function checkTask(output: string, restart: boolean): void {
+export function checkTask(work: string, restart: boolean): void {
   if (!restart) return;
   throw new OptionError(
     "Cannot begin anew in one of several tasks: the others would lose their work; " +
-      `remove ${partialPaths(output).path} before they start`,
+      `remove ${work} before they start`,
   );
 }
 
@@ -192,7 +195,7 @@ export async function writeOutput(
 ): Promise<WriteResult> {
   const { task, restart = false } = options;
   const paths = partialPaths(output);
-  if (task !== undefined) checkTask(output, restart);
+  if (task !== undefined) checkTask(paths.path, restart);
   checkOutput(output, [], true);
   const origin = originOf(plan);
   const text = JSON.stringify({
@@ -327,7 +330,7 @@ async function makeFiles(
  * Before an output is published that several runs or tasks made: checks the records that more than one of its files
  * has parts of, since none of those runs may have read all of such a record.
  */
-async function checkSharedRecords(plan: Plan, options: WriteOptions): Promise<void> {
+export async function checkSharedRecords(plan: Plan, options: WriteOptions): Promise<void> {
   const shared = sharedRecords(plan);
   if (shared.length === 0) return;
   const views = shared.map(({ path, offset, length }) => bytes(path, offset, length));

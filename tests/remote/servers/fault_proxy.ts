@@ -96,6 +96,11 @@ export class FaultProxy implements AsyncDisposable {
     this.#accept();
   }
 
+  /** How many requests are under way. */
+  get underWay(): number {
+    return this.#atOnce;
+  }
+
   /** Where it answers. */
   get endpoint(): string {
     return `http://127.0.0.1:${this.#listener.addr.port}`;
