@@ -143,7 +143,9 @@ function commonLines(
     ...(same === 0 ? ["none with the same bits"] : [`${same} with the same bits`]),
   ];
   const dtypes = new Set(
-    differences.flatMap(({ what, a, b }) => what === "dtype" ? [`${a!.dtype} in a, ${b!.dtype} in b`] : []),
+    differences.flatMap(({ what, a, b }) =>
+      what === "dtype" ? [`${stored(a!)} in a, ${stored(b!)} in b`] : []
+    ),
   );
   const whole = (of: number, text: string) => of === 0 ? [] : [`${of === tensors ? "all" : of} ${text}`];
   const why = [

@@ -3,6 +3,7 @@
 import { isFile } from "../bytes/file_system.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
+import { someOf } from "../words.ts";
 import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
@@ -274,7 +275,32 @@ function countParts(path: string, { files }: Listing): number {
   return [...files].filter((name) => name.startsWith(prefix) && /\d\.pt$/.test(name)).length;
 }
 
-function nothingFound({ path, files, directories }: Listing): FileError {
+/** How many directories are looked into for what may have been meant. */
+const MOST_LOOKED_INTO = 50;
+
+/** The directories in one that checkpoints could be opened from. */
+function checkpointsBelow({ path, directories }: Listing): string[] {
+  return [...directories].sort().slice(0, MOST_LOOKED_INTO).map((name) => join(path, name)).filter(
+    (below) => {
+      try {
+        const listing = listDirectory(below);
+        return checkpointsIn(listing).length > 0 || findStep(listing, undefined, false) !== undefined ||
+          listing.directories.has(STEPS);
+      } catch {
+        return false;
+      }
+    },
+  );
+}
+
+function nothingFound(listing: Listing): FileError {
+  const { path, files, directories } = listing;
+  const below = checkpointsBelow(listing);
+  if (below.length > 0) {
+    return new FileError(
+      `${path}: holds no checkpoint, but ${someOf(below, 3)} ${below.length > 1 ? "do" : "does"}; name one`,
+    );
+  }
   if (files.size === 0 && directories.size === 0) {
     return new FileError(`${path}: the directory is empty; name a checkpoint's step directory`);
   }

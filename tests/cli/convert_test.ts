@@ -111,7 +111,7 @@ Deno.test("a file is known by what it begins with, whatever its name is", async 
     Deno.copyFileSync(gguf, temp.at(name));
     const { code, stdout, stderr } = await ckpt(["convert", "--dry-run", temp.at(name), temp.at("out")]);
     assertEquals(code, 0, stderr);
-    assertStringIncludes(stdout, "blk.0.attn_q.weight → model.layers.0.self_attn.q_proj.weight");
+    assertStringIncludes(stdout, "blk.0–1.attn_q.weight → model.layers.0–1.self_attn.q_proj.weight");
   }
   const step = join(CHECKPOINTS, "fairseq2-0.3.0", "llama3_bf16", "step_10");
   Deno.copyFileSync(join(step, "model.pt"), temp.at("weights"));
@@ -140,7 +140,8 @@ Deno.test("a GGUF file that grows is noted, and compare names what it is quantiz
   );
   const { code, stdout } = await ckpt(["compare", plain, quantized]);
   assertEquals(code, 1);
-  assertStringIncludes(stdout, "decoder.layers.0.self_attn.q_proj.weight       bfloat16 in a, Q8_0 in b");
+  assertStringIncludes(stdout, "of another dtype (bfloat16 in a, Q8_0 in b; bfloat16 in a, float32 in b)");
+  assertStringIncludes(stdout, "decoder.layers.0–1.self_attn.q_proj.weight       bfloat16 in a, Q8_0 in b");
   const { differences } = JSON.parse((await ckpt(["compare", "--json", plain, quantized])).stdout);
   assertEquals(differences[0].b.dtype, "float32");
   assertEquals([differences[0].a.quantization, differences[0].b.quantization], [undefined, "Q8_0"]);

@@ -332,3 +332,23 @@ Deno.test("openCheckpoint() opens a checkpoint by its only file, also beside ano
     `${first}: is one of 2 parts of a model; name the directory that holds them all`,
   );
 });
+
+Deno.test("openCheckpoint() names the checkpoints below a directory that holds none", async () => {
+  const runs = join(CHECKPOINTS, "fairseq2-0.4.5");
+  const below = [...Deno.readDirSync(runs)].map(({ name }) => join(runs, name)).sort();
+  assertEquals(below.length, 2);
+  await assertRejectsWith(
+    () => openCheckpoint(runs),
+    FileError,
+    `${runs}: holds no checkpoint, but ${below.join(", ")} do; name one`,
+  );
+  using temp = new TempDir();
+  Deno.mkdirSync(temp.at("empty"));
+  Deno.symlinkSync(below[0]!, temp.at("link"));
+  Deno.mkdirSync(temp.at("run", "checkpoints"), { recursive: true });
+  await assertRejectsWith(
+    () => openCheckpoint(temp.path),
+    FileError,
+    `${temp.path}: holds no checkpoint, but ${temp.at("link")}, ${temp.at("run")} do; name one`,
+  );
+});
