@@ -151,7 +151,8 @@ export function createCounter(
   function countWords(bytes: Uint8Array<ArrayBuffer>, into: Uint32Array): void {
     const pairs = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 3 << 1);
     for (let i = 0; i < pairs.length; i += 2) {
-      const [two, four] = [pairs[i]!, pairs[i + 1]!];
+      const two = pairs[i]!;
+      const four = pairs[i + 1]!;
       into[two & 0xffff]!++;
       into[two >>> 16]!++;
       into[four & 0xffff]!++;
