@@ -31,7 +31,7 @@ const HELP = `The whole command, start-up included, against its peers, in turn.
   --layers N       with so many layers, for something smaller
   --runs N         how many runs of each count (default: 7)
   --dir DIR        where to convert (default: /dev/shm, where there is one)
-  --only PART      start, copy, layouts, gguf, ext4 or xfs
+  --only PART      start, copy, layouts, gguf, stats, ext4 or xfs
   --loop           as root: also inside a loop-mounted ext4 and XFS
   --python PYTHON  also what this Python has of torch, fairseq2 and transformers
   --out FILE       write the table in Markdown
@@ -247,6 +247,36 @@ async function toGguf(where: string, directory: string): Promise<void> {
   remove(`${directory}/in`);
 }
 
+/** Statistics against reading the file and nothing else, and against torch, which loads it and then computes them. */
+async function statistics(where: string, directory: string): Promise<void> {
+  const layers = args.layers === undefined ? {} : { layers: Number(args.layers) };
+  const [source] = makeCheckpoint({ model, directory: `${directory}/in`, fill: "random", ...layers });
+  const size = formatBytes(Deno.statSync(source!).size);
+  const [step, copy] = [`${directory}/in/step_1`, `${directory}/copy.pt`];
+  Deno.copyFileSync(source!, copy);
+  const cat: Subject = { name: "cat > /dev/null", command: ["cat", source!] };
+  const subjects: Subject[] = [
+    { name: "ckpt stats", command: ckpt("stats", "--quiet", step) },
+    { name: "ckpt compare --stats", command: ckpt("compare", "--quiet", "--stats", source!, copy) },
+  ];
+  if (args.python !== undefined) {
+    const load = `import sys, torch; torch.set_num_threads(2); s = torch.load(sys.argv[1])["model"]; `;
+    const compute = `
+for t in s.values():
+    f = t.float(); t.isnan().sum().item(); t.isinf().sum().item(); f.min().item(); f.max().item()
+    f.mean().item(); f.std(correction=0).item(); f.norm().item()`;
+    for (
+      const [name, program] of [["torch, loading", load], ["torch, statistics", load + compute]] as const
+    ) {
+      subjects.push({ name, command: [String(args.python), "-W", "ignore", "-c", program, source!] });
+    }
+  }
+  const [read, ...measured] = await measureInTurn([cat, ...subjects], runs);
+  for (const each of measured) report(`${size}, statistics, ${where}`, each, read!);
+  remove(copy);
+  remove(`${directory}/in`);
+}
+
 /** The conversion against what Python has, as far as the Python that was named has it. */
 async function againstPython(where: string, directory: string, source: string, size: string): Promise<void> {
   if (args.python === undefined) return;
@@ -400,6 +430,7 @@ await cleaning(async () => {
   if (wants("copy")) await againstCp(where, directory);
   if (wants("layouts")) await otherLayouts(where, directory);
   if (wants("gguf")) await toGguf(where, directory);
+  if (wants("stats")) await statistics(where, directory);
   if (args.loop && wants("ext4")) await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
   if (args.loop && wants("xfs")) {
     await withLoopMount("xfs", 12, async (mounted) => {
