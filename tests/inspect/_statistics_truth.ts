@@ -5,7 +5,7 @@
  */
 
 /**
- * Makes `a.safetensors` and `b.safetensors` in a directory with tensors of all kinds that numbers can be: normal and
+ * Makes `a.safetensors`, `b.safetensors` and `strided.pt` in a directory with tensors of all kinds that numbers can be: normal and
  * subnormal, zeros of either sign, infinities, NaN with payloads, none at all; and prints what torch says of each.
  */
 export const STATISTICS_TRUTH = `
@@ -122,8 +122,15 @@ b["matrix.float64"] = b["matrix.float64"].float()
 b["zeros"][0, 0] = 1
 save_file(a, directory + "/a.safetensors")
 save_file(b, directory + "/b.safetensors")
+# As they lie in a file, one with its dimensions swapped, and one that skips numbers.
+whole = torch.randn(200, 301)
+whole[17, 200] = float("nan")
+whole[11, 204] = float("inf")
+strided = {"swapped": whole.t(), "skipping": whole[1::2, ::4], "halves": whole.bfloat16().t()}
+torch.save(strided, directory + "/strided.pt")
 print(json.dumps({
     "statistics": {name: statistics(tensor) for name, tensor in a.items()},
+    "strided": {name: statistics(tensor) for name, tensor in strided.items()},
     "movements": {name: movement(tensor, b[name]) for name, tensor in a.items()},
 }))
 `;

@@ -1,13 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
+import { join } from "../../lib/deps.ts";
+import { CancelledError } from "../../lib/error.ts";
 import { compareStatistics } from "../../lib/inspect/movement.ts";
 import { statistics, type TensorStatistics } from "../../lib/inspect/statistics.ts";
+import { assertFailsAsync } from "../copy/_assert.ts";
 import { python, runPython } from "../_python.ts";
 import { TempDir } from "../_temp.ts";
+import { CHECKPOINTS } from "../_torch_files.ts";
 import { STATISTICS_TRUTH } from "./_statistics_truth.ts";
 
 /** What torch says, whose sums are rounded each time: these are compared to twelve digits. */
 interface Truth {
   readonly statistics: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly strided: Truth["statistics"];
   readonly movements: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
@@ -33,17 +38,23 @@ Deno.test({
     using temp = new TempDir();
     const truth: Truth = JSON.parse(await runPython(STATISTICS_TRUTH, [temp.path]));
     let seen = 0;
-    for await (const found of statistics(temp.at("a.safetensors"))) {
-      seen++;
-      const { exponents, ...expected } = truth.statistics[found.name]!;
-      for (const [key, value] of Object.entries(expected)) {
-        // The mean may be nothing beside the numbers.
-        const scale = key === "mean" || key === "std" ? found.absMax! : 0;
-        assertAgrees(found[key as keyof TensorStatistics], value, scale, `${found.name} ${key}`);
+    for (
+      const [file, truths] of [["a.safetensors", truth.statistics], ["strided.pt", truth.strided]] as const
+    ) {
+      seen = 0;
+      for await (const found of statistics(temp.at(file))) {
+        seen++;
+        const { exponents, ...expected } = truths[found.name]!;
+        for (const [key, value] of Object.entries(expected)) {
+          // The mean may be nothing beside the numbers.
+          const scale = key === "mean" || key === "std" ? found.absMax! : 0;
+          assertAgrees(found[key as keyof TensorStatistics], value, scale, `${found.name} ${key}`);
+        }
+        assertEquals(exponentsOf(found), exponents, found.name);
       }
-      assertEquals(exponentsOf(found), exponents, found.name);
+      assertEquals(seen, Object.keys(truths).length);
     }
-    assertEquals(seen, Object.keys(truth.statistics).length);
+    seen = Object.keys(truth.movements).length;
     for await (const found of compareStatistics(temp.at("a.safetensors"), temp.at("b.safetensors"))) {
       seen--;
       for (const [key, value] of Object.entries(truth.movements[found.name]!)) {
@@ -52,4 +63,44 @@ Deno.test({
     }
     assertEquals(seen, 0);
   },
+});
+
+/** Statistics by name, without the name of what they are of. */
+async function byName<T extends { readonly name: string }>(found: AsyncIterable<T>): Promise<Map<string, T>> {
+  return new Map((await Array.fromAsync(found)).map((each) => [each.name, each]));
+}
+
+const models = [
+  ["fairseq2-0.3.0/llama2_fp16", "step_10", "reference"],
+  ["fairseq2-0.3.0/llama2_fp32_tp4", "step_10", "reference"],
+  ["fairseq2-0.3.0/llama3_bf16_tp2", "step_10", "hf"],
+  ["fairseq2-0.8.1/llama3_bf16_fsdp3", "checkpoints", "hf"],
+  ["fairseq2-0.8.1/llama3_fp32_tp2_fsdp2", "checkpoints/step_10/model", "reference"],
+] as const;
+
+for (const [name, input, output] of models) {
+  Deno.test(`statistics() gives the same digits of ${name} in another layout, in shards or whole`, async () => {
+    const [a, b] = [join(CHECKPOINTS, name, input), join(CHECKPOINTS, "expected", name, output)];
+    assertEquals(await byName(statistics(a)), await byName(statistics(b)));
+    const other = join(CHECKPOINTS, "fairseq2-0.3.0/llama3_fp32_ddp");
+    assertEquals(
+      await byName(compareStatistics(a, other)),
+      await byName(compareStatistics(b, other)),
+    );
+  });
+}
+
+Deno.test("statistics() stops where it is cancelled, or no more is wanted", async () => {
+  const path = join(CHECKPOINTS, "fairseq2-0.3.0/llama3_bf16");
+  const stop = new AbortController();
+  stop.abort();
+  await assertFailsAsync(
+    () => Array.fromAsync(statistics(path, { signal: stop.signal })),
+    CancelledError,
+    "Cancelled",
+  );
+  for await (const { name } of statistics(path)) {
+    assertEquals(name, "decoder_frontend.embed.weight");
+    break;
+  }
 });
