@@ -102,14 +102,22 @@ export const formatDuration: (ms: number, options?: { ignoreZero?: boolean }) =>
 /** `@std/fmt`: bytes in decimal units, with three digits at most: `3 GB`. */
 export const formatSize: (bytes: number) => string = stdFormatSize;
 
-/** `@std/path`: joins path segments. */
-export const join: (...paths: string[]) => string = stdPath.join;
-/** `@std/path`: the path without its last segment. */
-export const dirname: (path: string) => string = stdPath.dirname;
-/** `@std/path`: the last segment of a path. */
-export const basename: (path: string, suffix?: string) => string = stdPath.basename;
-/** `@std/path`: makes a path absolute. */
-export const resolve: (...paths: string[]) => string = stdPath.resolve;
+/** What a URL is to the four functions below: a path from a root, without a slash at its end, or `..` in it. */
+const URL_LIKE = /^[a-z][a-z\d]+:\/\//;
+
+/** `@std/path`: joins path segments; the first one may be a URL. */
+export const join = (...paths: string[]): string =>
+  URL_LIKE.test(paths[0] ?? "")
+    ? paths.map((part, i) => i === 0 ? part.replace(/\/+$/, "") : part).join("/")
+    : stdPath.join(...paths);
+/** `@std/path`: the path or URL without its last segment. */
+export const dirname = (path: string): string =>
+  URL_LIKE.test(path) ? path.replace(/^([^/]+\/\/.+)\/.*/s, "$1") : stdPath.dirname(path);
+/** `@std/path`: the last segment of a path or URL. */
+export const basename = (path: string, suffix?: string): string => stdPath.basename(path, suffix);
+/** `@std/path`: makes a path absolute, as a URL is already. */
+export const resolve = (...paths: string[]): string =>
+  URL_LIKE.test(paths[0] ?? "") ? join(...paths).replace(/\/+$/, "") : stdPath.resolve(...paths);
 
 /** `@std/streams`: passes on so many bytes, and then ends, or fails with a `RangeError` where that is asked for. */
 export const LimitedBytesTransformStream: new (

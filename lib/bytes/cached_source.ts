@@ -6,18 +6,20 @@ import type { ByteSource } from "./source.ts";
  */
 const BLOCK_BYTES = 4096;
 
-/** The most blocks that are kept: a megabyte. What is longer is read once, and not kept. */
-const MAX_BLOCKS = 256;
+/** The most that is kept: a megabyte. What is longer is read once, and not kept. */
+const KEPT_BYTES = 256 * BLOCK_BYTES;
 
 /** A source that keeps what was read from another, in blocks: for one where each read costs a request. */
 export class CachedSource implements ByteSource {
   readonly #source: ByteSource;
+  readonly #blockBytes: number;
   /** Blocks by number, the one used last at the end. */
   readonly #blocks = new Map<number, Uint8Array<ArrayBuffer>>();
 
   /** Wraps a source. Reads of it don't overlap in time. */
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, blockBytes: number = BLOCK_BYTES) {
     this.#source = source;
+    this.#blockBytes = blockBytes;
   }
 
   get path(): string {
@@ -34,14 +36,14 @@ export class CachedSource implements ByteSource {
       return await this.#source.read(offset, length);
     }
     const into = new Uint8Array(length);
-    const first = Math.floor(offset / BLOCK_BYTES);
-    const last = Math.floor((offset + length - 1) / BLOCK_BYTES);
+    const first = Math.floor(offset / this.#blockBytes);
+    const last = Math.floor((offset + length - 1) / this.#blockBytes);
     for (let block = first; block <= last;) {
       const known = this.#blocks.get(block);
       if (known !== undefined) {
         this.#blocks.delete(block);
         this.#blocks.set(block, known);
-        copyBlock(known, block, offset, into);
+        copyBlock(known, block * this.#blockBytes - offset, into);
         block++;
         continue;
       }
@@ -55,23 +57,23 @@ export class CachedSource implements ByteSource {
 
   /** Reads blocks in one go, keeps them unless they are too many, and copies what is wanted of them. */
   async #fetch(block: number, end: number, offset: number, into: Uint8Array): Promise<void> {
-    const start = block * BLOCK_BYTES;
-    const bytes = await this.#source.read(start, Math.min(end * BLOCK_BYTES, this.size) - start);
-    copyBlock(bytes, block, offset, into);
-    if (end - block > MAX_BLOCKS) return;
+    const size = this.#blockBytes;
+    const start = block * size;
+    const bytes = await this.#source.read(start, Math.min(end * size, this.size) - start);
+    copyBlock(bytes, start - offset, into);
+    if ((end - block) * size > KEPT_BYTES) return;
     for (let i = block; i < end; i++) {
-      this.#blocks.set(i, bytes.slice((i - block) * BLOCK_BYTES, (i - block + 1) * BLOCK_BYTES));
+      this.#blocks.set(i, bytes.slice((i - block) * size, (i - block + 1) * size));
     }
     for (const oldest of this.#blocks.keys()) {
-      if (this.#blocks.size <= MAX_BLOCKS) break;
+      if (this.#blocks.size * size <= KEPT_BYTES) break;
       this.#blocks.delete(oldest);
     }
   }
 }
 
-/** Copies the part of some bytes, which start with a block, that is wanted. */
-function copyBlock(bytes: Uint8Array, block: number, offset: number, into: Uint8Array): void {
-  const at = block * BLOCK_BYTES - offset;
+/** Copies the part of some bytes that is wanted; they belong at a place that may lie before or behind it. */
+function copyBlock(bytes: Uint8Array, at: number, into: Uint8Array): void {
   const skipped = Math.max(0, -at);
   const wanted = bytes.subarray(skipped, Math.max(skipped, Math.min(bytes.length, into.length - at)));
   into.set(wanted, at + skipped);

@@ -4,6 +4,7 @@
 
 import { FileError } from "../error.ts";
 import { basename, dirname, join } from "../deps.ts";
+import { isRemote, remoteFile, remoteNames } from "./remote.ts";
 
 /** What is at a path, links not followed; `undefined` where nothing is. Throws FileError where it may not be looked at. */
 export function lstat(path: string): Deno.FileInfo | undefined {
@@ -29,6 +30,7 @@ export function isEmpty(directory: string, ignored?: string): boolean {
 
 /** Whether a path is a directory, links followed. What is wrong with it is said where it is opened as a file. */
 export function isDirectory(path: string): boolean {
+  if (isRemote(path)) return remoteNames(path) !== undefined;
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
@@ -38,6 +40,7 @@ export function isDirectory(path: string): boolean {
 
 /** Whether a path is a file, links followed. */
 export function isFile(path: string): boolean {
+  if (isRemote(path)) return remoteFile(path) !== undefined;
   try {
     return Deno.statSync(path).isFile;
   } catch {
@@ -56,6 +59,7 @@ export function isMountPoint(path: string): boolean {
 
 /** The real path of the nearest ancestor that exists, with what is missing appended. */
 export function realPathOfNearest(path: string): string {
+  if (isRemote(path)) return path;
   try {
     // Resolving links is no reason to ask for more than the input and the output.
     if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return path;

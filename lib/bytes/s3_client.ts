@@ -15,6 +15,12 @@ const SILENT_MS = 60_000;
 /** The most connections at a time. */
 const MAX_SOCKETS = 64;
 
+/** What the AWS SDK reads of the environment to find credentials, and of the system to name itself. */
+export const S3_LEAVE = {
+  variables: ["AWS_*", "HOME", "USERPROFILE", "HOMEPATH", "HOMEDRIVE", "_X_AMZN_TRACE_ID"],
+  system: "osRelease",
+} as const;
+
 /** A bucket, and a key or the start of keys in it, without a slash at its end. */
 export interface S3Location {
   readonly bucket: string;
@@ -104,6 +110,7 @@ export function describeS3Failure(path: string, action: string, error: unknown):
   const said = (text: string) => new FileError(`${path}: ${text}`);
   const { bucket } = parseS3(path);
   const message = messageOf(error).split("\n")[0]!;
+  if (name === "NotCapable") return said(`Deno was not allowed to do what this needs: ${message}`);
   if (name === "NoSuchBucket") {
     return said(`there is no bucket ${bucket}; check the name, and AWS_ENDPOINT_URL`);
   }

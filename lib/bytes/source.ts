@@ -23,6 +23,8 @@ export interface SourceFile {
   readonly dev: number;
   /** Its number there, or `null` where it has none. */
   readonly ino: number | null;
+  /** Of a file that isn't on this machine: what its place calls these very bytes. */
+  readonly version?: string;
 }
 
 /** Bytes that can be read at any place. Positions and lengths are in bytes. */
@@ -42,8 +44,20 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** A file that is open, and what a plan has to know of it. */
+export interface OpenSource extends ByteSource, Disposable {
+  /** The file as it was when it was opened, and what was read of it since: to be asked for after its table was. */
+  readonly identity: SourceFile;
+}
+
+/** Throws if a source doesn't have these bytes. */
+export function checkRange({ path, size }: ByteSource, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw new FileError(`${path}: can't read ${length} bytes at ${offset}: the file has ${size}`);
+}
+
 /** An open local file. */
-export class FileSource implements ByteSource, Disposable {
+export class FileSource implements OpenSource {
   readonly #file: Deno.FsFile;
   /** The file's path. */
   readonly path: string;
@@ -81,7 +95,6 @@ export class FileSource implements ByteSource, Disposable {
     }
   }
 
-  /** The file as it was when it was opened, and what was read of it since: to be asked for after its table was. */
   get identity(): SourceFile {
     return {
       path: this.path,
@@ -94,9 +107,7 @@ export class FileSource implements ByteSource, Disposable {
   /** Reads bytes. */
   // deno-lint-ignore require-await -- The interface is asynchronous for sources that aren't files.
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (offset < 0 || length < 0 || offset + length > this.size) {
-      throw new FileError(`${this.path}: can't read ${length} bytes at ${offset}: the file has ${this.size}`);
-    }
+    checkRange(this, offset, length);
     const bytes = new Uint8Array(length);
     try {
       this.#file.seekSync(offset, Deno.SeekMode.Start);
@@ -134,6 +145,8 @@ function factsOf(
  * @throws {Deno.errors.NotFound} If it isn't there any more; or another error of Deno's, if it can't be opened.
  */
 export function isUnchanged(source: SourceFile): boolean {
+  // Of one elsewhere no other bytes were read.
+  if (source.version !== undefined) return true;
   // Opened, not just looked at: NFS asks the server then.
   using file = Deno.openSync(source.path);
   const facts = factsOf(file.statSync());

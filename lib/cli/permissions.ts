@@ -6,6 +6,7 @@
 import { s3Address } from "../bytes/s3_client.ts";
 import { isStore } from "../output/output.ts";
 import { needsAllPermissions } from "../bytes/file_system.ts";
+import { isRemote } from "../bytes/remote.ts";
 import { CheckpointError } from "../error.ts";
 import { dirname, resolve } from "../deps.ts";
 import { modelYamlCandidates } from "../layouts/fairseq2/model_yaml_path.ts";
@@ -42,7 +43,10 @@ export function outputPaths(output: string): string[] {
  *
  * @throws {PermissionError} If one of them is refused.
  */
-export async function requestPaths({ read, write = [], checkpoints = [] }: Paths): Promise<void> {
+export async function requestPaths(paths: Paths): Promise<void> {
+  // What lies elsewhere needs leave to connect, which is asked for once the host is known.
+  const local = (paths: readonly string[] = []) => paths.filter((path) => !isRemote(path));
+  const [read, write, checkpoints] = [local(paths.read), local(paths.write), local(paths.checkpoints)];
   for (const path of [...read, ...write]) await checkPlace(path);
   const offered = await missing("read", checkpoints.flatMap(modelYamlCandidates));
   const [reads, writes] = [await missing("read", read), await missing("write", write)];

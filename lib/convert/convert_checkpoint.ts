@@ -1,6 +1,7 @@
 /** Converting a checkpoint: open, plan, copy. */
 
 import { liesIn, realPathOfNearest } from "../bytes/file_system.ts";
+import { openPlace } from "../bytes/place.ts";
 import { checkPlace, checkScheme, isStore, writePlan } from "../output/output.ts";
 import { checkTask, type Task } from "../output/output_directory.ts";
 import { partialPaths } from "../output/partial_directory.ts";
@@ -29,7 +30,7 @@ import { families } from "../models/families.ts";
 import { cardsNamed } from "../models/model_cards.ts";
 import { dtypesOf } from "../layouts/planned_output.ts";
 import { shardDimOfName } from "../layouts/reshard.ts";
-import { openCheckpoint, openRules } from "./open_checkpoint.ts";
+import { findCheckpoint, openRules } from "./open_checkpoint.ts";
 import { examineWeights } from "./examine_weights.ts";
 import { planOutput } from "./plan_output.ts";
 import { isModelYaml, type ResolvedModel, resolveModel } from "./resolve_model.ts";
@@ -182,11 +183,12 @@ export async function planConversion(
 ): Promise<Conversion> {
   checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
   checkConvertOptions(options);
-  const checkpoint = await openCheckpoint(options.input, options);
+  if (typeof options.tokenizer === "string") await openPlace(options.tokenizer);
+  const checkpoint = await findCheckpoint(await openPlace(options.input), options)();
   if (checkpoint.inconvertible !== undefined) throw new FormatError(checkpoint.inconvertible);
   const resolved = resolveModel(checkpoint, options.model, options.family);
   const unknown = checkUnknownFields(resolved, options.to, options.ignoreConfig);
-  const facts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);
+  const facts = await examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET, depth);
   // Laying files over their sources is only for making them.
   const bare = checkpoint.shards.map(({ file: _, ...shard }) => shard);
   const planned = depth === "quick" ? { ...checkpoint, shards: bare } : checkpoint;

@@ -21,14 +21,14 @@ export interface WeightFacts {
  * and reads no more than some megabytes of a tensor.
  * @throws {FileError} If they can't be read.
  */
-export function examineWeights(
+export async function examineWeights(
   { shards }: Checkpoint,
   model: ModelDescription,
   to: Target,
   depth: "whole" | "quick" = "whole",
-): WeightFacts {
+): Promise<WeightFacts> {
   return {
-    tied: targetFacts[to].saysTied === true && areMatricesTied(reshard(shards, model, 1)[0]!, depth),
-    differingReplicas: differingReplicas(shards, model, depth === "quick" ? "quick" : "trusting"),
+    tied: targetFacts[to].saysTied === true && await areMatricesTied(reshard(shards, model, 1)[0]!, depth),
+    differingReplicas: await differingReplicas(shards, model, depth === "quick" ? "quick" : "trusting"),
   };
 }

@@ -1,6 +1,7 @@
 /** Opening a checkpoint of any kind. */
 
 import { isFile } from "../bytes/file_system.ts";
+import { openPlace } from "../bytes/place.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
 import { FileError, OptionError } from "../error.ts";
 import { someOf } from "../words.ts";
@@ -72,7 +73,7 @@ export const openRules: Rules<OpenOptions> = { step: wholeNumber(0), from: oneOf
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
   checkOptions({ path }, { path: required });
   checkOptions(options, openRules);
-  return await findCheckpoint(path, options)();
+  return await findCheckpoint(await openPlace(path), options)();
 }
 
 /**

@@ -47,11 +47,12 @@ export async function planOutput(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
   options: OutputOptions = {},
-  facts: WeightFacts = examineWeights(checkpoint, resolved.model, options.to ?? DEFAULT_TARGET),
+  facts?: WeightFacts,
 ): Promise<PlannedOutput> {
   checkOutputOptions(options);
   const { to = DEFAULT_TARGET } = options;
   const { plan, shards } = planners[to];
+  facts ??= await examineWeights(checkpoint, resolved.model, to);
   const planned = await plan(checkpoint, resolved, { ...options, tied: facts.tied });
   const isJoined = shards(checkpoint, resolved, options.shards) !== checkpoint.shards.length;
   const lost = to === "gguf" ? [] : metadataNotes(checkpoint);

@@ -4,6 +4,7 @@
  */
 
 import { CheckpointError, MismatchError, OptionError } from "../error.ts";
+import { heldText, isRemote } from "../bytes/remote.ts";
 import { describeFailure } from "../bytes/source.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import type { UnknownField } from "../layouts/fairseq2/config_tree.ts";
@@ -263,6 +264,11 @@ function readModelYaml(path: string, { generations }: Checkpoint): ModelConfig {
 }
 
 function readText(path: string): string {
+  if (isRemote(path)) {
+    const text = heldText(path);
+    if (text === undefined) throw new OptionError(`${path}: no model.yaml is read from there; download it`);
+    return text;
+  }
   try {
     const { size, isFile } = Deno.statSync(path);
     if (isFile && size > MAX_MODEL_YAML_BYTES) {

@@ -3,6 +3,7 @@
 import { dealBatches, type DealtChunk } from "./chunks.ts";
 import { combineCrc32 } from "./crc32.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
+import { areRemote } from "./remote_runner.ts";
 import { type View, viewBytes } from "../bytes/view.ts";
 
 /** How much is read at a time, in bytes. */
@@ -28,7 +29,7 @@ export async function checksums(views: readonly View[], options: ReadOptions = {
   const totalBytes = views.reduce((sum, view) => sum + viewBytes(view), 0);
   const parts: { readonly chunk: DealtChunk; readonly crc: number }[] = [];
   await withPool(
-    { totalBytes, pieces: batches.length, blockBytes: BLOCK_BYTES },
+    { totalBytes, pieces: batches.length, blockBytes: BLOCK_BYTES, isRemote: areRemote(views) },
     options,
     (pool) =>
       pool.each(batches, async (runner, batch) => {

@@ -5,6 +5,7 @@ import { groupRows } from "./chunks.ts";
 import type { ComparedRows, PairDifference, ViewPair } from "./compare_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
+import { areRemote } from "./remote_runner.ts";
 
 /** How much of each view is read at a time, in bytes. */
 const BLOCK_BYTES = 512 * 1024;
@@ -67,7 +68,12 @@ export async function compareViews(
   const bytesOf = (side: "a" | "b") => pairs.reduce((sum, pair) => sum + viewBytes(pair[side]), 0);
   const totalBytes = bytesOf("a") + bytesOf("b");
   await withPool(
-    { totalBytes, pieces: Math.ceil(totalBytes / BATCH_BYTES), blockBytes: BLOCK_BYTES },
+    {
+      totalBytes,
+      pieces: Math.ceil(totalBytes / BATCH_BYTES),
+      blockBytes: BLOCK_BYTES,
+      isRemote: areRemote(pairs.flatMap(({ a, b }) => [a, b])),
+    },
     { ...options, onProgress: onProgress && ((bytes) => onProgress(bytes + skipped)) },
     (pool) =>
       pool.each(batches(), async (runner, batch) => {

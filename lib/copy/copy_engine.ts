@@ -10,6 +10,7 @@ import { completeLiterals } from "./literals.ts";
 import type { ChunkResult } from "./kernel.ts";
 import { type Destination, startFiles } from "./start_files.ts";
 import { type Copy, type FileLayout, isInPlace, type Literal, type Plan } from "./plan.ts";
+import { isRemote as isRemotePath } from "../bytes/remote.ts";
 import { FileSource, isUnchanged, type SourceFile } from "../bytes/source.ts";
 import { stridedRecords } from "./shared_records.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
@@ -173,7 +174,8 @@ export async function copyFiles(
     }
     await pool.each(batches, async (runner, batch) => await settle(batch, await runner.run(batch)), 2);
   };
-  await withPool({ totalBytes, pieces, blockBytes: BLOCK_BYTES }, {
+  const isRemote = plan.sources.some(({ path }) => isRemotePath(path));
+  await withPool({ totalBytes, pieces, blockBytes: BLOCK_BYTES, isRemote }, {
     ...options,
     onProgress: onProgress && report,
   }, copyWith);

@@ -5,6 +5,7 @@
 
 import { CancelledError } from "../error.ts";
 import { openKernelFile } from "../bytes/kernel_file.ts";
+import { isRemote } from "../bytes/remote.ts";
 import { CastLosses } from "./cast_losses.ts";
 import { dealInOrder, type DealtChunk } from "./chunks.ts";
 import { checkUnchanged, type CopyOptions, type CopyResult, readRun } from "./copy_engine.ts";
@@ -129,7 +130,8 @@ export async function copyParts(
       for (;;) {
         throwFailure();
         const begun = files.reduce((sum, file) => sum + file.begun, 0);
-        const isFull = (begun + putting.size + 1) * partBytes > PARTS_BYTES;
+        const made = (reading * CHUNK_BYTES) / partBytes; // By what is being read: one batch, or several from elsewhere.
+        const isFull = (begun + putting.size + made + 1) * partBytes > PARTS_BYTES;
         if (!isFull || (putting.size === 0 && reading === 0)) return;
         await (putting.size > 0 ? Promise.race(putting) : new Promise((resolve) => setTimeout(resolve, 1)));
       }
@@ -166,7 +168,12 @@ export async function copyParts(
     for (const source of plan.sources) checkUnchanged(source);
   };
   await withPool(
-    { totalBytes, pieces: batches.length, blockBytes: BLOCK_BYTES },
+    {
+      totalBytes,
+      pieces: batches.length,
+      blockBytes: BLOCK_BYTES,
+      isRemote: plan.sources.some(({ path }) => isRemote(path)),
+    },
     { ...options, onProgress: onProgress && report },
     copyWith,
     (path, write) => write ? files[Number(path)]! : openKernelFile(path, false),

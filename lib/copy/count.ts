@@ -5,6 +5,7 @@ import { groupRows } from "./chunks.ts";
 import type { Bin, CountedRows, RowCounts } from "./count_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
+import { areRemote } from "./remote_runner.ts";
 
 /** How much is read at a time, in bytes. */
 const BLOCK_BYTES = 512 * 1024;
@@ -83,7 +84,12 @@ export async function countViews(
   report();
   const totalBytes = views.reduce((sum, { view }) => sum + viewBytes(view), 0);
   await withPool(
-    { totalBytes, pieces: Math.ceil(totalBytes / BATCH_BYTES), blockBytes: BLOCK_BYTES },
+    {
+      totalBytes,
+      pieces: Math.ceil(totalBytes / BATCH_BYTES),
+      blockBytes: BLOCK_BYTES,
+      isRemote: areRemote(views.map(({ view }) => view)),
+    },
     options,
     (pool) =>
       pool.each(batches(), async (runner, batch) => {

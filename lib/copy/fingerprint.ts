@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { completeLiterals } from "./literals.ts";
 import type { Plan } from "./plan.ts";
+import type { SourceFile } from "../bytes/source.ts";
 
 /**
  * Hashes a plan. Two plans with the same fingerprint write the same files, on whatever machine and from whatever
@@ -58,9 +59,13 @@ const SETTLED = 2000;
 export function stampOf({ sources, known }: Plan, now = Date.now()): string {
   const checked = new Set(known.map(({ path }) => path));
   const unchecked = sources.filter(({ path }) => !checked.has(path));
-  const stamps: unknown[] = unchecked.map(({ mtime, ctime, ino }) => [mtime, ctime, ino]);
-  if (unchecked.some(({ ctime }) => ctime === null || ctime > now - SETTLED)) {
+  const stamps: unknown[] = unchecked.map(({ mtime, ctime, ino, version }) => version ?? [mtime, ctime, ino]);
+  if (unchecked.some((source) => source.version === undefined && !isSettled(source, now))) {
     stamps.push(crypto.randomUUID());
   }
   return createHash("sha256").update(JSON.stringify(stamps)).digest("hex");
+}
+
+function isSettled({ ctime }: SourceFile, now: number): boolean {
+  return ctime !== null && ctime <= now - SETTLED;
 }

@@ -5,6 +5,7 @@ import { groupRows } from "./chunks.ts";
 import { numberBytes } from "./count.ts";
 import { type MovedRows, pieceEnd, type RowMovement } from "./movement_rows.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
+import { areRemote } from "./remote_runner.ts";
 
 /** How much of each view is read at a time, in bytes. */
 const BLOCK_BYTES = 512 * 1024;
@@ -74,7 +75,12 @@ export async function moveViews(
   report();
   const totalBytes = pairs.reduce((sum, { a, b }) => sum + viewBytes(a) + viewBytes(b), 0);
   await withPool(
-    { totalBytes, pieces: Math.ceil(totalBytes / BATCH_BYTES), blockBytes: BLOCK_BYTES },
+    {
+      totalBytes,
+      pieces: Math.ceil(totalBytes / BATCH_BYTES),
+      blockBytes: BLOCK_BYTES,
+      isRemote: areRemote(pairs.flatMap(({ a, b }) => [a, b])),
+    },
     options,
     (pool) =>
       pool.each(batches(), async (runner, batch) => {

@@ -6,6 +6,7 @@
 import { CancelledError, FileError } from "../error.ts";
 import type { KernelIo } from "./kernel.ts";
 import { shareDescriptors } from "./descriptors.ts";
+import { createRemoteRunner, REMOTE_LANES } from "./remote_runner.ts";
 import { createLocalRunner, createShared, type Runner, startWorker } from "./worker_pool.ts";
 
 /** How bytes are read. */
@@ -26,6 +27,8 @@ export interface PoolSize {
   readonly pieces: number;
   /** How much is read at a time, in bytes. */
   readonly blockBytes: number;
+  /** Whether some of it is read from other machines. */
+  readonly isRemote?: boolean;
 }
 
 /** Workers, or the calling thread where these wouldn't pay. */
@@ -64,7 +67,7 @@ const PROGRESS_MS = 100;
  * @throws {CancelledError} If `options.signal` was aborted.
  */
 export async function withPool<T>(
-  { totalBytes, pieces, blockBytes }: PoolSize,
+  { totalBytes, pieces, blockBytes, isRemote = false }: PoolSize,
   { jobs = Math.min(DEFAULT_JOBS, navigator.hardwareConcurrency), signal, onProgress }: ReadOptions,
   work: (pool: Pool) => Promise<T>,
   open?: KernelIo["open"],
@@ -74,19 +77,25 @@ export async function withPool<T>(
   };
   throwIfCancelled();
   const { workers, filesEach } = shareDescriptors(
-    totalBytes < WORKERS_PAY_BYTES || open !== undefined ? 1 : Math.min(jobs, Math.max(1, pieces)),
+    isRemote || totalBytes < WORKERS_PAY_BYTES || open !== undefined
+      ? 1
+      : Math.min(jobs, Math.max(1, pieces)),
   );
   const shared = createShared(filesEach);
   const cancel = () => Atomics.store(shared.cancelled, 0, 1);
   const bytes = () => Number(Atomics.load(shared.bytes, 0));
   const timer = onProgress && setInterval(() => onProgress(bytes()), PROGRESS_MS);
   signal?.addEventListener("abort", cancel);
-  const runners = workers === 1
+  const runners = isRemote
+    ? [createRemoteRunner(blockBytes, shared, open)]
+    : workers === 1
     ? [createLocalRunner(blockBytes, shared, open)]
     : Array.from({ length: workers }, () => startWorker(blockBytes, shared));
   const each: Pool["each"] = async (items, work, ahead = 1) => {
     const queue = items[Symbol.iterator]();
-    const lanes = workers === 1
+    const lanes = isRemote
+      ? Array<Runner>(REMOTE_LANES).fill(runners[0]!)
+      : workers === 1
       ? runners
       : runners.flatMap((runner) => Array(ahead).fill(runner) as Runner[]);
     let failure: FileError | undefined;

@@ -6,6 +6,7 @@ import { messageOf } from "../bytes/file_system.ts";
 import { type View, viewBytes } from "../bytes/view.ts";
 import { CancelledError, FileError } from "../error.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
+import { areRemote } from "./remote_runner.ts";
 
 /** How much is read at a time, in bytes: the longest row of a view that is no run. */
 export const HASH_BLOCK_BYTES: number = 1024 * 1024;
@@ -26,7 +27,7 @@ export async function sha256(
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
   const hashes: (string | FileError)[] = [];
   await withPool(
-    { totalBytes, pieces: hashed.length, blockBytes: HASH_BLOCK_BYTES },
+    { totalBytes, pieces: hashed.length, blockBytes: HASH_BLOCK_BYTES, isRemote: areRemote(hashed.flat()) },
     options,
     async (pool) => {
       // The longest first, so that no worker is left with one at the end.

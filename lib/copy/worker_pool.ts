@@ -221,11 +221,7 @@ export function createLocalRunner(
   shared: Shared,
   open: KernelIo["open"] = openKernelFile,
 ): Runner {
-  const kernel = createKernel(
-    { open, crc32, createQuantizer },
-    blockBytes,
-    shared.maxOpenFiles,
-  );
+  const kernel = createKernel({ open, crc32, createQuantizer }, blockBytes, shared.maxOpenFiles);
   const comparer = createComparer(kernel.fill, Buffer.compare, createNumberKinds, blockBytes);
   const counter = createCounter(kernel.fill, createNumberKinds, blockBytes);
   const mover = createMover(kernel.fill, createNumberKinds, createMeasurer, pieceEnd, blockBytes);
@@ -271,8 +267,8 @@ export function createLocalRunner(
 export type Reader = Pick<Kernel, "fill"> & Disposable;
 
 /** Opens a reader. */
-export function openReader(blockBytes: number): Reader {
-  const kernel = createKernel({ open: openKernelFile, crc32, createQuantizer }, blockBytes);
+export function openReader(blockBytes: number, open: KernelIo["open"] = openKernelFile): Reader {
+  const kernel = createKernel({ open, crc32, createQuantizer }, blockBytes);
   return {
     fill(...args) {
       try {

@@ -3,7 +3,9 @@
 import { trimMemory } from "../copy/memory.ts";
 import type { SourceFile } from "../bytes/source.ts";
 import { isDirectory } from "../bytes/file_system.ts";
-import { FileSource } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import { openPlace } from "../bytes/place.ts";
+import type { OpenSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError, OptionError } from "../error.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { ModelDescription } from "../models/model_description.ts";
@@ -42,10 +44,11 @@ interface Comparable {
  * @throws {OptionError} If a directory holds several checkpoints, or none of the layout.
  */
 export async function openComparable(path: string, from?: Target): Promise<Comparable> {
+  path = await openPlace(path);
   let problem: CheckpointError;
   try {
     const checkpoint = await openModel(path, { from: isDirectory(path) ? from : undefined });
-    const { parameters, resolved, differingReplicas } = wholeModel(checkpoint);
+    const { parameters, resolved, differingReplicas } = await wholeModel(checkpoint);
     return {
       path,
       kind: checkpoint.kind,
@@ -74,11 +77,12 @@ export async function openComparable(path: string, from?: Target): Promise<Compa
 
 /** Opens something to compare by the names that its tensors have in the files, whatever it is. */
 export async function openByName(path: string): Promise<Comparable> {
+  path = await openPlace(path);
   return isDirectory(path) ? await openDirectory(path) : await openFile(path);
 }
 
 async function openFile(path: string): Promise<Comparable> {
-  using source = FileSource.open(path);
+  using source = openSource(path);
   const tensors = await readTensors(source);
   return { path, kind: "tensors by name", isModel: false, tensors, sources: [source.identity], notes: [] };
 }
@@ -118,7 +122,7 @@ export function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: Che
   return false;
 }
 
-async function readTensors(source: FileSource): Promise<ReadonlyMap<string, Tensor>> {
+async function readTensors(source: OpenSource): Promise<ReadonlyMap<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const [name, { tensor, kind }] of await fileTensors(source, openTorchFile)) {
     if (tensor === undefined) {

@@ -1,6 +1,6 @@
 /** The tensors of one file, whatever its format, with the places of their bytes. */
 
-import type { FileSource } from "../bytes/source.ts";
+import type { OpenSource } from "../bytes/source.ts";
 import { bytesOf, isExpanded, type Tensor } from "../tensor/tensor.ts";
 import type { TorchOpener } from "../torch/torch_file.ts";
 import { openTable } from "./file_format.ts";
@@ -16,7 +16,7 @@ export function isTooExpanded(tensor: Tensor): boolean {
 
 /** The tensors of a file by name, those that aren't plain too. A name that is there already gets a number. */
 export async function fileTensors(
-  source: FileSource,
+  source: OpenSource,
   openTorch: TorchOpener,
 ): Promise<ReadonlyMap<string, Omit<RebuiltTensor<Tensor>, "name">>> {
   const table = await openTable(source);

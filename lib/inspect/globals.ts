@@ -1,9 +1,10 @@
 /** The globals that pickles name: what they would import, and could call, if they were loaded. */
 
-import { fileURLToPath } from "node:url";
 import { crc32 } from "../copy/crc32.ts";
 import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import { openPlace } from "../bytes/place.ts";
 import { type ByteSource, FileSource } from "../bytes/source.ts";
 import { CheckpointError, FileError, FormatError } from "../error.ts";
 import { checkOptions, place } from "../options.ts";
@@ -17,7 +18,7 @@ import { tableTitle } from "./file_format.ts";
 import { type ListedPickles, listPickles, listPicklesIn } from "./listed_pickles.ts";
 import { ARRAY_START_BYTES, LEAST_ARRAY_BYTES, readArrayHeader } from "./numpy_array.ts";
 import { relativePath } from "./relative_path.ts";
-import { toUrl } from "./to_url.ts";
+import { toPath, toUrl } from "./to_url.ts";
 import { findFiles, isWeightFile } from "./weight_files.ts";
 
 /** A global that a pickle names. */
@@ -84,11 +85,11 @@ export async function inspectGlobals(
   if (url !== undefined) {
     problem = await inspectSource(await openHttpSource(url, options), found, "");
   } else {
-    const local = path instanceof URL ? fileURLToPath(path) : path;
+    const local = await openPlace(toPath(path), options);
     if (isDirectory(local)) {
       await inspectDirectory(local, found);
     } else {
-      using source = FileSource.open(local);
+      using source = openSource(local);
       problem = await inspectSource(source, found, "");
     }
   }
@@ -105,7 +106,7 @@ async function inspectDirectory(directory: string, found: Found): Promise<void> 
     let problem: string | undefined;
     let isHarmless = true;
     try {
-      using source = FileSource.open(file);
+      using source = openSource(file);
       problem = await inspectSource(source, found, `${name}: `);
       if (problem !== undefined && !isWeightFile(file)) continue;
     } catch (error) {

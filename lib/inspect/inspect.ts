@@ -1,10 +1,10 @@
 /** Looking inside a checkpoint: what it is and what it holds, from its tables of contents alone. */
 
-import { fileURLToPath } from "node:url";
 import { isDirectory } from "../bytes/file_system.ts";
 import { type HttpOptions, httpRules, openHttpSource } from "../bytes/http_source.ts";
 import { trimMemory } from "../copy/memory.ts";
-import { FileSource } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import { openPlace } from "../bytes/place.ts";
 import { basename } from "../deps.ts";
 import { CheckpointError, OptionError } from "../error.ts";
 import { checkOptions, oneOf, place, type Rules } from "../options.ts";
@@ -18,7 +18,7 @@ import type { InspectedGguf } from "./gguf_metadata.ts";
 import { type FileFormat, type FileListing, type ListedTensor, listFile, listTensor } from "./listing.ts";
 import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
-import { toUrl } from "./to_url.ts";
+import { toPath, toUrl } from "./to_url.ts";
 import { findNearWeightFiles } from "./weight_files.ts";
 import { familiesOf } from "../layouts/observe.ts";
 import { openModel, type WholeModel, wholeModel } from "./whole_model.ts";
@@ -110,12 +110,12 @@ export async function inspect(path: string | URL, options: InspectOptions = {}):
   checkOptions(options, rules);
   const { from } = options;
   const url = toUrl(path);
-  const local = path instanceof URL && url === undefined ? fileURLToPath(path) : String(path);
+  const local = url === undefined ? await openPlace(toPath(path), options) : "";
   if (url === undefined && isDirectory(local)) return await inspectDirectory(local, from);
   if (from !== undefined) throw new OptionError(`${path}: is no directory, so --from has no meaning here`);
   if (url === undefined) return await inspectFile(local);
   const listing = await listFile(await openHttpSource(url, options));
-  return describeFile(listing, basename(url.pathname), undefined);
+  return await describeFile(listing, basename(url.pathname), undefined);
 }
 
 async function inspectFile(path: string): Promise<Inspection> {
@@ -127,14 +127,18 @@ async function inspectFile(path: string): Promise<Inspection> {
     // A file of several, or of another model: what it holds has been seen all the same.
     if (!(error instanceof CheckpointError)) throw error;
   }
-  return describeFile(listing, basename(path), checkpoint);
+  return await describeFile(listing, basename(path), checkpoint);
 }
 
 /** A file by itself. */
-function describeFile(listing: FileListing, name: string, checkpoint: Checkpoint | undefined): Inspection {
+async function describeFile(
+  listing: FileListing,
+  name: string,
+  checkpoint: Checkpoint | undefined,
+): Promise<Inspection> {
   const recognized = recognize(listing);
   const identity = checkpoint !== undefined
-    ? identityOf(checkpoint, joined(checkpoint))
+    ? identityOf(checkpoint, await joined(checkpoint))
     : recognized && identify(recognized.parameters, recognized.families);
   return described([listing], [name], {
     layout: recognized === undefined ? null : layoutOf(recognized.names, listing),
@@ -173,7 +177,7 @@ async function inspectDirectory(path: string, from: Target | undefined): Promise
     files.push({ ...listing, tensors: [], ...(files.length === 0 ? { root } : {}) });
     trimMemory();
   }
-  const whole = joined(checkpoint);
+  const whole = await joined(checkpoint);
   const notes = [...checkpoint.notes];
   if (isJoined) {
     // What can't be joined is shown in its pieces.
@@ -251,9 +255,9 @@ function layoutOf(naming: Naming, { root }: FileListing): string {
 }
 
 /** The whole model, or why its shards can't be joined. */
-function joined(checkpoint: Checkpoint): WholeModel | CheckpointError {
+async function joined(checkpoint: Checkpoint): Promise<WholeModel | CheckpointError> {
   try {
-    return wholeModel(checkpoint);
+    return await wholeModel(checkpoint);
   } catch (error) {
     if (error instanceof CheckpointError) return error;
     throw error;
@@ -305,7 +309,7 @@ function totals(tensors: readonly ListedTensor[]): { readonly parameters: number
 }
 
 async function listPath(path: string): Promise<FileListing> {
-  using source = FileSource.open(path);
+  using source = openSource(path);
   const listing = await listFile(source);
   trimMemory();
   return listing;

@@ -2,7 +2,7 @@
  * The SHA-256 of each tensor in a file: of its items in row-major order, so that it is the same in every format.
  */
 
-import type { FileSource } from "../bytes/source.ts";
+import type { OpenSource } from "../bytes/source.ts";
 import type { ReadOptions } from "../copy/pool.ts";
 import { HASH_BLOCK_BYTES, sha256 } from "../copy/sha256.ts";
 import type { View } from "../bytes/view.ts";
@@ -20,7 +20,7 @@ export interface TensorSum {
 }
 
 /** Computes the sums of a file's tensors, in its order. */
-export async function tensorSums(source: FileSource, options: ReadOptions = {}): Promise<TensorSum[]> {
+export async function tensorSums(source: OpenSource, options: ReadOptions = {}): Promise<TensorSum[]> {
   const tensors = await fileTensors(source, openAnyTorchFile);
   const sums = new Map<string, string | undefined>();
   const hashed = new Map<string, readonly View[]>();

@@ -1,6 +1,8 @@
 /** Verifying a checkpoint: that it is whole, undamaged, and the model that it is said to be. */
 
 import { isDirectory } from "../bytes/file_system.ts";
+import { openPlace } from "../bytes/place.ts";
+import { isRemote, remoteFile } from "../bytes/remote.ts";
 import { bytes } from "../bytes/view.ts";
 import { CheckpointError, FileError, OptionError } from "../error.ts";
 import { callback, checkOptions, flag, jobs, oneOf, required, type Rules, signal, text } from "../options.ts";
@@ -108,6 +110,7 @@ export async function verifyCheckpoint(path: string, options: VerifyOptions = {}
   checkOptions({ path }, { path: required });
   checkOptions(options, rules);
   const { onFile, onProgress, against, sums, from, values = false, ...rest } = options;
+  path = await openPlace(path, { signal: options.signal });
   const paths = isDirectory(path) ? findWeightFiles(path, true) : [path];
   if (paths.length === 0) {
     throw new FileError(`${path}: holds no files with tensors; name a checkpoint's directory`);
@@ -175,7 +178,7 @@ async function verifyModel(
   let checkpoint: Checkpoint | undefined;
   try {
     checkpoint = await openModel(path, which);
-    return checkModel(checkpoint);
+    return await checkModel(checkpoint);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     if (isUnknownFamily(error)) return undefined;
@@ -195,8 +198,8 @@ async function verifyModel(
   }
 }
 
-function checkModel(checkpoint: Checkpoint): ModelVerification {
-  const { parameters, families, resolved, problem, differingReplicas } = wholeModel(checkpoint);
+async function checkModel(checkpoint: Checkpoint): Promise<ModelVerification> {
+  const { parameters, families, resolved, problem, differingReplicas } = await wholeModel(checkpoint);
   const notes = [...checkpoint.notes, ...(resolved?.notes ?? [])];
   const unknown = resolved?.unknownFields ?? [];
   if (unknown.length > 0) notes.push(`${unknown[0]!.file}: ${describeUnknownFields(unknown)}`);
@@ -254,6 +257,7 @@ function isParameter(key: string): boolean {
 }
 
 function sizeOf(path: string): number {
+  if (isRemote(path)) return remoteFile(path)?.size ?? 0;
   try {
     return Deno.statSync(path).size;
   } catch {

@@ -3,7 +3,8 @@
 import { checksums } from "../copy/checksums.ts";
 import type { ReadOptions } from "../copy/pool.ts";
 import { bytes, type View } from "../bytes/view.ts";
-import { FileSource } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import type { OpenSource } from "../bytes/source.ts";
 import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
 import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
@@ -75,7 +76,7 @@ export interface ExpectedSum {
 export async function verifyFile(path: string, options: VerifyFileOptions = {}): Promise<FileVerification> {
   let size = 0;
   try {
-    using source = FileSource.open(path);
+    using source = openSource(path);
     size = source.size;
     const found = { path, bytes: size, ...await check(source, options) };
     const summed = { ...found, ...await checkSums(source, options) };
@@ -108,7 +109,7 @@ export function verifySum(
 /** Why a file can't be read, in the words for that where it can't even be opened. */
 function whyUnread(path: string, error: FileError): string {
   try {
-    FileSource.open(path)[Symbol.dispose]();
+    openSource(path)[Symbol.dispose]();
     return error.message;
   } catch (better) {
     return better instanceof FileError ? better.message : error.message;
@@ -121,7 +122,7 @@ function otherSum(sum: string, { sha256, path }: ExpectedSum): string {
 
 /** Compares the sum of a file with what it must be; computes those of its tensors where they are asked for, or help. */
 async function checkSums(
-  source: FileSource,
+  source: OpenSource,
   { sum, withTensorSums, expected, jobs, signal }: VerifyFileOptions,
 ): Promise<Partial<FileVerification>> {
   if (sum === undefined) return {};
@@ -146,7 +147,7 @@ async function checkSums(
 
 /** Looks for numbers that are NaN or infinite. */
 async function checkValues(
-  source: FileSource,
+  source: OpenSource,
   { jobs, signal, onProgress }: VerifyFileOptions,
 ): Promise<Pick<FileVerification, "damaged" | "problem">> {
   const tensors = new Map<string, Tensor>();
@@ -166,7 +167,7 @@ async function checkValues(
 }
 
 async function check(
-  source: FileSource,
+  source: OpenSource,
   options: ReadOptions,
 ): Promise<Pick<FileVerification, "records" | "checksums" | "checked" | "tensors">> {
   const table = await openTable(source);

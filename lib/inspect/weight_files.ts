@@ -1,6 +1,7 @@
 /** Finding the files in a directory that may hold tensors. */
 
 import { isDirectory, isFile } from "../bytes/file_system.ts";
+import { isRemote, remoteNames } from "../bytes/remote.ts";
 import { describeFailure } from "../bytes/source.ts";
 import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
@@ -28,6 +29,10 @@ export function findFiles(
   const left = [directory];
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
     try {
+      const names = remoteNames(path);
+      for (const name of names?.directories ?? []) if (enters(name)) left.push(join(path, name));
+      found.files.push(...[...names?.files ?? []].filter(wants).map((name) => join(path, name)));
+      if (isRemote(path)) continue;
       for (const { name, isDirectory: isInside, isSymlink } of Deno.readDirSync(path)) {
         const inside = join(path, name);
         if (isInside) {

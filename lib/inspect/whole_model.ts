@@ -2,7 +2,7 @@
 
 import { CheckpointError, MismatchError } from "../error.ts";
 import type { Checkpoint, Parameters } from "../layouts/checkpoint.ts";
-import { openCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
+import { findCheckpoint, type OpenOptions } from "../convert/open_checkpoint.ts";
 import { ARCHITECTURE_KEY, TYPE_KEY } from "../layouts/gguf/read.ts";
 import { ConfigError } from "../models/config_error.ts";
 import type { Family } from "../models/family.ts";
@@ -28,7 +28,7 @@ export interface WholeModel {
  * @throws {CheckpointError} If there is none.
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
-  const checkpoint = await openCheckpoint(path, options);
+  const checkpoint = await findCheckpoint(path, options)();
   try {
     resolveModel(checkpoint);
   } catch (error) {
@@ -57,7 +57,7 @@ export function isUnknownFamily(error: unknown): boolean {
  *
  * @throws {MismatchError} If the shards don't fit together, or what would show how is missing.
  */
-export function wholeModel(checkpoint: Checkpoint): WholeModel {
+export async function wholeModel(checkpoint: Checkpoint): Promise<WholeModel> {
   const { shards } = checkpoint;
   checkShardsAgree(shards);
   const families = familiesOf(shards);
@@ -89,6 +89,6 @@ export function wholeModel(checkpoint: Checkpoint): WholeModel {
     families,
     resolved,
     problem,
-    differingReplicas: differingReplicas(shards, model),
+    differingReplicas: await differingReplicas(shards, model),
   };
 }

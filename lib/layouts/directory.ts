@@ -2,6 +2,7 @@
 
 import { join } from "../deps.ts";
 import { FileError } from "../error.ts";
+import { isRemote, remoteFile, remoteNames } from "../bytes/remote.ts";
 import { describeFailure } from "../bytes/source.ts";
 
 /** The names in a directory, files and directories apart. Links count as what they point to. */
@@ -17,6 +18,7 @@ export interface Listing {
  * @throws {FileError} If it doesn't exist, is a file, or can't be read.
  */
 export function listDirectory(path: string): Listing {
+  if (isRemote(path)) return listRemote(path);
   const files = new Set<string>();
   const directories = new Set<string>();
   try {
@@ -31,6 +33,14 @@ export function listDirectory(path: string): Listing {
     throw error instanceof FileError ? error : describeFailure(path, error);
   }
   return { path, files, directories };
+}
+
+function listRemote(path: string): Listing {
+  const names = remoteNames(path);
+  if (names !== undefined) return { path, ...names };
+  throw remoteFile(path) === undefined
+    ? new FileError(`${path}: no such file or directory; check the path`)
+    : new FileError(`${path}: is a file; name the checkpoint's directory`);
 }
 
 function statOrUndefined(path: string): Deno.FileInfo | undefined {

@@ -107,14 +107,19 @@ export function reshardedShards(
  * Finds parameters of which each shard should have a copy, but hasn't the same one. Compares checksums where the
  * files state them, and reads the (small) tensors where they don't.
  */
-export function differingReplicas(
+export async function differingReplicas(
   shards: readonly TensorParallelShard[],
   model: SplitModel,
   depth: Depth = "trusting",
-): string[] {
+): Promise<string[]> {
   const [first, ...others] = shards;
-  return [...first!.parameters].filter(([name, tensor]) =>
-    shardDimOfName(name, model) === undefined &&
-    others.some(({ parameters }) => !haveSameBytes(tensor, parameters.get(name)!, depth))
-  ).map(([name]) => name);
+  const differing = new Set<string>();
+  for (const [name, tensor] of first!.parameters) {
+    if (shardDimOfName(name, model) !== undefined) continue;
+    for (const { parameters } of others) {
+      if (differing.has(name) || await haveSameBytes(tensor, parameters.get(name)!, depth)) continue;
+      differing.add(name);
+    }
+  }
+  return [...differing];
 }

@@ -3,7 +3,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { openReader } from "../copy/worker_pool.ts";
+import { openRowReader } from "../copy/remote_runner.ts";
 import { EMBEDDING, PROJECTION } from "../models/family.ts";
 import { isWholeStorage, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { isSamePlace } from "./cast.ts";
@@ -27,7 +27,11 @@ export type Depth = "trusting" | "whole" | "quick";
  *
  * @throws {FileError} If they can't be read.
  */
-export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): boolean {
+export async function haveSameBytes(
+  a: Tensor,
+  b: Tensor,
+  depth: Depth = "trusting",
+): Promise<boolean> {
   if (a === b) return true;
   if (a.dtype !== b.dtype || String(a.shape) !== String(b.shape)) return false;
   if (isSamePlace(a, b)) return true;
@@ -40,7 +44,7 @@ export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): 
   // Norms, of which there are many, are small.
   const step = Math.max(1, Math.min(left.rows, Math.floor(BLOCK_BYTES / Math.max(1, left.rowBytes))));
   const limit = depth === "quick" ? Math.ceil(QUICK_BYTES / Math.max(1, left.rowBytes)) : Infinity;
-  using reader = openReader(Math.min(BLOCK_BYTES, step * left.rowBytes));
+  using reader = openRowReader(Math.min(BLOCK_BYTES, step * left.rowBytes));
   const buffers = [new Uint8Array(step * left.rowBytes), new Uint8Array(step * left.rowBytes)] as const;
   for (let row = 0; row < Math.min(left.rows, limit); row += step) {
     const rows = Math.min(step, left.rows - row);
@@ -48,8 +52,8 @@ export function haveSameBytes(a: Tensor, b: Tensor, depth: Depth = "trusting"): 
       buffers[0].subarray(0, rows * left.rowBytes),
       buffers[1].subarray(0, rows * left.rowBytes),
     ];
-    reader.fill(left, row, rows, x);
-    reader.fill(right, row, rows, y);
+    await reader.fill(left, row, rows, x);
+    await reader.fill(right, row, rows, y);
     if (Buffer.compare(x, y) !== 0) return false;
   }
   return true;
@@ -67,8 +71,12 @@ function knownCrc(tensor: Tensor): number | undefined {
  * @param depth How far to look: `"whole"` by default.
  * @throws {FileError} If they can't be read.
  */
-export function areMatricesTied(parameters: Parameters, depth: "whole" | "quick" = "whole"): boolean {
+export async function areMatricesTied(
+  parameters: Parameters,
+  depth: "whole" | "quick" = "whole",
+): Promise<boolean> {
   const embedding = parameters.get(EMBEDDING);
   const projection = parameters.get(PROJECTION);
-  return embedding !== undefined && projection !== undefined && haveSameBytes(embedding, projection, depth);
+  return embedding !== undefined && projection !== undefined &&
+    await haveSameBytes(embedding, projection, depth);
 }

@@ -3,7 +3,8 @@
  * dict in each.
  */
 
-import { FileSource, type SourceFile } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import type { SourceFile } from "../bytes/source.ts";
 import { trimMemory } from "../copy/memory.ts";
 import { FileError, FormatError, MismatchError } from "../error.ts";
 import { Global, type PickleValue, Reduction } from "../pickle/mod.ts";
@@ -66,7 +67,7 @@ export async function openTorchShards(
   for (const ofShard of paths) {
     const pieces: TensorParallelShard[] = [];
     for (const path of ofShard) {
-      using source = FileSource.open(path);
+      using source = openSource(path);
       const opened = await openTorchFile(source);
       dialect ??= await dialectOf(opened);
       const { archive, storages } = opened;

@@ -21,6 +21,7 @@ import {
   syncDirectory,
   syncFile,
 } from "../bytes/file_system.ts";
+import { isRemote } from "../bytes/remote.ts";
 import { isSystemError } from "../bytes/system_error.ts";
 import { bytes } from "../bytes/view.ts";
 import {
@@ -90,6 +91,7 @@ export interface WriteResult extends CopyResult {
  * @throws {OptionError} If the output would lie in an input.
  */
 export function checkOutput(output: string, inputs: readonly string[], mayBeDone = false): void {
+  if (isRemote(output)) throw new OptionError(`${output}: nothing can be written there; name a directory`);
   const paths = partialPaths(output);
   const { output: path, path: partial } = paths;
   const real = realPathOfNearest(path);

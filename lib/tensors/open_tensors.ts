@@ -159,7 +159,7 @@ async function openDirectory(
     const picked = notes.filter((note) => note.startsWith("step"));
     return { ...opened, notes: [...picked, ...opened.notes] };
   }
-  const { parameters, families, differingReplicas } = wholeModel(checkpoint);
+  const { parameters, families, differingReplicas } = await wholeModel(checkpoint);
   const origin: TensorOrigin = { sources, known: checkpoint.known };
   const tensors = new Map(Array.from(parameters, ([canonical, tensor]) => {
     const parameter = families.map((family) => parseName(family, "fairseq2", canonical)).find(Boolean);

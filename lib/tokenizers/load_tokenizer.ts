@@ -3,7 +3,8 @@
  */
 
 import { isDirectory } from "../bytes/file_system.ts";
-import { FileSource, type SourceFile } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
+import type { SourceFile } from "../bytes/source.ts";
 import { join } from "../deps.ts";
 import { FormatError, OptionError } from "../error.ts";
 import { listDirectory, type Listing } from "../layouts/directory.ts";
@@ -191,7 +192,7 @@ class Reading {
   constructor(readonly notes: readonly string[] = []) {}
 
   async bytes(path: string, maxBytes: number): Promise<Uint8Array> {
-    using source = FileSource.open(path);
+    using source = openSource(path);
     if (source.size > maxBytes) {
       throw new FormatError(
         `${path}: has ${source.size} bytes, more than the ${maxBytes} that a tokenizer's file may have`,

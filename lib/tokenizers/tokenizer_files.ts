@@ -3,7 +3,7 @@
  * has them.
  */
 
-import { FileSource } from "../bytes/source.ts";
+import { openSource } from "../bytes/open_source.ts";
 import { join } from "../deps.ts";
 import { ConfigError } from "../models/config_error.ts";
 import { FormatError, OptionError } from "../error.ts";
@@ -107,12 +107,12 @@ export async function carriedTokenizer(listing: Listing): Promise<PlannedTokeniz
 
 /** The beginning of a text; a character that is cut in two becomes another, which no token has. */
 async function readHead(path: string, maxBytes: number): Promise<string> {
-  using source = FileSource.open(path);
+  using source = openSource(path);
   return new TextDecoder().decode(await source.read(0, Math.min(source.size, maxBytes)));
 }
 
 async function readTokenizer(path: string): Promise<Uint8Array> {
-  using source = FileSource.open(path);
+  using source = openSource(path);
   if (source.size > MAX_TOKENIZER_BYTES) {
     throw new FormatError(
       `${path}: has ${source.size} bytes, which no tokenizer of LLaMA's has; name a tokenizer.model`,

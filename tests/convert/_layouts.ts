@@ -100,12 +100,12 @@ export function writeFiles(files: readonly OutputFile[], path: string): void {
 }
 
 /** Writes a checkpoint as a Hugging Face directory. */
-export function writeHuggingFace(
+export async function writeHuggingFace(
   { checkpoint, model }: Opened,
   path: string,
   options: Partial<HuggingFaceOptions> = {},
-): void {
-  const tied = areMatricesTied(wholeParameters({ checkpoint, model }));
+): Promise<void> {
+  const tied = await areMatricesTied(wholeParameters({ checkpoint, model }));
   writeFiles(huggingFaceFiles(checkpoint, model, { tied, ...options }).files, path);
 }
 

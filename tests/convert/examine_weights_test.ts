@@ -19,7 +19,8 @@ const SHARDS = join(CHECKPOINTS, "fairseq2-0.3.0", "llama3_bf16_tp2");
 Deno.test("examineWeights() finds tied matrices for those targets that have to know", async () => {
   const checkpoint = await openCheckpoint(TIED);
   const { model } = resolveModel(checkpoint);
-  const found = targets.map((to) => [to, examineWeights(checkpoint, model, to).tied]);
+  const found: (readonly [string, boolean])[] = [];
+  for (const to of targets) found.push([to, (await examineWeights(checkpoint, model, to)).tied]);
   assertEquals(Object.fromEntries(found), {
     reference: false,
     meta: false,
@@ -35,7 +36,7 @@ Deno.test("planOutput() reads no weights: they may be gone once they were examin
   const checkpoint = await openCheckpoint(temp.at("in", "step_10"));
   const resolved = resolveModel(checkpoint);
   for (const to of targets) {
-    const facts = examineWeights(checkpoint, resolved.model, to);
+    const facts = await examineWeights(checkpoint, resolved.model, to);
     Deno.renameSync(temp.at("in"), temp.at("gone"));
     const { files } = await planOutput(checkpoint, resolved, {
       to,

@@ -45,7 +45,7 @@ for (const { variable, path } of transformersPythons) {
         const opened = await openCase(name);
         for (const maxShardSize of [5e9, 20000]) {
           const output = temp.at(`${i}-${maxShardSize}`);
-          writeHuggingFace(opened, output, { maxShardSize });
+          await writeHuggingFace(opened, output, { maxShardSize });
           args.push(output, logitsOf(name)!);
           const dtype = name.includes("bf16") ? "bfloat16" : name.includes("fp16") ? "float16" : "float32";
           expected.push([dtype, name.endsWith("tied")]);
@@ -121,7 +121,7 @@ Deno.test({
     const made: (readonly [Choice, string])[] = [];
     for (const [i, name] of cases.entries()) {
       const opened = await openCase(name);
-      const tied = areMatricesTied(wholeParameters(opened));
+      const tied = await areMatricesTied(wholeParameters(opened));
       for (const choice of choices) {
         for (const shards of [1, 2]) {
           const path = temp.at(`${i}-${choice.layout}-${choice.versions}-${shards}`);

@@ -30,7 +30,7 @@ type Way = (opened: Opened, path: string, random: Random) => Promise<Opened>;
 const shardsOf = (random: Random) => random.pick([1, 2, 4]);
 
 const throughHuggingFace: Way = async (opened, path, random) => {
-  writeHuggingFace(opened, path, { maxShardSize: random.pick([1, 300, 3000, 5e9]) });
+  await writeHuggingFace(opened, path, { maxShardSize: random.pick([1, 300, 3000, 5e9]) });
   return await openHuggingFaceAt(path);
 };
 
@@ -44,7 +44,7 @@ const throughMeta: Way = async (opened, path, random) => {
 
 function throughFairseq2(layout: "legacy" | "native"): Way {
   return async (opened, path, random) => {
-    const tied = areMatricesTied(wholeParameters(opened));
+    const tied = await areMatricesTied(wholeParameters(opened));
     const options = { layout, tied, shards: shardsOf(random) } as const;
     writeFiles(fairseq2Files(opened.checkpoint, opened.model, options).files, path);
     const checkpoint = await openCheckpoint(`${path}/step_1`);

@@ -234,29 +234,29 @@ Deno.test("checkShardCount() says which size a number doesn't divide", () => {
   }
 });
 
-Deno.test("differingReplicas() compares checksums where they are known", () => {
+Deno.test("differingReplicas() compares checksums where they are known", async () => {
   const random = new Random(6);
   const description = describe({ layers: 2 });
   const model = new Model(description, random, FLOATS);
   const shards = model.shards(3);
-  assertEquals(differingReplicas(shards, description), []);
+  assertEquals(await differingReplicas(shards, description), []);
   const change = (rank: number, name: string) => {
     const { dtype, shape } = shards[rank]!.parameters.get(name)!;
     const other = model.files.add(randomValues(random, dtype, shape));
     (shards[rank]!.parameters as Map<string, Tensor>).set(name, other);
   };
   change(1, "decoder.layers.1.self_attn.q_proj.weight"); // Each shard has its own part of it.
-  assertEquals(differingReplicas(shards, description), []);
+  assertEquals(await differingReplicas(shards, description), []);
   change(2, "decoder.layers.1.ffn_layer_norm.weight");
   change(1, "decoder.layer_norm.weight");
-  assertEquals(differingReplicas(shards, description), [
+  assertEquals(await differingReplicas(shards, description), [
     "decoder.layers.1.ffn_layer_norm.weight",
     "decoder.layer_norm.weight",
   ]);
-  assertEquals(differingReplicas(shards.slice(0, 1), description), []);
+  assertEquals(await differingReplicas(shards.slice(0, 1), description), []);
 });
 
-Deno.test("differingReplicas() reads tensors whose checksums aren't known", () => {
+Deno.test("differingReplicas() reads tensors whose checksums aren't known", async () => {
   using temp = new TempDir();
   const random = new Random(7);
   const norm = "decoder.layer_norm.weight";
@@ -271,10 +271,10 @@ Deno.test("differingReplicas() reads tensors whose checksums aren't known", () =
     return { path: name, parameters: new Map([[norm, tensor]]) };
   };
   const shards = [shardWith("a", values, {}), shardWith("b", values, { before: 3, after: 1 })];
-  assertEquals(differingReplicas(shards, describe({})), []);
+  assertEquals(await differingReplicas(shards, describe({})), []);
   for (const at of [0, 50, 95]) {
     const bytes = values.bytes.with(at, values.bytes[at]! ^ 1);
     const other = shardWith(`c${at}`, { ...values, bytes }, { withoutCrc: true });
-    assertEquals(differingReplicas([...shards, other], describe({})), [norm], `byte ${at}`);
+    assertEquals(await differingReplicas([...shards, other], describe({})), [norm], `byte ${at}`);
   }
 });

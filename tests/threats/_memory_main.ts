@@ -12,7 +12,7 @@ import { collectGarbage } from "../../lib/cli/collect_garbage.ts";
 import { collectWith } from "../../lib/copy/memory.ts";
 import { CheckpointError } from "../../lib/error.ts";
 import { readGguf } from "../../lib/gguf/read.ts";
-import { readConfigText } from "../../lib/layouts/config_text.ts";
+import { readConfigTextNow } from "../../lib/layouts/config_text.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "../../lib/layouts/huggingface/weight_index.ts";
 import { parseModelYaml } from "../../lib/layouts/fairseq2/model_yaml.ts";
 import { openSafetensors } from "../../lib/safetensors/safetensors_file.ts";
@@ -31,7 +31,7 @@ async function open(kind: string, path: string): Promise<unknown> {
     case "model.yaml":
       return parseModelYaml(Deno.readTextFileSync(path));
     default:
-      return parseWeightIndex(readConfigText(path, MAX_INDEX_BYTES), path);
+      return parseWeightIndex(readConfigTextNow(path, MAX_INDEX_BYTES), path);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Where the step and the model.yaml of a checkpoint lie: of a step directory, a directory inside one, or a file in such a directory. */
 
 import { isFile } from "../../bytes/file_system.ts";
+import { holdText } from "../../bytes/place.ts";
+import { isRemote } from "../../bytes/remote.ts";
 import { basename, dirname, join, resolve } from "../../deps.ts";
 
 /** Directories inside a step of fairseq2 0.5 to 0.8; model.yaml lies above the step. */
@@ -29,7 +31,7 @@ export function modelYamlCandidates(path: string): string[] {
 }
 
 /** The path of a checkpoint's `model.yaml`; `undefined` where there is none, or none that may be read. */
-export function findModelYaml(path: string): string | undefined {
+export async function findModelYaml(path: string): Promise<string | undefined> {
   const candidates = modelYamlCandidates(path);
   try {
     candidates.push(...modelYamlCandidates(Deno.realPathSync(path))); // The path may be a link to the step.
@@ -37,5 +39,6 @@ export function findModelYaml(path: string): string | undefined {
     // Where the path leads may not be seen.
   }
   // Where there is none, or none that may be read, a model can be named on the command line instead.
-  return candidates.find(isFile);
+  for (const each of candidates) if (isRemote(each) ? await holdText(each) : isFile(each)) return each;
+  return undefined;
 }

@@ -37,6 +37,6 @@ export async function openFairseq2({ path }: Listing, names: readonly string[]):
     generations ??= generationsOf(file);
     return readModelState(file);
   });
-  const modelYaml = findModelYaml(path);
+  const modelYaml = await findModelYaml(path);
   return { path, kind: "fairseq2 0.2–0.4", ...opened, generations, modelYaml, notes: [] };
 }

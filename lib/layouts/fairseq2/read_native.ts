@@ -50,9 +50,11 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
     (pieces) => joinFsdpShards(pieces, joiner),
   );
   const stages = grid.map((_, stage) => opened.shards.slice(stage * ranks, (stage + 1) * ranks));
-  const shards = stages[0]!.map((_, rank) =>
-    mergeStages(stages.map((stage) => stage[rank]!), join(directory, "pp_*", `tp_${pad(rank)}`))
-  );
+  const shards: TensorParallelShard[] = [];
+  for (const rank of stages[0]!.keys()) {
+    const pieces = stages.map((stage) => stage[rank]!);
+    shards.push(await mergeStages(pieces, join(directory, "pp_*", `tp_${pad(rank)}`)));
+  }
   shards.forEach(checkFsdpShards);
   return {
     ...opened,
@@ -63,7 +65,7 @@ async function openGrid(path: string, grid: Grid, directory: string): Promise<Ch
     // could be followed: archives are named after their files.
     dialect: opened.dialect && { ...opened.dialect, stem: undefined },
     generations: ["0.5+"],
-    modelYaml: findModelYaml(directory),
+    modelYaml: await findModelYaml(directory),
     notes: describeGrid(grid),
   };
 }
@@ -174,7 +176,10 @@ function checkFsdpShards({ path, parameters }: TensorParallelShard): void {
 }
 
 /** Puts the layers of pipeline stages together. */
-function mergeStages(stages: readonly TensorParallelShard[], path: string): TensorParallelShard {
+async function mergeStages(
+  stages: readonly TensorParallelShard[],
+  path: string,
+): Promise<TensorParallelShard> {
   const [first, ...others] = stages;
   if (others.length === 0) return first!;
   const parameters = new Map(first!.parameters);
@@ -185,7 +190,7 @@ function mergeStages(stages: readonly TensorParallelShard[], path: string): Tens
       if (before === undefined) {
         parameters.set(name, tensor);
         foundIn.set(name, path);
-      } else if (!haveSameBytes(before, tensor)) {
+      } else if (!await haveSameBytes(before, tensor)) {
         throw new MismatchError(
           `${path}: ${name} has other values than in ${foundIn.get(name)}; the stages are of different runs`,
         );

@@ -1,8 +1,9 @@
 /** GGUF files: the metadata describe the model, and quantized weights are read as the numbers that they stand for. */
 
 import { bytes, castTypes, type NumberFormat } from "../../bytes/view.ts";
-import { FileSource, type SourceFile } from "../../bytes/source.ts";
-import { openReader } from "../../copy/worker_pool.ts";
+import { openSource } from "../../bytes/open_source.ts";
+import type { SourceFile } from "../../bytes/source.ts";
+import { openRowReader } from "../../copy/remote_runner.ts";
 import { trimMemory } from "../../copy/memory.ts";
 import { join } from "../../deps.ts";
 import { FormatError, MismatchError } from "../../error.ts";
@@ -65,7 +66,7 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
   const read = family.gguf.read(fields, {
     vocabSize: embedding.info.shape[0] ?? 0,
     tied,
-    ...(factors !== undefined && { ropeFactors: readFactors(factors.info, factors.path) }),
+    ...(factors !== undefined && { ropeFactors: await readFactors(factors.info, factors.path) }),
   }, architecture);
   checkTypes(path, metadata, architecture);
   const model: ModelDescription = {
@@ -84,7 +85,7 @@ export async function openGguf({ path: directory }: Listing, names: readonly str
     path: directory,
     kind: "GGUF",
     naming: "gguf",
-    shards: [{ parameters: narrowed(parameters, notes), path }],
+    shards: [{ parameters: await narrowed(parameters, notes), path }],
     sources,
     known: [],
     model,
@@ -110,7 +111,7 @@ async function openFiles(directory: string, names: readonly string[]): Promise<O
   let metadata: GgufMetadata | undefined;
   for (const [index, name] of names.entries()) {
     const path = join(directory, name);
-    using source = FileSource.open(path);
+    using source = openSource(path);
     const file = await readGguf(source);
     checkPart(path, file.metadata, index, names.length);
     metadata ??= file.metadata;
@@ -258,13 +259,16 @@ function quantizedNotes({ tensors }: Opened): string[] {
 }
 
 /** The factors of RoPE's frequencies, few as they are. */
-function readFactors({ name, type, shape, offset, bytes: size }: GgufTensorInfo, path: string): Float32Array {
+async function readFactors(
+  { name, type, shape, offset, bytes: size }: GgufTensorInfo,
+  path: string,
+): Promise<Float32Array> {
   if (type.format !== "float32" || shape.length !== 1 || size === undefined || size > MAX_FACTOR_BYTES) {
     throw new FormatError(`${path}: ${name}: expected a float32 for each pair of a head's rows`);
   }
   const factors = new Float32Array(size / 4);
-  using reader = openReader(size);
-  reader.fill(bytes(path, offset, 1, size), 0, 1, new Uint8Array(factors.buffer));
+  using reader = openRowReader(size);
+  await reader.fill(bytes(path, offset, 1, size), 0, 1, new Uint8Array(factors.buffer));
   return factors;
 }
 
@@ -275,7 +279,7 @@ const MAX_FACTOR_BYTES = 16384;
  * Parameters with the vectors in the dtype of the matrices, where these have one and all vectors lose nothing by it: GGUF
  * has vectors in float32 alone.
  */
-function narrowed(parameters: Parameters, notes: string[]): Parameters {
+async function narrowed(parameters: Parameters, notes: string[]): Promise<Parameters> {
   const entries = [...parameters];
   const dtypes = new Set(
     entries.filter(([, { shape }]) => shape.length > 1).map(([, { dtype }]) => dtype.name),
@@ -286,7 +290,7 @@ function narrowed(parameters: Parameters, notes: string[]): Parameters {
   const narrow = new Map<string, Tensor>();
   for (const [name, tensor] of vectors) {
     const made = castTensor(tensor, to, name);
-    if (!haveSameBytes(castTensor(made, "float32", name), tensor)) {
+    if (!await haveSameBytes(castTensor(made, "float32", name), tensor)) {
       notes.push(`vectors stay float32, since ${name} has numbers that ${to} hasn't got`);
       return parameters;
     }

@@ -8,7 +8,7 @@ import { endsJson, readTokenFields } from "../../models/token_fields.ts";
 import type { SamplingSettings } from "../../models/token_family.ts";
 import { pythonJson, type PythonJsonValue } from "../../python/python_json.ts";
 import { PythonFloat } from "../../python/python_number.ts";
-import { readConfigText } from "../config_text.ts";
+import { readConfigTextNow } from "../config_text.ts";
 import type { Listing } from "../directory.ts";
 import { parseJsonFields } from "../json_fields.ts";
 
@@ -34,7 +34,7 @@ export interface GenerationConfig {
 export function readGenerationConfig({ path: directory, files }: Listing): GenerationConfig | undefined {
   if (!files.has(GENERATION_CONFIG)) return undefined;
   const path = join(directory, GENERATION_CONFIG);
-  const text = readConfigText(path);
+  const text = readConfigTextNow(path);
   try {
     const tokens = readTokenFields(parseJsonFields(text, path));
     return { path, text, tokens };

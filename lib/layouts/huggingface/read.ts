@@ -1,6 +1,8 @@
 /** The Hugging Face layout: `config.json`, and `model.safetensors` or several files with an index. */
 
-import { FileSource } from "../../bytes/source.ts";
+import { openSource } from "../../bytes/open_source.ts";
+import { holdText } from "../../bytes/place.ts";
+import { isRemote } from "../../bytes/remote.ts";
 import { trimMemory } from "../../copy/memory.ts";
 import type { SourceFile } from "../../bytes/source.ts";
 import { join } from "../../deps.ts";
@@ -12,6 +14,7 @@ import { parseConfigJson } from "./config_json.ts";
 import { readConfigText } from "../config_text.ts";
 import { canonicalParameters, type Placed, type Words } from "../described_weights.ts";
 import type { Listing } from "../directory.ts";
+import { GENERATION_CONFIG } from "./generation_config.ts";
 import { MAX_INDEX_BYTES, parseWeightIndex } from "./weight_index.ts";
 
 const CONFIG = "config.json";
@@ -60,8 +63,9 @@ export async function openHuggingFace(listing: Listing): Promise<Checkpoint> {
       `${path}: holds safetensors files but no ${CONFIG}, which says what model they are of`,
     );
   }
+  if (isRemote(path) && files.has(GENERATION_CONFIG)) await holdText(join(path, GENERATION_CONFIG));
   const config = join(path, CONFIG);
-  const { model, notes: configNotes } = parseConfigJson(readConfigText(config), config);
+  const { model, notes: configNotes } = parseConfigJson(await readConfigText(config), config);
   const { tensors, sources } = await readWeights(listing);
   const notes = [...configNotes];
   for (const [name, placed] of tensors) checkNotQuantized(name, placed);
@@ -106,7 +110,7 @@ export async function readWeights({ path, files }: Listing): Promise<Weights> {
     );
   }
   const index = join(path, INDEX);
-  const map = parseWeightIndex(readConfigText(index, MAX_INDEX_BYTES), index);
+  const map = parseWeightIndex(await readConfigText(index, MAX_INDEX_BYTES), index);
   const names = [...new Set(map.values())].sort();
   const missing = names.find((name) => !files.has(name));
   if (missing !== undefined) {
@@ -124,7 +128,7 @@ async function readFiles(
   const tensors = new Map<string, Placed>();
   const sources: SourceFile[] = [];
   for (const fileName of names) {
-    using source = FileSource.open(join(directory, fileName));
+    using source = openSource(join(directory, fileName));
     const file = await openSafetensors(source);
     sources.push(source.identity);
     for (const [name, tensor] of file.tensors) {

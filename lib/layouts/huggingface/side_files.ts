@@ -2,7 +2,8 @@
  * What lies beside the weights in a Hugging Face directory and goes along into another: the tokenizer and its like.
  */
 
-import { FileSource } from "../../bytes/source.ts";
+import { openSource } from "../../bytes/open_source.ts";
+import { isRemote } from "../../bytes/remote.ts";
 import { bytes } from "../../bytes/view.ts";
 import type { OutputFile } from "../../copy/plan.ts";
 import type { SourceFile } from "../../bytes/source.ts";
@@ -78,7 +79,7 @@ export function tokenizerCopies(listing: Listing): SideFiles {
       );
       continue;
     }
-    using source = FileSource.open(path);
+    using source = openSource(path);
     const { size, identity } = source;
     if (size > MAX_FILE_BYTES) {
       throw new FormatError(
@@ -114,6 +115,7 @@ function templatesIn({ path, directories }: Listing): string[] {
  * beside them (huggingface_hub `file_download.py`), which are as good.
  */
 function staysInside(directory: string, path: string): boolean {
+  if (isRemote(path)) return true;
   try {
     const root = Deno.realPathSync(directory);
     const real = Deno.realPathSync(path);

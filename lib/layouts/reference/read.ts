@@ -47,7 +47,7 @@ export async function openReference(listing: Listing, names: readonly string[]):
   const params = join(path, PARAMS);
   const described: DescribedModel = files.has(PARAMS)
     ? describeReference(
-      readConfigText(params),
+      await readConfigText(params),
       params,
       shards.length,
       (family) => observeShape(shards, family),

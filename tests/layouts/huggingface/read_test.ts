@@ -52,7 +52,7 @@ for (const name of cases) {
   Deno.test(`openHuggingFace() gives back the checkpoint that was converted: ${name}`, async () => {
     using temp = new TempDir();
     const opened = await openCase(name);
-    writeHuggingFace(opened, temp.at("hf"), { maxShardSize: 20000 });
+    await writeHuggingFace(opened, temp.at("hf"), { maxShardSize: 20000 });
     const back = await openHuggingFaceAt(temp.at("hf"));
     assertEquals([...readParameters(back)].sort(), [...readParameters(opened)].sort());
     // What the width was rounded up to isn't in config.json.

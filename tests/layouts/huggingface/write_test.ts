@@ -62,14 +62,14 @@ for (const name of cases) {
   Deno.test(`huggingFaceFiles() writes the file that the script made, cast as it casts: ${name}`, async () => {
     using temp = new TempDir();
     // The script never ties the weights of a model that it takes for LLaMA 3.1.
-    writeHuggingFace(await openCase(name), temp.at("out"), { dtype: "bfloat16", tied: false });
+    await writeHuggingFace(await openCase(name), temp.at("out"), { dtype: "bfloat16", tied: false });
     assertEquals(temp.names("out"), [...Deno.readDirSync(expected)].map(({ name }) => name).sort());
     assertSameFile(temp.at("out", "model.safetensors"), join(expected, "model.safetensors"));
   });
 
   Deno.test(`huggingFaceFiles() writes the config.json that the script made, but for named fields: ${name}`, async () => {
     using temp = new TempDir();
-    writeHuggingFace(await openCase(name), temp.at("out"));
+    await writeHuggingFace(await openCase(name), temp.at("out"));
     const ids = name.startsWith("fairseq2-0.8")
       // fairseq2 0.5 and later say no tokens, and a vocabulary of 50 hasn't got those of LLaMA 3.
       ? { bos_token_id: [null, 128000], eos_token_id: [null, 128001] }
@@ -118,7 +118,7 @@ for (const name of cases) {
 
   Deno.test(`huggingFaceFiles() prints JSON as the script does: ${name}`, async () => {
     using temp = new TempDir();
-    writeHuggingFace(await openCase(name), temp.at("out"), { dtype: "bfloat16", tied: false });
+    await writeHuggingFace(await openCase(name), temp.at("out"), { dtype: "bfloat16", tied: false });
     for (const file of ["config.json", "generation_config.json"]) {
       const expectedText = Deno.readTextFileSync(join(expected, file));
       const ours = Deno.readTextFileSync(temp.at("out", file));
@@ -133,7 +133,7 @@ for (const name of cases) {
 
   Deno.test(`huggingFaceFiles() keeps the dtype, and leaves a tied projection out: ${name}`, async () => {
     using temp = new TempDir();
-    writeHuggingFace(await openCase(name), temp.at("out"));
+    await writeHuggingFace(await openCase(name), temp.at("out"));
     const tensors = await readTensors(temp.at("out", "model.safetensors"));
     assertEquals(tensors.size, isTied ? 20 : 21);
     assertEquals(tensors.has("lm_head.weight"), !isTied);
@@ -143,8 +143,8 @@ for (const name of cases) {
   Deno.test(`huggingFaceFiles() writes the same tensors over several files: ${name}`, async () => {
     using temp = new TempDir();
     const opened = await openCase(name);
-    writeHuggingFace(opened, temp.at("one"));
-    writeHuggingFace(opened, temp.at("many"), { maxShardSize: 10000 });
+    await writeHuggingFace(opened, temp.at("one"));
+    await writeHuggingFace(opened, temp.at("many"), { maxShardSize: 10000 });
     const files = temp.names("many").filter((file) => file.endsWith(".safetensors"));
     assert(files.length > 2);
     const found = new Map<string, string>();
@@ -169,7 +169,7 @@ for (const version of ["4.46.3", "5.23.0"]) {
     Deno.test(`huggingFaceFiles() writes what transformers ${version} saved once more: ${name}`, async () => {
       using temp = new TempDir();
       const source = join(FIXTURES, `transformers-${version}`, name);
-      writeHuggingFace(await openHuggingFaceAt(source), temp.at("out"), { maxShardSize });
+      await writeHuggingFace(await openHuggingFaceAt(source), temp.at("out"), { maxShardSize });
       const files = [...Deno.readDirSync(source)].map(({ name }) => name).sort();
       assertEquals(temp.names("out"), files);
       for (const file of files) {
