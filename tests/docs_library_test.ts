@@ -30,10 +30,12 @@ async function deno(command: string, args: readonly string[], temp: TempDir): Pr
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("the programs in docs/library.md have the right types", async () => {
+Deno.test("the programs in docs/library.md and the README have the right types", async () => {
   using temp = new TempDir();
-  const paths = shown.map(([, program], i) => {
-    Deno.writeTextFileSync(temp.at(`${i}.ts`), program);
+  const inReadme = programs("README.md").filter(([, program]) => program.includes("https://…/mod.ts"));
+  assertEquals(inReadme.length, 1);
+  const paths = [...shown, ...inReadme].map(([, program], i) => {
+    Deno.writeTextFileSync(temp.at(`${i}.ts`), program.replace("https://…/mod.ts", "@ckpt/ckpt"));
     return temp.at(`${i}.ts`);
   });
   await deno("check", paths, temp);
