@@ -20,3 +20,14 @@ export function quoted(text: string, maxCharacters = 40): string {
 export function forShell(text: string): string {
   return /^[\w.,/:=+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/** A number in at most eight columns. */
+export function shortNumber(value: number): string {
+  const magnitude = Math.abs(value);
+  if (value === 0) return "0";
+  if (magnitude >= 1e-3 && magnitude < 1e5) {
+    const digits = Number(value.toPrecision(3));
+    return String(digits);
+  }
+  return value.toExponential(1);
+}

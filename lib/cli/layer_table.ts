@@ -1,7 +1,9 @@
 /** A table of a number for each tensor: kinds of tensors by layers. */
 
-import { layerRanges, splitLayer } from "./layer_names.ts";
+import { layerRanges, splitLayer } from "../inspect/layer_names.ts";
 import { oneLine } from "./plain_text.ts";
+import { median } from "../inspect/outstanding.ts";
+import { shortNumber } from "../words.ts";
 import type { Style } from "./terminal.ts";
 
 /** A tensor's number. */
@@ -52,11 +54,6 @@ export function levelBelow(largest: number): Level {
 
 function clamp(level: number): number {
   return Math.min(7, Math.max(0, level));
-}
-
-/** The number in the middle. */
-export function median(numbers: readonly number[]): number | undefined {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 }
 
 /** The table's lines. A number of several layers is their mean. */
@@ -166,17 +163,6 @@ function fit(text: string, columns: number): string {
   const characters = [...text];
   if (characters.length <= columns) return text + " ".repeat(columns - characters.length);
   return `…${characters.slice(characters.length - columns + 1).join("")}`;
-}
-
-/** A number in at most eight columns. */
-export function shortNumber(value: number): string {
-  const magnitude = Math.abs(value);
-  if (value === 0) return "0";
-  if (magnitude >= 1e-3 && magnitude < 1e5) {
-    const digits = Number(value.toPrecision(3));
-    return String(digits);
-  }
-  return value.toExponential(1);
 }
 
 /** A histogram on one line: a bar for each exponent, or as many as have room. */

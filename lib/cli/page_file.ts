@@ -9,6 +9,8 @@ import { formatBytes } from "./format.ts";
 import { oneLine } from "./plain_text.ts";
 import { say } from "./print.ts";
 
+type Report = CheckpointReport | ComparisonReport;
+
 /** What is read and written for a page: its file, and that beside it in which it is written. */
 export function pagePaths(file: string | undefined): string[] {
   return file === undefined ? [] : [resolve(file), partialOf(file)];
@@ -56,11 +58,11 @@ function isPage(file: string): boolean {
 /** Writes a page, where one is wanted, whole or not at all. */
 export async function writePage(
   file: string | undefined,
-  report: CheckpointReport | ComparisonReport,
+  reportOf: () => Report | Promise<Report>,
 ): Promise<void> {
   if (file === undefined) return;
   const { renderReport } = await import("../report/report.ts");
-  const page = await renderReport(report);
+  const page = await renderReport(await reportOf());
   const partial = partialOf(file);
   try {
     removeFile(partial); // A run that was killed may have left it.

@@ -11,8 +11,10 @@ import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { fold, hanging } from "./fold.ts";
-import { foldLayers } from "./layer_names.ts";
-import { layerTable, levelBelow, shortNumber } from "./layer_table.ts";
+import { foldLayers } from "../inspect/layer_names.ts";
+import { shortNumber } from "../words.ts";
+import { layerTable, levelBelow } from "./layer_table.ts";
+import { checkPage, pagePaths, writePage } from "./page_file.ts";
 import { requestPaths } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
@@ -37,7 +39,10 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
   const [fromA, fromB = fromA] = args.choices("from", targets);
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const [quiet, statistics] = [args.flag("quiet"), args.flag("stats")];
-  await requestPaths({ read: [a, b], checkpoints: [a, b] });
+  const html = args.value("html");
+  if (html !== undefined && !statistics) args.fail("Option --html needs --stats");
+  await requestPaths({ read: [a, b, ...pagePaths(html)], write: pagePaths(html), checkpoints: [a, b] });
+  checkPage(html);
   let comparison: Comparison;
   {
     using progress = showProgress(quiet);
@@ -56,6 +61,7 @@ export async function runCompare(args: Arguments, { signal }: Context): Promise<
   } else if (!quiet) {
     print(describe(comparison, tolerance, styleFor(Deno.stdout), widthOf(Deno.stdout)).join("\n"));
   }
+  await writePage(html, () => ({ comparison }));
   return comparison.equal ? 0 : DIFFERENT;
 }
 

@@ -44,7 +44,7 @@ export async function runInspect(args: Arguments, { signal }: Context): Promise<
   const { writer: _, notes, ...facts } = inspection;
   if (json) printJson(facts, notes);
   else printInspection(path, inspection, all);
-  await writePage(html, { title: path, inspection });
+  await writePage(html, () => ({ title: path, inspection }));
   return 0;
 }
 

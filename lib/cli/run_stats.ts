@@ -1,14 +1,17 @@
 /** Runs `ckpt stats`. */
 
 import { describeDamage, hasDamage } from "../inspect/damaged_values.ts";
+import { inspect } from "../inspect/inspect.ts";
+import { outstanding } from "../inspect/outstanding.ts";
 import { statistics, type TensorStatistics } from "../inspect/statistics.ts";
 import { MAX_JOBS } from "../options.ts";
+import { shortNumber } from "../words.ts";
 import { targets } from "../convert/target.ts";
 import type { Arguments, Context } from "./command.ts";
 import { hanging } from "./fold.ts";
 import { formatCount } from "./format.ts";
-import { splitLayer } from "./layer_names.ts";
-import { histogramLine, layerTable, levelBesideMedian, median, shortNumber } from "./layer_table.ts";
+import { histogramLine, layerTable, levelBesideMedian } from "./layer_table.ts";
+import { checkPage, pagePaths, writePage } from "./page_file.ts";
 import { requestPaths } from "./permissions.ts";
 import { compactJson, oneLine } from "./plain_text.ts";
 import { print } from "./print.ts";
@@ -28,16 +31,15 @@ const FAILURES = {
 /** How many tensors that stand out are shown. */
 const SHOWN = 12;
 
-/** A standard deviation that is so many times that of most layers, or so many times smaller, stands out. */
-const FAR = 4;
-
 export async function runStats(args: Arguments, { signal }: Context): Promise<number> {
   const [path] = args.positionals as [string];
   const from = args.choice("from", targets);
   const jobs = args.number("jobs", 1, MAX_JOBS);
   const failures = parseFailures(args);
   const [json, quiet, all] = [args.flag("json"), args.flag("quiet"), args.flag("all")];
-  await requestPaths({ read: [path], checkpoints: [path] });
+  const html = args.value("html");
+  await requestPaths({ read: [path, ...pagePaths(html)], write: pagePaths(html), checkpoints: [path] });
+  checkPage(html);
   const tensors: TensorStatistics[] = [];
   {
     using progress = showProgress(quiet);
@@ -64,6 +66,11 @@ export async function runStats(args: Arguments, { signal }: Context): Promise<nu
       )),
     ].join("\n"));
   }
+  await writePage(html, async () => ({
+    title: path,
+    inspection: await inspect(path, { from }),
+    statistics: tensors,
+  }));
   return tensors.some((tensor) => failures.some((fails) => fails(tensor))) ? FOUND : 0;
 }
 
@@ -92,38 +99,12 @@ function headLines(path: string, tensors: readonly TensorStatistics[], style: St
   ];
 }
 
-/** The tensors that stand out: those with numbers that are none first, then those unlike others of their kind. */
 function outstandingLines(tensors: readonly TensorStatistics[], columns: number, style: Style): string[] {
-  const kinds = new Map<string, number[]>();
-  const kindOf = (name: string) => {
-    const { before, after } = splitLayer(name);
-    return `${before}\n${after}`;
-  };
-  for (const { name, std } of tensors) {
-    if (std !== null && std > 0) kinds.set(kindOf(name), [...kinds.get(kindOf(name)) ?? [], std]);
-  }
-  const ranked: { readonly rank: number; readonly name: string; readonly text: string }[] = [];
-  for (const tensor of tensors) {
-    const { name, std, count, zeros, zeroRows, subnormals } = tensor;
-    const add = (rank: number, text: string) => ranked.push({ rank, name, text });
-    if (hasDamage(tensor)) add(0, describeDamage(tensor));
-    if (count > 0 && zeros === count) add(1, "all zero");
-    else if ((zeroRows ?? 0) > 0) add(2, `${zeroRows} row${zeroRows === 1 ? "" : "s"} all zero`);
-    const others = kinds.get(kindOf(name)) ?? [];
-    const most = median(others);
-    if (most !== undefined && others.length >= 4 && std !== null && std > 0) {
-      const [ratio, which] = std > most ? [std / most, "larger"] : [most / std, "smaller"];
-      if (ratio >= FAR) {
-        add(3, `std ${shortNumber(std)}, ${shortNumber(ratio)} times ${which} than in most layers`);
-      }
-    }
-    if ((subnormals ?? 0) * 2 > count) add(4, "most numbers are subnormal");
-  }
-  ranked.sort((a, b) => a.rank - b.rank);
-  const more = ranked.length - SHOWN;
+  const found = outstanding(tensors);
+  const more = found.length - SHOWN;
   return [
-    ...ranked.slice(0, SHOWN).flatMap(({ rank, name, text }) => {
-      const mark = rank < 2 ? style.red("!") : style.yellow("?");
+    ...found.slice(0, SHOWN).flatMap(({ name, text, isWrong }) => {
+      const mark = isWrong ? style.red("!") : style.yellow("?");
       return hanging(`  ${mark} `, 4, `${oneLine(name)}: ${text}`, columns);
     }),
     ...(more > 0 ? [`    and ${more} more that stand out; --json has all statistics`] : []),

@@ -8,7 +8,7 @@ import type { OutputFile } from "../copy/plan.ts";
 import { isStore } from "../output/output.ts";
 import { partCount } from "../output/parts_of.ts";
 import { hanging } from "./fold.ts";
-import { foldLayers, splitLayer } from "./layer_names.ts";
+import { foldLayers, splitLayer } from "../inspect/layer_names.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { oneLine, plainJson } from "./plain_text.ts";
 import { print } from "./print.ts";

@@ -84,17 +84,8 @@ function heatMap<T>(
   const marginLeft = Math.ceil(longest * LETTER) + 12;
   const cellWidth = Math.min(MOST_CELL_WIDTH, (WIDTH - marginLeft - 8) / layers.length);
   const known = cells.filter((cell) => valueOf(cell) !== null);
-  const thresholds = thresholdsOf(known.map((cell) => valueOf(cell)!), scale);
+  const steps = stepsOf(known.map((cell) => valueOf(cell)!), scale);
   const every = Math.ceil(22 / cellWidth);
-  const color = {
-    type: "threshold",
-    domain: thresholds,
-    range: Array.from(
-      { length: thresholds.length + 1 },
-      (_, i) => `var(--h${colorOf(i, thresholds.length)})`,
-    ),
-    unknown: "var(--bad)",
-  } as const;
   const chart = drawChart(
     tools,
     describe(title, known, labels, valueOf),
@@ -122,44 +113,55 @@ function heatMap<T>(
         tickSize: 0,
         padding: 0.06,
       },
-      color,
+      color: {
+        type: "threshold",
+        domain: steps.slice(1).map(({ from }) => from),
+        range: steps.map(({ color }) => `var(--${color})`),
+        unknown: "var(--bad)",
+      },
       marks: [tools.Plot.cell(cells, { x: "layer", y: "kind", fill: valueOf })],
     },
     [{ mark: "cell", tensors: cells }],
   );
-  return `<div class="wide">${chart}</div>${scaleLegend(thresholds, known.length < cells.length)}`;
+  return `<div class="wide">${chart}</div>${scaleLegend(steps, known.length < cells.length)}`;
 }
 
-/** The limits between colours: the same ratio or the same distance from one to the next. */
-function thresholdsOf(values: readonly number[], scale: Measure<unknown>["scale"]): number[] {
-  const steps = Array.from({ length: COLORS - 1 }, (_, i) => (i + 1) / COLORS);
-  if (scale === "share") return steps.map((step) => Number(step.toFixed(2)));
+/** A colour, and the numbers that have it: from the least one on, to those of the next colour. */
+interface Step {
+  readonly from: number;
+  readonly color: string;
+  readonly text: string;
+}
+
+/** The colours: the same ratio or the same distance from one to the next. Zero has one for itself. */
+function stepsOf(values: readonly number[], scale: Measure<unknown>["scale"]): Step[] {
+  const parts = Array.from({ length: COLORS }, (_, i) => i / COLORS);
+  if (scale === "share") {
+    return parts.map((from, i) => ({ from, color: `h${i}`, text: `${Math.round(100 * from)} %` }));
+  }
   const positive = values.filter((value) => value > 0);
+  const zero = values.length === positive.length ? [] : [{ from: 0, color: "zero", text: "0" }];
+  if (positive.length === 0) return zero;
   const [least, most] = [
-    positive.reduce((a, b) => Math.min(a, b), Infinity),
-    positive.reduce((a, b) => Math.max(a, b), 0),
+    positive.reduce((a, b) => Math.min(a, b)),
+    positive.reduce((a, b) => Math.max(a, b)),
   ];
-  if (!(most > least)) return positive.length === 0 ? [] : [least];
-  const limits = steps.map((step) => Number((least * (most / least) ** step).toPrecision(3)));
-  return limits.filter((limit, i) => i === 0 || limit > limits[i - 1]!);
+  if (least === most) return [...zero, { from: least, color: `h${COLORS >> 1}`, text: shortNumber(least) }];
+  const limits = parts.map((part) => Number((least * (most / least) ** part).toPrecision(3)));
+  return [
+    ...zero,
+    ...limits.map((limit, i) => ({
+      from: i === 0 ? Number.MIN_VALUE : limit,
+      color: `h${i}`,
+      text: i === 0 ? `< ${shortNumber(limits[1]!)}` : shortNumber(limit),
+    })),
+  ];
 }
 
-/** The color of the i-th of `count` + 1 steps: all of them, or as far apart as they can be. */
-function colorOf(i: number, count: number): number {
-  return count === 0 ? 0 : Math.round(i * (COLORS - 1) / count);
-}
-
-function scaleLegend(thresholds: readonly number[], hasUnknown: boolean): string {
-  const steps = Array.from({ length: thresholds.length + 1 }, (_, i) => {
-    const from = thresholds[i - 1];
-    return `<li><i class="h${colorOf(i, thresholds.length)}"></i>${
-      from === undefined
-        ? thresholds.length === 0 ? "all" : `&lt; ${shortNumber(thresholds[0]!)}`
-        : shortNumber(from)
-    }</li>`;
-  });
+function scaleLegend(steps: readonly Step[], hasUnknown: boolean): string {
+  const items = steps.map(({ color, text }) => `<li><i class="${color}"></i>${escaped(text)}</li>`);
   const unknown = hasUnknown ? `<li class="unknown"><i class="bad"></i>no number</li>` : "";
-  return `<ul class="steps">${steps.join("")}${unknown}</ul>`;
+  return `<ul class="steps">${items.join("")}${unknown}</ul>`;
 }
 
 /** A map in words: from where to where it goes. */

@@ -3,7 +3,7 @@
 /**
  * The stylesheet. Colours of charts are variables, since charts are drawn before it is known in which theme they are
  * seen: `k0` to `k6` and `other` are parts, told apart by those who see fewer colours, too (after Okabe and Ito), with
- * `on-tile` readable on each; `h0` to `h8` go from little to much, away from the background.
+ * `on-tile` readable on each; `h0` to `h8` go from little to much, away from the background, and `zero` is none.
  */
 export const PAGE_STYLE = `
 :root {
@@ -13,7 +13,7 @@ export const PAGE_STYLE = `
   --on-tile: #101418;
   --k0: #6db7e8; --k1: #efb04c; --k2: #4dbb95; --k3: #d999bd; --k4: #e8825a; --k5: #e6dc5c; --k6: #9fa8e6;
   --other: #c3c8cd;
-  --h0: #eef4fa; --h1: #d6e6f4; --h2: #b3d3ea; --h3: #85bbdc; --h4: #579fcc; --h5: #3383b9; --h6: #19669f;
+  --zero: #f4f4f4; --h0: #dfeaf5; --h1: #cde0f1; --h2: #b3d3ea; --h3: #85bbdc; --h4: #579fcc; --h5: #3383b9; --h6: #19669f;
   --h7: #0c4a7f; --h8: #08305c;
 }
 @media screen and (prefers-color-scheme: dark) {
@@ -22,7 +22,7 @@ export const PAGE_STYLE = `
     --bad: #ff6f9c; --line-ink: #85b9de;
     --k0: #5aa5d8; --k1: #d99c3c; --k2: #3fa681; --k3: #c686aa; --k4: #d9734b; --k5: #cbc24e; --k6: #8d97d8;
     --other: #848b92;
-    --h0: #1b2a38; --h1: #1f3d55; --h2: #235275; --h3: #2b6a97; --h4: #3d84b4; --h5: #5d9ecb; --h6: #85b9de;
+    --zero: #212529; --h0: #1b3145; --h1: #1f3d55; --h2: #235275; --h3: #2b6a97; --h4: #3d84b4; --h5: #5d9ecb; --h6: #85b9de;
     --h7: #b2d5ee; --h8: #e2f1fc;
   }
 }
@@ -57,11 +57,11 @@ i { display: inline-block; width: .8em; height: .8em; margin-right: .5em; border
 i.k0 { background: var(--k0); } i.k1 { background: var(--k1); } i.k2 { background: var(--k2); }
 i.k3 { background: var(--k3); } i.k4 { background: var(--k4); } i.k5 { background: var(--k5); }
 i.k6 { background: var(--k6); } i.bad { background: var(--bad); }
-i.h0 { background: var(--h0); } i.h1 { background: var(--h1); } i.h2 { background: var(--h2); }
+i.zero { background: var(--zero); } i.h0 { background: var(--h0); } i.h1 { background: var(--h1); } i.h2 { background: var(--h2); }
 i.h3 { background: var(--h3); } i.h4 { background: var(--h4); } i.h5 { background: var(--h5); }
 i.h6 { background: var(--h6); } i.h7 { background: var(--h7); } i.h8 { background: var(--h8); }
 .steps { display: flex; flex-wrap: wrap; margin: .25rem 0 0; padding: 0; list-style: none; font-size: .8rem; color: var(--dim); }
-.steps li { width: 4.8rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.steps li { flex: 0 1 4.8rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .steps i { display: block; width: auto; height: .7rem; margin: 0 0 .15rem; border-radius: 0; }
 .steps .unknown { margin-left: 1rem; }
 #maps { display: flex; flex-wrap: wrap; gap: .35rem 1.25rem; margin: .75rem 0; padding: 0; border: 0; }
@@ -130,6 +130,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   #detail { max-height: 55vh; }
   #detail figure { margin: 0; }
 }
+@page list { size: landscape; }
 @media print {
   :root { color-scheme: light; }
   body { max-width: none; padding: 0; font-size: 10pt; background: none; }
@@ -139,9 +140,12 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   #maps { display: none; }
   .wide, .list { overflow: visible; max-height: none; border: 0; }
   .list thead th { position: static; }
-  figure, tr { break-inside: avoid; }
+  figure, tr, thead { break-inside: avoid; }
   h2 { break-after: avoid; }
-  tbody th { min-width: 0; }
+  .list { page: list; content-visibility: visible; }
+  .list table { font-size: 6.5pt; }
+  .list th, .list td { padding: .1rem .5rem .1rem 0; }
+  .list tbody th { min-width: 9rem; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -1,5 +1,7 @@
 /** Where a tensor is in a model: in which layer, and as which of the tensors that each layer has. */
 
+import { splitLayer } from "../inspect/layer_names.ts";
+
 /** The place of a tensor, by its name alone. */
 export interface Place {
   /** The name with `*` for the layer: one kind of tensor has the same in each layer. */
@@ -10,13 +12,11 @@ export interface Place {
   readonly part: string;
 }
 
-/** Finds the place of a tensor: the first number between the dots of its name is its layer. */
+/** Finds the place of a tensor. */
 export function placeOf(name: string): Place {
-  const keys = name.split(".");
-  const at = keys.findIndex((key) => /^\d{1,6}$/.test(key));
-  if (at < 0) return { kind: name, layer: undefined, part: withoutWeight(name) };
-  const kind = [...keys.slice(0, at), "*", ...keys.slice(at + 1)].join(".");
-  return { kind, layer: Number(keys[at]), part: keys[at + 1] ?? kind };
+  const { before, layer, after } = splitLayer(name);
+  if (layer === undefined) return { kind: name, layer, part: withoutWeight(name) };
+  return { kind: `${before}*${after}`, layer, part: after.split(".", 2)[1]! };
 }
 
 /** Short labels for kinds: without what they all have before the layer, and without `.weight`, unless two would be one. */

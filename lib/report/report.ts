@@ -35,10 +35,8 @@ export interface CheckpointReport {
 
 /** What a page about two checkpoints shows. */
 export interface ComparisonReport {
-  /** What `compareCheckpoints` found. */
+  /** What `compareCheckpoints` found, with statistics. */
   readonly comparison: Comparison;
-  /** What `compareStatistics` gave. */
-  readonly movements: readonly TensorMovement[];
 }
 
 /**
@@ -93,13 +91,13 @@ function checkpointPage(tools: ChartTools, { title, inspection, statistics }: Ch
   };
 }
 
-function comparisonPage(tools: ChartTools, { comparison, movements }: ComparisonReport): Page {
-  const { equal, a, b, tensors, differences, notes } = comparison;
+function comparisonPage(tools: ChartTools, { comparison }: ComparisonReport): Page {
+  const { a, b, tensors, differences, notes, statistics: movements = [] } = comparison;
   const unpaired = differences.filter(({ what }) => what === "missing" || what === "shape");
   return {
     title: `${a.path} and ${b.path}`,
     facts: [
-      ["verdict", equal ? "the same" : `different: ${differences.length} tensors`],
+      ["verdict", verdictOf(comparison)],
       ["a", `${a.path} (${a.kind})`],
       ["b", `${b.path} (${b.kind})`],
       ["tensors", `${tensors} in both`],
@@ -116,6 +114,12 @@ function comparisonPage(tools: ChartTools, { comparison, movements }: Comparison
     ],
     list: tensorList(movements, MOVEMENTS),
   };
+}
+
+function verdictOf({ equal, differences }: Comparison): string {
+  if (differences.length === 0) return "the same, bit for bit";
+  if (equal) return "the same within the tolerance";
+  return `different: ${differences.filter(({ tolerated }) => !tolerated).length} of the tensors`;
 }
 
 const shapeText = (shape: readonly number[]) => `[${shape.join(", ")}]`;

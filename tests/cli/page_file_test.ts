@@ -69,3 +69,19 @@ Deno.test("--html and --globals don't go together", async () => {
     "error: Options --globals and --html don't go together; see ckpt inspect --help\n",
   ]);
 });
+
+Deno.test("compare --html needs --stats", async () => {
+  const { code, stderr } = await ckpt(["compare", "--html", "a.html", INPUT, INPUT]);
+  assertEquals([code, stderr], [2, "error: Option --html needs --stats; see ckpt compare --help\n"]);
+});
+
+Deno.test("stats and compare make pages beside what they print, and keep their exit codes", async () => {
+  using temp = new TempDir();
+  for (const [command, ...args] of [["stats", INPUT], ["compare", "--stats", INPUT, INPUT]]) {
+    const plain = await ckpt([command!, ...args]);
+    const { code, stdout } = await ckpt([command!, "--html", temp.at("a.html"), ...args]);
+    assertEquals([code, stdout], [plain.code, plain.stdout]);
+    assert(Deno.readTextFileSync(temp.at("a.html")).startsWith("<!doctype html>"));
+    assertEquals(temp.names(), ["a.html"]);
+  }
+});

@@ -8,8 +8,8 @@ import axe from "npm:axe-core@4.11.0";
 import { join } from "../../lib/deps.ts";
 import { compareCheckpoints } from "../../lib/inspect/compare.ts";
 import { inspect, type Inspection } from "../../lib/inspect/inspect.ts";
-import { compareStatistics } from "../../lib/inspect/movement.ts";
-import { statistics, type TensorStatistics } from "../../lib/inspect/statistics.ts";
+import type { TensorMovement } from "../../lib/inspect/movement.ts";
+import type { TensorStatistics } from "../../lib/inspect/statistics.ts";
 import { visible } from "../../lib/report/html.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { ckpt } from "../_ckpt.ts";
@@ -21,14 +21,11 @@ import { stackOf, writeSafetensors } from "./_files.ts";
 
 const LAYERS = 5;
 
-/** Writes a page about the statistics of a file, and gives them. */
+/** Writes a page about the statistics of a file, and gives what --json has of them. */
 async function statisticsPage(input: string, path: string): Promise<TensorStatistics[]> {
-  const found = await Array.fromAsync(statistics(input));
-  Deno.writeTextFileSync(
-    path,
-    await renderReport({ title: input, inspection: await inspect(input), statistics: found }),
-  );
-  return found;
+  const { code, stdout, stderr } = await ckpt(["stats", "--json", "--html", path, input]);
+  assertEquals(code, 0, stderr);
+  return JSON.parse(stdout).tensors;
 }
 
 browserTest("a page about a checkpoint has the numbers of --json, and asks for nothing", async (browser) => {
@@ -144,9 +141,9 @@ browserTest(
     }
 
     assertEquals(await page.locator("ul.out").first().locator("li").allInnerTexts(), [
-      `${found[5]!.name} 1 NaN, the first at [1, 1]; 1 infinite, the first at [0, 3]`,
-      `${found[6]!.name} all zeros`,
-      `${found[7]!.name} 1 row of zeros`,
+      `${found[5]!.name} 1 NaN, at [1, 1]; 1 Inf, at [0, 3]`,
+      `${found[6]!.name} all zero`,
+      `${found[7]!.name} 1 row all zero`,
     ]);
 
     // One map at a time: a cell for each tensor, as dark as its number is large.
@@ -160,11 +157,22 @@ browserTest(
     assertEquals(fills.map(([row]) => row).sort((a, b) => a - b), found.map((_, i) => i));
     const shades = fills.map(([row, fill]) => ({
       std: found[row]!.std!,
-      shade: Number(/h(\d)/.exec(fill)![1]),
+      shade: fill === "var(--zero)" ? -1 : Number(/h(\d)/.exec(fill)![1]),
     }))
       .sort((a, b) => a.std - b.std).map(({ shade }) => shade);
     assertEquals(shades, shades.toSorted());
-    assertEquals([shades[0], shades.at(-1)], [0, 8]);
+    assertEquals([...new Set(shades)].slice(0, 2), [-1, 0]);
+    assertEquals(shades.at(-1), 8);
+    // From one colour to the next it is as many times as much.
+    const limits = await maps.first().locator(".steps li").allInnerTexts();
+    const [smallest, largest] = [
+      Math.min(...found.flatMap(({ std }) => std! > 0 ? std! : [])),
+      Math.max(...found.map(({ std }) => std!)),
+    ];
+    assertEquals([limits.length, limits[0]], [10, "0"]);
+    limits.slice(2).forEach((limit, i) =>
+      assertAlmostEquals(Number(limit) / (smallest * (largest / smallest) ** ((i + 1) / 9)), 1, 0.01)
+    );
     await page.getByRole("radio", { name: "NaN and infinities" }).check();
     assert(await maps.nth(3).isVisible() && !await maps.first().isVisible());
 
@@ -256,9 +264,17 @@ browserTest("a page about two checkpoints shows what moved", async (browser) => 
   const [a, b] = [temp.at("a.safetensors"), temp.at("b.safetensors")];
   writeSafetensors(a, [...stackOf(LAYERS), { name: "only_a", shape: [1], values: [1] }]);
   writeSafetensors(b, stackOf(LAYERS, 0.01));
-  const movements = await Array.fromAsync(compareStatistics(a, b));
-  const comparison = await compareCheckpoints(a, b);
-  Deno.writeTextFileSync(temp.at("page.html"), await renderReport({ comparison, movements }));
+  const { code, stdout, stderr } = await ckpt([
+    "compare",
+    "--stats",
+    "--json",
+    "--html",
+    temp.at("page.html"),
+    a,
+    b,
+  ]);
+  assertEquals(code, 1, stderr);
+  const movements = JSON.parse(stdout).tensors as TensorMovement[];
   const { page, trouble } = await browser.open(temp.at("page.html"));
   const { heads, rows } = await readTable(page);
   for (
@@ -328,7 +344,7 @@ browserTest("names do nothing but show, whatever is in them", async (browser) =>
   const found = await statisticsPage(join(directory, "a.safetensors"), temp.at("stats.html"));
   const { code, stderr } = await ckpt(["inspect", "--html", temp.at("inspect.html"), directory]);
   assertEquals(code, 0, stderr);
-  const same = await compareCheckpoints(directory, directory);
+  const same = await compareCheckpoints(directory, directory, { statistics: true });
   Deno.writeTextFileSync(
     temp.at("compare.html"),
     await renderReport({
@@ -337,7 +353,6 @@ browserTest("names do nothing but show, whatever is in them", async (browser) =>
         notes: names,
         differences: names.map((name) => ({ name, what: "missing", a: null, b: null, tolerated: false })),
       },
-      movements: await Array.fromAsync(compareStatistics(directory, directory)),
     }),
   );
   const shown = found.map(({ name }) => visible(name));
@@ -460,11 +475,8 @@ browserTest("a page is readable in both themes and on a small screen", async (br
   writeSafetensors(temp.at("b.safetensors"), stackOf(12, 0.1));
   await statisticsPage(temp.at("a.safetensors"), temp.at("stats.html"));
   const [a, b] = [temp.at("a.safetensors"), temp.at("b.safetensors")];
-  const comparison = {
-    comparison: await compareCheckpoints(a, b),
-    movements: await Array.fromAsync(compareStatistics(a, b)),
-  };
-  Deno.writeTextFileSync(temp.at("compare.html"), await renderReport(comparison));
+  const comparison = await compareCheckpoints(a, b, { statistics: true });
+  Deno.writeTextFileSync(temp.at("compare.html"), await renderReport({ comparison }));
   Deno.writeTextFileSync(
     temp.at("inspect.html"),
     await renderReport({ title: a, inspection: await inspect(a) }),

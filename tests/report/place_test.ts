@@ -14,7 +14,7 @@ Deno.test("placeOf() finds the layer, the kind and the part by the first number 
     part: "model.embed_tokens",
   });
   assertEquals(placeOf("layers.3.experts.5.w1").kind, "layers.*.experts.5.w1");
-  assertEquals(placeOf("optimizer.0"), { kind: "optimizer.*", layer: 0, part: "optimizer.*" });
+  assertEquals(placeOf("optimizer.0"), { kind: "optimizer.0", layer: undefined, part: "optimizer.0" });
   assertEquals(placeOf(""), { kind: "", layer: undefined, part: "" });
 });
 
