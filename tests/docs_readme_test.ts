@@ -43,7 +43,7 @@ Deno.test("the library can be imported from the README's server", async () => {
   Deno.symlinkSync(await npmCache(), temp.at("cache", "npm"));
   Deno.writeTextFileSync(
     temp.at("main.ts"),
-    `import { openTensors } from "http://127.0.0.1:${port}/mod.ts";
+    `import { openTensors } from ${JSON.stringify(`http://127.0.0.1:${port}/mod.ts`)};
 const dtype: string = (await openTensors(Deno.args[0]!)).get("decoder.layer_norm.weight")!.dtype;
 console.log(dtype);
 `,
