@@ -4,5 +4,5 @@
  * @module
  */
 
-export { type ByteSource, FileSource, type SourceFile } from "./source.ts";
+export { type ByteSource, FileSource, type OpenSource, type SourceFile } from "./source.ts";
 export { type HttpOptions, openHttpSource } from "./http_source.ts";
