@@ -5,7 +5,7 @@
  * `CKPT_LONG=1` tries every step and repeats what is random.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { commandLine, convert, type Run } from "./_ckpt.ts";
 import { inTwoLanes, LONG, PLAN_RECORD, Scene, someOf, wait } from "./_outcome.ts";
 import { argumentsOf, pauseAt, signalAt, stepsOf } from "./_stepped.ts";
@@ -79,6 +79,7 @@ Deno.test("ckpt --task says whether other tasks have work left", async () => {
     0,
     `Share done; ${output} appears when the other tasks are done`,
   ]);
+  assertMatch(stdout, /\n {2}share {3}3 of 3: 1 of 4 files, [\d.]+ kB of [\d.]+ kB\n/);
   // A task whose share is done already, and one that has none.
   assertEquals(assertSucceeded(await run(scene, output, "2/3"), "again"), false);
   assertEquals(assertSucceeded(await run(scene, output, "9/9"), "without a share"), false);
@@ -275,7 +276,7 @@ Deno.test("ckpt never mixes two conversions", async () => {
       const theirs = await run(other, output, "2/2");
       const ours = await paused.goOn();
       const refusal = `error: ${output}.partial: holds the unfinished output of another conversion ` +
-        "(other input, options or version); finish that one, or use --restart to begin anew\n";
+        `(other input, options or version); finish that one, or remove ${output}.partial to begin anew\n`;
       const [winner, loser, owner] = ours.code === 0 ? [ours, theirs, scene] : [theirs, ours, other];
       assertSucceeded(winner, what);
       assertEquals([loser.code, loser.stderr], [1, refusal], what);

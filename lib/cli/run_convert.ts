@@ -1,9 +1,11 @@
 /** Runs `ckpt convert` and `ckpt llama convert_checkpoint`. */
 
+import { formatBytes } from "../bytes/format_bytes.ts";
+import type { Plan } from "../copy/plan.ts";
 import { CancelledError } from "../error.ts";
 import { isStore } from "../output/output.ts";
 import { MAX_JOBS } from "../options.ts";
-import type { Task } from "../output/output_directory.ts";
+import { shareOf, type Task } from "../output/output_directory.ts";
 import {
   checkConvertOptions,
   describeConversion,
@@ -87,7 +89,7 @@ export async function runConvert(
     using progress = showProgress(quiet);
     summary = await runConversion(conversion, { ...options, onProgress: progress.update }, start);
   }
-  printSummary(summary, { json, quiet });
+  printSummary(summary, task && shareText(conversion.plan, task), { json, quiet });
   return 0;
 }
 
@@ -107,6 +109,15 @@ function outputOptions(args: Arguments, to: Target): OutputOptions {
     tokenizerPre: args.value("tokenizer-pre"),
     instruct: args.flag("instruct"),
   };
+}
+
+/** How much of a plan a task is to make. */
+function shareText(plan: Plan, task: Task): string {
+  const share = shareOf(plan, task);
+  const size = (files: readonly { readonly size: number }[]) =>
+    formatBytes(files.reduce((sum, file) => sum + file.size, 0));
+  return `${task.index} of ${task.count}: ${share.length} of ${plan.files.length} files, ` +
+    `${size(share)} of ${size(plan.files)}`;
 }
 
 function parseTask(args: Arguments): Task | undefined {

@@ -115,11 +115,11 @@ function verdictLines(
 }
 
 function fileLines(root: string, file: FileVerification, terminal: Terminal): string[] {
-  const { bytes, records, checked, problem, damaged } = file;
+  const { bytes, records, counted: kind, checked, problem, damaged } = file;
   const name = shownName(root, file);
   if (problem !== undefined) return verdictLines("wrong", `${name}: ${oneLine(problem)}`, terminal);
   const { word, text } = CHECKED[checked];
-  const counted = records === 0 ? [] : [`${records} records`];
+  const counted = records === 0 ? [] : [`${records} ${kind}`];
   const looked = damaged === undefined ? [] : ["no NaN, no Inf"];
   return verdictLines(
     word,

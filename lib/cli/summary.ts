@@ -20,8 +20,18 @@ interface PrintOptions {
   readonly quiet: boolean;
 }
 
-/** Prints what was converted. */
-export function printSummary(summary: ConversionSummary, { json, quiet }: PrintOptions): void {
+/**
+ * Prints what was converted.
+ *
+ * @param summary What was.
+ * @param share How much of it all the files of a task are.
+ * @param options How.
+ */
+export function printSummary(
+  summary: ConversionSummary,
+  share: string | undefined,
+  { json, quiet }: PrintOptions,
+): void {
   const { complete, seconds, bytes, cloned, reused, output, files, sent } = summary;
   const done = complete ? `${output} is whole` : `this share of ${output} is done`;
   if (json) {
@@ -44,6 +54,7 @@ export function printSummary(summary: ConversionSummary, { json, quiet }: PrintO
       files.map(({ name }) => name).join(", ") + (extras.length > 0 ? ` (${extras.join(", ")})` : ""),
       style,
     ),
+    ...(share === undefined ? [] : fact("share", share, style)),
     ...fact("bytes", `${formatBytes(bytes)} in ${formatSeconds(seconds)}`, style),
     ...(sent === undefined
       ? []

@@ -9,6 +9,7 @@ import { badCrc } from "../copy/source_check.ts";
 import { CancelledError, CheckpointError, FileError, FormatError } from "../error.ts";
 import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
+import { storageReferences } from "../torch/storage_references.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
@@ -17,7 +18,7 @@ import { type DamagedValues, describeDamage, hasDamage } from "./damaged_values.
 import { openTable } from "./file_format.ts";
 import { fileTensors, isTooExpanded } from "./file_tensors.ts";
 import { NAMED } from "./listing.ts";
-import { rebuiltTensors } from "./pickled_tensors.ts";
+import { pickledTensors, rebuiltTensors } from "./pickled_tensors.ts";
 import { tensorStatistics } from "./statistics.ts";
 import type { TableFile } from "./table_file.ts";
 import { type TensorSum, tensorSums } from "./tensor_sums.ts";
@@ -30,6 +31,8 @@ export interface FileVerification {
   readonly bytes: number;
   /** The number of records or storages that were found in it, apart from each other and within the file. */
   readonly records: number;
+  /** What these are: records of a zip file, storages, or tensors, where a file has nothing else. */
+  readonly counted: "records" | "storages" | "tensors";
   /** The number of checksums that were compared with what the file holds. Only torch's zip format states any. */
   readonly checksums: number;
   /**
@@ -89,7 +92,16 @@ export async function verifyFile(path: string, options: VerifyFileOptions = {}):
     const problem = error.message.startsWith(`${path}: `)
       ? error.message.slice(path.length + 2)
       : error.message;
-    return { path, bytes: size, records: 0, checksums: 0, checked: "form", tensors: [], problem };
+    return {
+      path,
+      bytes: size,
+      records: 0,
+      counted: "records",
+      checksums: 0,
+      checked: "form",
+      tensors: [],
+      problem,
+    };
   }
 }
 
@@ -100,7 +112,15 @@ export function verifySum(
   sum: string | FileError,
   expected: ExpectedSum,
 ): FileVerification {
-  const found = { path, bytes, records: 0, checksums: 0, checked: "form", tensors: [] } as const;
+  const found = {
+    path,
+    bytes,
+    records: 0,
+    counted: "records",
+    checksums: 0,
+    checked: "form",
+    tensors: [],
+  } as const;
   if (sum instanceof FileError) return { ...found, problem: whyUnread(path, sum).replace(`${path}: `, "") };
   if (sum === expected.sha256) return { ...found, checked: "sums", sha256: sum };
   return { ...found, sha256: sum, problem: otherSum(sum, expected) };
@@ -169,22 +189,28 @@ async function checkValues(
 async function check(
   source: OpenSource,
   options: ReadOptions,
-): Promise<Pick<FileVerification, "records" | "checksums" | "checked" | "tensors">> {
+): Promise<Pick<FileVerification, "records" | "counted" | "checksums" | "checked" | "tensors">> {
   const table = await openTable(source);
   if (table !== undefined) {
     checkTable(table, source.path);
     const tensors = [...table.tensors.keys()];
-    return { records: tensors.length, checksums: 0, checked: "form", tensors };
+    return { records: tensors.length, counted: "tensors", checksums: 0, checked: "form", tensors };
   }
   if (await isLegacyFile(source)) {
     const file = await openAnyTorchFile(source);
-    return { records: file.storages.size, checksums: 0, checked: "form", tensors: tensorNames(file) };
+    return {
+      records: file.storages.size,
+      counted: "storages",
+      checksums: 0,
+      checked: "form",
+      tensors: tensorNames(file),
+    };
   }
   const archive = await openArchive(source);
   await checkArchive(archive);
   const records = await checkRecords(archive, options);
   const tensors = tensorNames(await outlineTorchFile(source, () => {}));
-  return { records, checksums: records, checked: "checksums", tensors };
+  return { records, counted: "records", checksums: records, checked: "checksums", tensors };
 }
 
 /** Checks what readers of GGUF pass over, or can't know. */
@@ -200,6 +226,9 @@ function checkTable({ tensors, bytesBehind }: TableFile, path: string): void {
   }
 }
 
+/** The record that names the tensors. */
+const PICKLE = "data.pkl";
+
 /** Compares the checksums of all records. */
 async function checkRecords(archive: Archive, options: ReadOptions): Promise<number> {
   const { path } = archive.source;
@@ -207,11 +236,30 @@ async function checkRecords(archive: Archive, options: ReadOptions): Promise<num
   const runs: View[] = [];
   for (const record of records) runs.push(bytes(path, await archive.locate(record), record.size));
   const crcs = await checksums(runs, options);
-  records.forEach(({ name, crc }, i) => {
-    if (crcs[i] === crc) return;
-    throw crc === 0 ? noChecksum(`${path}: ${name}`) : badCrc(path, name, crc, crcs[i]!);
-  });
+  // A pickle that is damaged is not read.
+  const isPickleWhole = records.some(({ name, crc }, i) => name === PICKLE && crcs[i] === crc);
+  for (const [i, { name, crc }] of records.entries()) {
+    if (crcs[i] === crc) continue;
+    const tensors = isPickleWhole && name !== PICKLE ? await tensorsIn(archive, name) : [];
+    const label = tensors.length === 0 ? name : `${someOf(tensors, NAMED)} (${name})`;
+    throw crc === 0 ? noChecksum(`${path}: ${label}`) : badCrc(path, label, crc, crcs[i]!);
+  }
   return records.length;
+}
+
+/** The names of the tensors whose storage a record is; none if the pickle can't be read. */
+async function tensorsIn({ source }: Archive, record: string): Promise<string[]> {
+  try {
+    const { root } = await outlineTorchFile(source, () => {});
+    return pickledTensors(root, source.path)
+      .filter(({ value }) =>
+        value !== undefined && [...storageReferences(value).keys()].some((key) => record === `data/${key}`)
+      )
+      .map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof FormatError) return [];
+    throw error;
+  }
 }
 
 /** The names of a torch file's tensors, each of which was found to lie in its storage. */

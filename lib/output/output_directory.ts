@@ -222,9 +222,9 @@ export async function writeOutput(
   }
 }
 
-/** The files that a run is to make. */
-function shareOf({ plan, options: { task } }: Work): OutputFile[] {
-  return plan.files.filter((_, index) => task === undefined || index % task.count === task.index - 1);
+/** The files of a plan that a task is to make, or all where there are no tasks. */
+export function shareOf({ files }: Pick<Plan, "files">, task: Task | undefined): OutputFile[] {
+  return files.filter((_, index) => task === undefined || index % task.count === task.index - 1);
 }
 
 /** Whether a run knows a file to be right. */
@@ -240,7 +240,7 @@ async function make(work: Work): Promise<WriteResult> {
   let complete = false;
   try {
     if (isMade(paths.output)) throw existsAlready(output);
-    await finishFiles(work, partial, shareOf(work));
+    await finishFiles(work, partial, shareOf(work.plan, work.options.task));
     const others = plan.files.filter((file) => !isDone(work, file));
     if (others.every((file) => isFinished(partial, file))) {
       await finishFiles(work, partial, others);
@@ -413,7 +413,7 @@ async function findMade(work: Work): Promise<WriteResult> {
   const { plan, origin, text, output, paths, options, done } = work;
   const { task, sync = false } = options;
   if (task !== undefined) {
-    const share = shareOf(work).filter((file) => !isDone(work, file));
+    const share = shareOf(work.plan, work.options.task).filter((file) => !isDone(work, file));
     const isOurs = looksComplete(plan, paths.output) &&
       (await findDifferent(paths.output, share, undefined, origin, options)).size === 0;
     if (!isOurs) throw existsAlready(output);

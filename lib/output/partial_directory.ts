@@ -137,7 +137,7 @@ export function openPartial(
       }
       throw new OptionError(
         `${path}: holds the unfinished output of another conversion (other input, options or version); ` +
-          "finish that one, or use --restart to begin anew",
+          `finish that one, or ${isTask ? `remove ${path}` : "use --restart"} to begin anew`,
       );
     }
     // What runs that were killed had not finished.

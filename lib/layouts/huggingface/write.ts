@@ -93,12 +93,18 @@ export function huggingFaceFiles(
     textFile("config.json", configJson(model, { dtype: dtypes[0]!, tied, tokens })),
     textFile(GENERATION_CONFIG, options.generation ?? generationConfigJson(model, tokens)),
   );
-  const unknown = [["begins", tokens.bosId], ["ends", tokens.eosIds]]
-    .filter(([, token]) => token === undefined).map(([role]) => role);
+  const unknown =
+    ([["begins", "bos_token_id", tokens.bosId], ["ends", "eos_token_id", tokens.eosIds]] as const)
+      .filter(([, , token]) => token === undefined);
   const notes = familyOf(model).configJson.notes?.(model) ?? [];
   if (unknown.length > 0) {
     notes.push(
-      `the token that ${unknown.join(" or ")} a sequence isn't known, so config.json has null for it`,
+      `the token that ${
+        unknown.map(([role]) => role).join(" or ")
+      } a sequence isn't known, so config.json has null ` +
+        `for ${
+          unknown.map(([, field]) => field).join(" and ")
+        }; put the token's id there, and into generation_config.json`,
     );
   }
   return { files, notes };

@@ -220,7 +220,8 @@ Deno.test("huggingFaceFiles() notes tokens that aren't known, unless they are gi
   const plan = (tokens?: SpecialTokens) =>
     huggingFaceFiles(checkpoint, model, { tied: false, ...(tokens === undefined ? {} : { tokens }) });
   assertEquals(plan().notes, [
-    "the token that begins or ends a sequence isn't known, so config.json has null for it",
+    "the token that begins or ends a sequence isn't known, so config.json has null for bos_token_id and " +
+    "eos_token_id; put the token's id there, and into generation_config.json",
   ]);
   const known = plan({ bosId: 1, eosIds: [2] });
   assertEquals(known.notes, []);
