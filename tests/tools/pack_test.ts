@@ -185,7 +185,7 @@ Deno.test({
       const user = ckpt.at("user/main.ts");
       Deno.writeTextFileSync(
         user,
-        `import { openTensors } from "@ckpt/ckpt";
+        `import { openTensors } from "ckpt";
 const tensors = await openTensors(Deno.args[0]!);
 const dtype: string = tensors.get("decoder.layer_norm.weight")!.dtype;
 // @ts-expect-error A path is needed.
