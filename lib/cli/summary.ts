@@ -32,7 +32,7 @@ export function printSummary(
   share: string | undefined,
   { json, quiet }: PrintOptions,
 ): void {
-  const { complete, seconds, bytes, cloned, reused, output, files, sent } = summary;
+  const { complete, seconds, bytes, cloned, reused, output, files, received, sent } = summary;
   const done = complete ? `${output} is whole` : `this share of ${output} is done`;
   if (json) {
     print(plainJson(summary), done);
@@ -56,6 +56,9 @@ export function printSummary(
     ),
     ...(share === undefined ? [] : fact("share", share, style)),
     ...fact("bytes", `${formatBytes(bytes)} in ${formatSeconds(seconds)}`, style),
+    ...(received === undefined
+      ? []
+      : fact("read", `${formatBytes(received.bytes)} in ${formatCount(received.requests)} requests`, style)),
     ...(sent === undefined
       ? []
       : fact("sent", `${formatBytes(sent.bytes)} in ${formatCount(sent.requests)} requests`, style)),

@@ -2,6 +2,7 @@
 
 import { liesIn, realPathOfNearest } from "../bytes/file_system.ts";
 import { openPlace } from "../bytes/place.ts";
+import { isRemote, traffic } from "../bytes/remote.ts";
 import { checkPlace, checkScheme, isStore, writePlan } from "../output/output.ts";
 import { checkTask, type Task } from "../output/output_directory.ts";
 import { partialPaths } from "../output/partial_directory.ts";
@@ -123,6 +124,8 @@ export interface Conversion {
   readonly plan: Plan;
   /** How far the weights were looked at: what was looked at quickly can't be carried out. */
   readonly depth: "whole" | "quick";
+  /** What this process had read over the network before. */
+  readonly readBefore: { readonly requests: number; readonly bytes: number };
 }
 
 /** What was converted. */
@@ -153,6 +156,8 @@ export interface ConversionSummary {
   readonly notes: readonly string[];
   /** What went to the store, where the output is in one: the bytes of what was sent again, too. */
   readonly sent?: { readonly requests: number; readonly bytes: number };
+  /** What this process read over the network meanwhile, where the input is elsewhere. */
+  readonly received?: { readonly requests: number; readonly bytes: number };
 }
 
 /**
@@ -183,6 +188,7 @@ export async function planConversion(
 ): Promise<Conversion> {
   checkOptions({ depth }, { depth: oneOf(["whole", "quick"]) });
   checkConvertOptions(options);
+  const readBefore = { requests: traffic.requests, bytes: traffic.bytesRead };
   if (typeof options.tokenizer === "string") await openPlace(options.tokenizer);
   const checkpoint = await findCheckpoint(await openPlace(options.input), options)();
   if (checkpoint.inconvertible !== undefined) throw new FormatError(checkpoint.inconvertible);
@@ -204,6 +210,7 @@ export async function planConversion(
     notes: [...new Set([...checkpoint.notes, ...resolved.notes, ...unknown, ...notes])],
     plan,
     depth,
+    readBefore,
   };
 }
 
@@ -320,6 +327,14 @@ export async function runConversion(
     reused,
     cloned,
     ...(sent === undefined ? {} : { sent }),
+    ...(conversion.plan.sources.some(({ path }) => isRemote(path)) ? { received: received(conversion) } : {}),
+  };
+}
+
+function received({ readBefore }: Conversion): { requests: number; bytes: number } {
+  return {
+    requests: traffic.requests - readBefore.requests,
+    bytes: traffic.bytesRead - readBefore.bytes,
   };
 }
 
@@ -365,7 +380,7 @@ export function describeConversion(
   { checkpoint, resolved, notes, plan }: Conversion,
   output: string,
   files: ConversionSummary["files"] = plan.files.map(({ name, size }) => ({ name, bytes: size })),
-): Omit<ConversionSummary, "seconds" | "complete" | "reused" | "cloned" | "sent"> {
+): Omit<ConversionSummary, "seconds" | "complete" | "reused" | "cloned" | "sent" | "received"> {
   return {
     input: checkpoint.path,
     output,

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convertCheckpoint } from "../../lib/convert/convert_checkpoint.ts";
 import type { Target } from "../../lib/convert/target.ts";
 import { dirname, join } from "../../lib/deps.ts";
+import { traffic } from "../../lib/bytes/remote.ts";
 import { FileError } from "../../lib/error.ts";
 import { compareCheckpoints } from "../../lib/inspect/compare.ts";
 import { inspect } from "../../lib/inspect/inspect.ts";
@@ -66,6 +67,16 @@ Deno.test("hf:// is converted, compared, verified and inspected as the same file
   for (const to of ["reference", "fairseq2", "huggingface"] as const) {
     assertEquals(await converted("hf://org/m@v1/deep/er", to), await converted(HF, to), to);
   }
+  using temp = new TempDir();
+  hub.requests.length = hub.storageRequests.length = 0;
+  const { received } = await convertCheckpoint({
+    input: "hf://org/m",
+    output: temp.at("out"),
+    to: "reference",
+  });
+  // A request that leads to another host is one more.
+  assertEquals(received!.requests, hub.requests.length + hub.storageRequests.length);
+  assert(received!.bytes > Deno.statSync(join(HF, "model.safetensors")).size);
   const { equal, tensors } = await compareCheckpoints("hf://org/m", HF);
   assert(equal && tensors > 20);
   const here = await verifyCheckpoint(HF, { sums: "tensors" });
@@ -78,6 +89,60 @@ Deno.test("hf:// is converted, compared, verified and inspected as the same file
   const { notes: _there, ...seen } = await inspect("hf://org/m/deep/er");
   const { notes: _here, ...local } = await inspect(HF);
   assertEquals(seen, local);
+});
+
+/** A file of safetensors whose numbers are all zero. */
+function zeros(shapes: ReadonlyMap<string, readonly number[]>): Uint8Array<ArrayBuffer> {
+  let end = 0;
+  const header = JSON.stringify(Object.fromEntries(
+    [...shapes].map(([name, shape]) => {
+      const begin = end;
+      end += 2 * shape.reduce((product, size) => product * size, 1);
+      return [name, { dtype: "BF16", shape, data_offsets: [begin, end] }];
+    }),
+  ));
+  const text = new TextEncoder().encode(header.padEnd(Math.ceil(header.length / 8) * 8));
+  const file = new Uint8Array(8 + text.length + end);
+  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  file.set(text, 8);
+  return file;
+}
+
+Deno.test("inspect() of hf:// asks for the list, the texts, and the start of each file once", async () => {
+  const [layers, parts, dim, width] = [80, 5, 128, 256];
+  const shapes = Array.from({ length: parts }, () => new Map<string, readonly number[]>());
+  for (let layer = 0; layer < layers; layer++) {
+    const at = shapes[Math.floor(layer * parts / layers)]!;
+    const add = (name: string, ...shape: number[]) => at.set(`model.layers.${layer}.${name}.weight`, shape);
+    for (const each of ["q", "k", "v", "o"]) add(`self_attn.${each}_proj`, dim, dim);
+    for (const each of ["gate", "up"]) add(`mlp.${each}_proj`, width, dim);
+    add("mlp.down_proj", dim, width);
+    for (const each of ["input", "post_attention"]) add(`${each}_layernorm`, dim);
+  }
+  for (const name of ["model.embed_tokens", "lm_head"]) shapes[0]!.set(`${name}.weight`, [256, dim]);
+  shapes[0]!.set("model.norm.weight", [dim]);
+  const nameOf = (part: number) => `model-0000${part + 1}-of-0000${parts}.safetensors`;
+  const index = shapes.flatMap((part, i) => [...part.keys()].map((name) => [name, nameOf(i)]));
+  const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const config = {
+    ...JSON.parse(Deno.readTextFileSync(join(HF, "config.json"))),
+    ...{ num_hidden_layers: layers, hidden_size: dim, intermediate_size: width, vocab_size: 256 },
+    ...{ num_attention_heads: 8, num_key_value_heads: 8, head_dim: dim / 8 },
+  };
+  const files = new Map([
+    ["config.json", json(config)],
+    ["model.safetensors.index.json", json({ metadata: {}, weight_map: Object.fromEntries(index) })],
+    ...shapes.map((part, i) => [nameOf(i), zeros(part)] as const),
+  ]);
+  await using hub = new Hub({ "org/m": { files, commit: "c".repeat(40) } });
+  using _ = new Environment({ HF_ENDPOINT: hub.endpoint, HF_TOKEN: "" });
+  const before = { ...traffic };
+  const { tensors, layout } = await inspect("hf://org/m");
+  assertEquals([tensors.length, layout], [layers * 9 + 3, "huggingface"]);
+  // Commit, list; config and index, and each part: the hub says where they are, and another host has them.
+  assertEquals([hub.requests.length, hub.storageRequests.length], [2 + 2 + parts, 2 + parts]);
+  const size = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+  assert(size > 20e6 && traffic.bytesRead - before.bytesRead < 1e6);
 });
 
 Deno.test("hf:// tells its token to the hub alone, and says who may read a model and where to ask", async () => {
