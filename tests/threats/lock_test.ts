@@ -73,7 +73,9 @@ Deno.test("each worker, each lazy import and each conversion does without the ne
   // tests/cli/permissions_test.ts converts with --deny-net; here, everything is loaded.
   const program = `
     for (const name of ${JSON.stringify([...modules(join(ROOT, "lib"))])}) await import("file://" + name);
-    await (await import("file://${join(ROOT, "lib", "deps.ts")}")).loadZip();
+    const deps = await import("file://${join(ROOT, "lib", "deps.ts")}");
+    await deps.loadZip();
+    await deps.loadChartTools();
   `;
   const { success, stderr } = await run(program);
   assertEquals([success, new TextDecoder().decode(stderr)], [true, ""]);
