@@ -7,8 +7,9 @@ import { kindLabels, placeOf } from "./place.ts";
 /** How many kinds have a chart; models of known families have 14 at most. */
 const MOST_CHARTS = 24;
 
-/** The fewest layers over which there is anything to see. */
+/** The fewest layers over which there is anything to see, and the most that a chart has room for. */
 const LEAST_LAYERS = 3;
+const MOST_LAYERS = 300;
 
 interface Point extends Shown {
   readonly layer: number;
@@ -36,7 +37,9 @@ export function depthCharts<T extends { readonly name: string }>(
     points.push({ row, layer, value });
     byKind.set(kind, points);
   });
-  const drawn = [...byKind].filter(([, points]) => points.length >= LEAST_LAYERS).slice(0, MOST_CHARTS);
+  const drawn = [...byKind].filter(([, points]) =>
+    points.length >= LEAST_LAYERS && points.length <= MOST_LAYERS
+  ).slice(0, MOST_CHARTS);
   if (drawn.length === 0) return "";
   const labels = kindLabels([...byKind.keys()]);
   const charts = drawn.map(([kind, points]) => {

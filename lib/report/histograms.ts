@@ -3,6 +3,9 @@
 import type { ExponentHistogram } from "../inspect/statistics.ts";
 import { type ChartTools, drawChart, type Shown } from "./chart.ts";
 
+/** How many tensors have one: more than any published dense model has, and no more than a page can hold. */
+const MOST_TENSORS = 4096;
+
 interface Step extends Shown {
   readonly exponent: number;
   /** The share of the tensor's numbers. */
@@ -15,6 +18,7 @@ export function histograms(
   tensors: readonly { readonly count: number; readonly histogram: ExponentHistogram | null }[],
 ): string {
   const { Plot } = tools;
+  tensors = tensors.slice(0, MOST_TENSORS);
   const above = tensors.flatMap((tensor, row) => stepsOf(tensor, row, "positive", 1));
   const below = tensors.flatMap((tensor, row) => stepsOf(tensor, row, "negative", -1));
   if (above.length === 0) return "";
