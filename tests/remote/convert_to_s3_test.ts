@@ -1,7 +1,7 @@
 /** Converting to S3: what boto3 finds there is what a local conversion makes, byte for byte. */
 
 import { assert, assertEquals } from "@std/assert";
-import { join } from "../../lib/deps.ts";
+import { basename, join } from "../../lib/deps.ts";
 import { ckpt } from "../_ckpt.ts";
 import { assertSameTree, readTree } from "../_outcome.ts";
 import { TempDir } from "../_temp.ts";
@@ -39,6 +39,7 @@ async function assertSame(moto: Moto, prefix: string, local: string): Promise<vo
 async function bothWays(moto: Moto, step: string, label: string): Promise<number> {
   using temp = new TempDir();
   let count = 0;
+  await moto.upload(join(step, ".."), "team", `in/${label}`);
   for (const to of ["huggingface", "reference", "fairseq2", "gguf"]) {
     const local = temp.at(to);
     const args = ["convert", "--quiet", "--to", to, step];
@@ -51,6 +52,10 @@ async function bothWays(moto: Moto, step: string, label: string): Promise<number
     const run = await ckpt([...args, `s3://team/${prefix}`], { env: moto.env });
     assertEquals([run.code, run.stderr], [0, ""], prefix);
     await assertSame(moto, prefix, local);
+    const from = `s3://team/in/${label}/${basename(step)}`;
+    const remote = await ckpt([...args.slice(0, -1), from, `s3://team/s3/${prefix}`], { env: moto.env });
+    assertEquals([remote.code, remote.stderr], [0, ""], `from s3: ${prefix}`);
+    await assertSame(moto, `s3/${prefix}`, local);
     count++;
   }
   assertEquals(await moto.openUploads("team"), []);
@@ -58,7 +63,7 @@ async function bothWays(moto: Moto, step: string, label: string): Promise<number
 }
 
 Deno.test({
-  name: "convert to s3:// puts what a local conversion makes",
+  name: "convert to s3:// puts what a local conversion makes, wherever the input is",
   ignore: remotePython() === undefined,
   fn: async () => {
     await using moto = await Moto.start();
@@ -69,7 +74,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "convert to s3:// puts what a local conversion makes of every real checkpoint",
+  name: "convert to s3:// puts what a local conversion makes of every real checkpoint, wherever it is",
   ignore: remotePython() === undefined || !isThere(SHARED),
   fn: async () => {
     await using moto = await Moto.start();
