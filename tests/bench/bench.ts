@@ -9,7 +9,7 @@
  * ```
  *
  * `--help` lists the options. With what `.ci/peers` makes in `CKPT_PEERS`, GGUF files get LLaMA 3's tokenizer, and
- * llama.cpp's converter is a peer, too.
+ * llama.cpp's converter is a peer, too. With `CKPT_REMOTE_PYTHON`, S3 is measured against boto3.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import { cleaning } from "./cleaning.ts";
 import { withLoopMount } from "./loop_mount.ts";
 import { makeCheckpoint, type MakeOptions } from "./make_checkpoint.ts";
 import { makeNative } from "./make_native.ts";
+import { fromS3ToS3 } from "./remote.ts";
 import { readOptions } from "./options.ts";
 import { findArchitecture } from "../../lib/models/model_cards.ts";
 import { fastest, type Measured, measureInTurn, median, peak, runOnce, type Subject } from "./measure.ts";
@@ -32,6 +33,7 @@ const HELP = `The whole command, start-up included, against its peers, in turn.
   --runs N         how many runs of each count (default: 7)
   --dir DIR        where to convert (default: /dev/shm, where there is one)
   --only PART      start, copy, layouts, gguf, stats, ext4 or xfs
+  --only PART      start, copy, layouts, gguf, remote, ext4 or xfs
   --loop           as root: also inside a loop-mounted ext4 and XFS
   --python PYTHON  also what this Python has of torch, fairseq2 and transformers
   --out FILE       write the table in Markdown
@@ -370,6 +372,18 @@ function exists(path: string): boolean {
   }
 }
 
+/** From S3 to S3, where there is a Python with boto3. */
+async function remote(directory: string): Promise<void> {
+  const python = Deno.env.get("CKPT_REMOTE_PYTHON");
+  if (python === undefined) return;
+  const layers = args.layers === undefined ? {} : { layers: Number(args.layers) };
+  const make = { model, fill: "random", ...layers } as const;
+  const { bytes, measured } = await fromS3ToS3(directory, { make, python, ckpt, runs, remove });
+  const [plain, inTurn, delayed] = measured;
+  report(`${formatBytes(bytes)}, S3 to S3`, plain!, inTurn!);
+  report(`${formatBytes(bytes)}, S3 to S3, requests delayed`, delayed!, plain!);
+}
+
 /** What doesn't depend on the disk. */
 async function startUp(directory: string): Promise<void> {
   const [help] = await measureInTurn([{ name: "--help", command: ckpt("--help") }], runs);
@@ -431,6 +445,7 @@ await cleaning(async () => {
   if (wants("layouts")) await otherLayouts(where, directory);
   if (wants("gguf")) await toGguf(where, directory);
   if (wants("stats")) await statistics(where, directory);
+  if (wants("remote")) await remote(directory);
   if (args.loop && wants("ext4")) await withLoopMount("ext4", 12, (mounted) => againstCp("ext4", mounted));
   if (args.loop && wants("xfs")) {
     await withLoopMount("xfs", 12, async (mounted) => {
