@@ -85,9 +85,15 @@ class S3Object implements RemoteFile {
           `${path}: the store gives another range than it was asked for, of another size than it said before`,
         );
       }
-      const bytes = new Uint8Array(await Body!.transformToByteArray());
-      traffic.bytesRead += bytes.length;
-      if (bytes.length === length) return bytes;
+      // Straight to its place: the SDK's own way leaves three times as much garbage.
+      const bytes = new Uint8Array(length);
+      let filled = 0;
+      for await (const piece of Body!.transformToWebStream()) {
+        if (filled + piece.length <= length) bytes.set(piece, filled);
+        filled += piece.length;
+      }
+      traffic.bytesRead += filled;
+      if (filled === length) return bytes;
       throw new PassingFailure(new FileError(`${path}: the store hangs up in the middle; try again later`));
     });
   }

@@ -11,7 +11,8 @@ import { dealInOrder, type DealtChunk } from "./chunks.ts";
 import { checkUnchanged, type CopyOptions, type CopyResult, readRun } from "./copy_engine.ts";
 import { combineCrc32, crc32 } from "./crc32.ts";
 import type { ChunkResult } from "./kernel.ts";
-import { FileParts } from "./parts.ts";
+import { trimMemory } from "./memory.ts";
+import { FileParts, PartBuffers } from "./parts.ts";
 import type { OutputFile, Plan } from "./plan.ts";
 import { type Pool, withPool } from "./pool.ts";
 import { badCrc, SourceCheck } from "./source_check.ts";
@@ -27,7 +28,10 @@ const CHUNK_BYTES = 8 * 1024 * 1024;
 const BATCH_CHUNKS = 64;
 
 /** How much memory parts may take that are being made or handed on, in bytes. One of each is always allowed. */
-const PARTS_BYTES = 96 * 1024 * 1024;
+const PARTS_BYTES = 48 * 1024 * 1024;
+
+/** How much garbage what sends the parts may leave, in bytes. */
+const GARBAGE_BYTES = 32 * 1024 * 1024;
 
 /** A file to make, and who takes its parts. */
 export interface PartedFile {
@@ -35,6 +39,8 @@ export interface PartedFile {
   readonly file: OutputFile;
   /** The length of each part but the last one, in bytes. */
   readonly partBytes: number;
+  /** Whether the bytes of parts are kept; else they are written over once `put` is done. */
+  readonly keeps?: boolean;
   /**
    * Takes a part of the file; parts come in no order.
    *
@@ -67,7 +73,8 @@ export async function copyParts(
   const { signal, onProgress } = options;
   if (signal?.aborted) throw new CancelledError("Cancelled");
   for (const source of plan.sources) checkUnchanged(source);
-  const files = parted.map(({ file, partBytes }) => new FileParts(file, partBytes));
+  const buffers = new PartBuffers();
+  const files = parted.map(({ file, partBytes }) => new FileParts(file, partBytes, buffers));
   const crcs = files.map(({ count }) => Array<number>(count).fill(0));
   const left = files.map(({ count }) => count);
   const partBytes = Math.max(1, ...parted.map((each) => each.partBytes));
@@ -107,6 +114,8 @@ export async function copyParts(
       crcs[index]![part] = crc;
       await target.put(part, bytes, crc);
       sent += bytes.length;
+      if (!target.keeps) buffers.give(bytes);
+      trimMemory(GARBAGE_BYTES);
       if (--left[index]! > 0) return;
       const { size, name } = target.file;
       const lengthOf = (i: number) => Math.min(target.partBytes, size - i * target.partBytes);

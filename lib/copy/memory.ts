@@ -22,9 +22,11 @@ export function collectWith(collector: () => void): void {
 /**
  * Collects garbage if memory has grown large, and there is a collector. To be called after each table of contents,
  * which leaves much garbage and little else.
+ *
+ * @param garbageBytes How much more there has to be than after the last time.
  */
-export function trimMemory(): void {
-  if (collect === undefined || memoryInUse() < inUse + GARBAGE_BYTES) return;
+export function trimMemory(garbageBytes = GARBAGE_BYTES): void {
+  if (collect === undefined || memoryInUse() < inUse + garbageBytes) return;
   collect();
   inUse = memoryInUse();
 }

@@ -10,6 +10,23 @@ import { completeLiterals } from "./literals.ts";
 import type { ChunkResult } from "./kernel.ts";
 import type { FileLayout, Literal } from "./plan.ts";
 
+/** The memory of parts, which is used again: as garbage it would pile up faster than it is collected. */
+export class PartBuffers {
+  readonly #free: ArrayBuffer[] = [];
+
+  /** Some bytes, all zero. */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    const buffer = this.#free.pop();
+    if (buffer === undefined || buffer.byteLength < length) return new Uint8Array(length);
+    return new Uint8Array(buffer, 0, length).fill(0);
+  }
+
+  /** Takes back what isn't needed any more. */
+  give({ buffer }: Uint8Array<ArrayBuffer>): void {
+    this.#free.push(buffer);
+  }
+}
+
 /** The parts of one file. It is also what the kernel writes to. */
 export class FileParts implements KernelFile {
   /** How many parts there are: one at least, of an empty file, too. */
@@ -34,8 +51,14 @@ export class FileParts implements KernelFile {
   /** Parts that are neither taken nor waiting for bytes: they may wait for checksums. */
   readonly #full = new Set<number>();
 
-  /** @param partBytes The length of each part but the last one. */
-  constructor(layout: FileLayout, partBytes: number) {
+  readonly #buffers: PartBuffers;
+
+  /**
+   * @param partBytes The length of each part but the last one.
+   * @param buffers Where the memory of parts comes from.
+   */
+  constructor(layout: FileLayout, partBytes: number, buffers: PartBuffers = new PartBuffers()) {
+    this.#buffers = buffers;
     const { size, copies, digest } = layout;
     this.#layout = layout;
     this.#partBytes = partBytes;
@@ -77,7 +100,7 @@ export class FileParts implements KernelFile {
     let bytes = this.#begun.get(part);
     if (bytes === undefined) {
       const start = part * this.#partBytes;
-      bytes = new Uint8Array(Math.min(this.#partBytes, this.#layout.size - start));
+      bytes = this.#buffers.take(Math.min(this.#partBytes, this.#layout.size - start));
       this.#begun.set(part, bytes);
     }
     return bytes;

@@ -25,7 +25,7 @@ const REQUESTS_AT_ONCE = 16;
 const MAX_HELD_BYTES = 512 * 1024 * 1024;
 
 /** How much is held for all batches together, in bytes, unless one alone needs more. */
-const BUDGET_BYTES = 96 * 1024 * 1024;
+const BUDGET_BYTES = 64 * 1024 * 1024;
 
 /** How many batches are under way at a time: of 16 MB each, enough for {@linkcode REQUESTS_AT_ONCE}. */
 export const REMOTE_LANES = 6;

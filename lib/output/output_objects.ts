@@ -260,6 +260,7 @@ async function gather(work: Work, files: readonly OutputFile[]): Promise<WholeFi
   const parted = files.filter(({ name }) => !reused.has(name)).map((file): PartedFile => ({
     file,
     partBytes: partBytesOf(file),
+    keeps: true,
     put(_part, bytes, crc) {
       gathered.push({ name: file.name, bytes, crc });
       return Promise.resolve();

@@ -32,8 +32,7 @@ const HELP = `The whole command, start-up included, against its peers, in turn.
   --layers N       with so many layers, for something smaller
   --runs N         how many runs of each count (default: 7)
   --dir DIR        where to convert (default: /dev/shm, where there is one)
-  --only PART      start, copy, layouts, gguf, stats, ext4 or xfs
-  --only PART      start, copy, layouts, gguf, remote, ext4 or xfs
+  --only PART      start, copy, layouts, gguf, stats, remote, ext4 or xfs
   --loop           as root: also inside a loop-mounted ext4 and XFS
   --python PYTHON  also what this Python has of torch, fairseq2 and transformers
   --out FILE       write the table in Markdown
