@@ -58,6 +58,7 @@ const converting: Nonsense<ConvertOptions> = {
   tokenizer: noTexts,
   tokenizerPre: noTexts,
   instruct: noFlags,
+  card: noFlags,
   layout: ["new", "", 5, NaN, null],
   jobs: [...noNumbers, 0, 257],
   clone: noFlags,

@@ -228,10 +228,12 @@ Deno.test("ckpt refuses another plan on what is unfinished, and --restart begins
   const output = await killedHalfway(scene);
   const partial = `${output}.partial`;
   const before = [...readTree(partial)!.keys()].sort();
-  const refusal = `error: ${partial}: holds the unfinished output of another conversion ` +
-    "(other input, options or version); finish that one, or use --restart to begin anew\n";
-  for (const options of [[], ["--task", "1/2"]]) {
-    assertEquals(await convert([...options, other.input, output]), { code: 1, stdout: "", stderr: refusal });
+  const refusal = (way: string) =>
+    `error: ${partial}: holds the unfinished output of another conversion ` +
+    `(other input, options or version); finish that one, or ${way} to begin anew\n`;
+  for (const [options, way] of [[[], "use --restart"], [["--task", "1/2"], `remove ${partial}`]] as const) {
+    const stderr = refusal(way);
+    assertEquals(await convert([...options, other.input, output]), { code: 1, stdout: "", stderr });
     assertEquals([...readTree(partial)!.keys()].sort(), before);
   }
   // The first conversion goes on all the same.

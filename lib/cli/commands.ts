@@ -48,6 +48,7 @@ function convertOptions(to: Target): Option[] {
       option("max-shard-size SIZE", "Split at this size, as 5GB (huggingface, gguf)"),
       option("tokenizer PATH", "A tokenizer.model or a directory (huggingface, gguf)", { names: "path" }),
       option("no-tokenizer", "Leave the tokenizer that lies beside the input"),
+      option("card", "Write no model card (README.md) (huggingface)", { negated: true }),
       option("tokenizer-pre NAME", "llama.cpp's name for how texts are split (gguf)"),
     ]),
     ...group("How", [

@@ -108,6 +108,7 @@ function outputOptions(args: Arguments, to: Target): OutputOptions {
     tokenizer: args.flag("no-tokenizer") ? false : tokenizer,
     tokenizerPre: args.value("tokenizer-pre"),
     instruct: args.flag("instruct"),
+    card: args.flag("card"),
   };
 }
 

@@ -4,12 +4,16 @@
  */
 
 import { isDirectory, isFile } from "../bytes/file_system.ts";
-import { join } from "../deps.ts";
+import { basename, join } from "../deps.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
 import { listDirectory } from "../layouts/directory.ts";
 import { holdTokenizer, notesOfFilesLeft } from "../layouts/huggingface/side_files.ts";
+import { MODEL_CARD, modelCard } from "../layouts/huggingface/model_card.ts";
 import { huggingFaceFiles, type HuggingFaceOptions } from "../layouts/huggingface/write.ts";
-import type { PlannedOutput } from "../layouts/planned_output.ts";
+import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
+import { dtypesOf, type PlannedOutput, textFile } from "../layouts/planned_output.ts";
+import type { OutputFile } from "../copy/plan.ts";
+import { numel } from "../tensor/tensor.ts";
 import {
   carriedTokenizer,
   convertedTokenizer,
@@ -26,6 +30,8 @@ export interface HuggingFacePlanOptions extends Pick<HuggingFaceOptions, "tied" 
   readonly tokenizer?: string | false;
   /** Whether the user says that it is an instruct model. */
   readonly instruct?: boolean;
+  /** Whether a model card is written. True by default. */
+  readonly card?: boolean;
 }
 
 /**
@@ -39,7 +45,7 @@ export interface HuggingFacePlanOptions extends Pick<HuggingFaceOptions, "tied" 
 export async function planHuggingFace(
   checkpoint: Checkpoint,
   resolved: ResolvedModel,
-  { tokenizer: wanted, instruct, ...options }: HuggingFacePlanOptions,
+  { tokenizer: wanted, instruct, card = true, ...options }: HuggingFacePlanOptions,
 ): Promise<PlannedOutput> {
   const hasTokenizer = typeof wanted === "string";
   const { tokenizer, tokens, generation, notes } = await agreeTokens(
@@ -50,7 +56,11 @@ export async function planHuggingFace(
   );
   const weights = huggingFaceFiles(checkpoint, resolved.model, { ...options, tokens, generation });
   return {
-    files: [...weights.files, ...tokenizer?.files ?? []],
+    files: [
+      ...weights.files,
+      ...(card ? [planCard(checkpoint, resolved, weights.files, options.dtype)] : []),
+      ...tokenizer?.files ?? [],
+    ],
     sources: tokenizer?.sources ?? [],
     notes: [
       ...weights.notes,
@@ -60,6 +70,32 @@ export async function planHuggingFace(
       ...notesOfInput(checkpoint, hasTokenizer),
     ],
   };
+}
+
+function planCard(
+  { kind, path, naming, general }: Checkpoint,
+  { model, architecture, card }: ResolvedModel,
+  files: readonly OutputFile[],
+  cast: string | undefined,
+): OutputFile {
+  const tensors = files.flatMap(({ tensors }) => tensors);
+  const step = naming === undefined ? /^step_\d+$/.exec(basename(stepDirectory(path)))?.[0] : undefined;
+  const license = general?.get("general.license");
+  // A file may say anything; the hub has short names.
+  const isName = license?.type === "string" && /^[a-z0-9][a-z0-9.-]{0,63}$/.test(license.value);
+  return textFile(
+    MODEL_CARD,
+    modelCard(model, {
+      kind,
+      step,
+      architecture,
+      card,
+      license: isName ? license.value : undefined,
+      parameters: tensors.reduce((sum, { shape }) => sum + numel(shape), 0),
+      dtype: dtypesOf(files)[0]!,
+      cast,
+    }),
+  );
 }
 
 /** The tokenizer that was asked for, else the one in a GGUF input or beside a Hugging Face one. */

@@ -36,6 +36,8 @@ export interface OutputOptions {
   readonly tokenizerPre?: string;
   /** Whether the model is an instruct one, where its name doesn't say so: it stops at the end of a turn. */
   readonly instruct?: boolean;
+  /** Whether Hugging Face's layout has a model card, `README.md`. True by default. */
+  readonly card?: boolean;
   /** Which of fairseq2's layouts: `"legacy"` (0.2 to 0.4), the default, or `"native"` (0.5 and later). */
   readonly layout?: "legacy" | "native";
 }
@@ -55,6 +57,7 @@ export const outputRules: Rules<OutputOptions> = {
   tokenizer: { what: `${text.what}, or false`, allows: (value) => value === false || text.allows(value) },
   tokenizerPre: text,
   instruct: flag,
+  card: flag,
   layout: oneOf(layouts),
 };
 

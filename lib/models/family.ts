@@ -23,6 +23,8 @@ export interface Family {
   readonly parameters: readonly ParameterSpec[];
   /** The published architectures. */
   readonly architectures: readonly Architecture[];
+  /** What the hub calls those of its model cards that stand for one published model, and not for an architecture. */
+  readonly hubNames?: Readonly<Record<string, string>>;
   /** What it knows of its special tokens. */
   readonly tokens: TokenFamily;
   /** Its configuration in fairseq2. */

@@ -35,7 +35,7 @@ const choices: readonly (readonly [typed: string, choices: readonly string[]])[]
   ["ckpt convert in --dtype ", [...dtypes]],
   ["ckpt compare --from me", ["meta"]],
   ["ckpt convert --layout n", ["native"]],
-  ["ckpt llama convert_checkpoint --no-", ["--no-clone", "--no-tokenizer"]],
+  ["ckpt llama convert_checkpoint --no-", ["--no-card", "--no-clone", "--no-tokenizer"]],
   ["ckpt llama convert-checkpoint --dr", ["--dry-run"]],
   ["ckpt verify --a", ["--against"]],
   ["ckpt convert --model mistral", MODELS.filter((name) => name.startsWith("mistral"))],

@@ -20,7 +20,12 @@ Deno.test("ckpt convert makes a Hugging Face directory of a model of any family,
   for (const [i, input] of [QWEN, LLAMA].entries()) {
     const { code, stderr } = await ckpt(["convert", "--quiet", input, temp.at(`hf${i}`)]);
     assertEquals([code, stderr], [0, ""]);
-    assertEquals(temp.names(`hf${i}`), ["config.json", "generation_config.json", "model.safetensors"]);
+    assertEquals(temp.names(`hf${i}`), [
+      "README.md",
+      "config.json",
+      "generation_config.json",
+      "model.safetensors",
+    ]);
   }
   const { code } = await ckpt(["convert", "--quiet", "--to", "reference", LLAMA, temp.at("reference")]);
   assertEquals([code, temp.names("reference")], [0, ["consolidated.00.pth", "params.json"]]);

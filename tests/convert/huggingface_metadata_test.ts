@@ -61,6 +61,9 @@ async function convert(options: ConvertOptions): Promise<{ notes: readonly strin
   return { notes, tokens: [model.bosId, model.eosIds] };
 }
 
+/** What is written in any case, in order. */
+const MODEL_FILES = ["README.md", "config.json", "generation_config.json", "model.safetensors"];
+
 Deno.test("several tokens that end a sequence go from Hugging Face to Hugging Face, in both files", async () => {
   using temp = new TempDir();
   const input = makeInput(temp);
@@ -121,8 +124,7 @@ Deno.test("the tokenizer of a Hugging Face input goes along, and what doesn't is
   const input = makeInput(temp, { ...TOKENIZER, ...OTHERS });
   const before = snapshot(input);
   const { notes, files } = await convertCheckpoint({ input, output: temp.at("out"), to: "huggingface" });
-  const names = ["config.json", "generation_config.json", "model.safetensors", ...Object.keys(TOKENIZER)]
-    .sort();
+  const names = [...MODEL_FILES, ...Object.keys(TOKENIZER)].sort();
   assertEquals(temp.names("out"), names);
   assertEquals(files.map(({ name }) => name).sort(), names);
   for (const [name, text] of Object.entries(TOKENIZER)) {
@@ -136,7 +138,7 @@ Deno.test("tokenizer: false leaves the input's tokenizer, and another one takes 
   using temp = new TempDir();
   const input = makeInput(temp, TOKENIZER);
   const left = await convertCheckpoint({ input, output: temp.at("a"), to: "huggingface", tokenizer: false });
-  assertEquals(temp.names("a"), ["config.json", "generation_config.json", "model.safetensors"]);
+  assertEquals(temp.names("a"), MODEL_FILES);
   assertEquals(left.notes, []);
   Deno.mkdirSync(temp.at("other"));
   writeAll(temp.at("other"), { "tokenizer.json": "{}", "tokenizer_config.json": '{"chat_template": "x"}' });

@@ -141,3 +141,19 @@ export function inferEmbeddingShardDim(
 ): 0 | 1 {
   return ropeScaling !== undefined || ropeTheta === 500000 || vocabSize >= 128000 ? 0 : 1;
 }
+
+/** What the hub calls the models behind the model cards (fairseq2 0.8.1 `assets/cards/models/llama.yaml`). */
+export const llamaHubNames: Readonly<Record<string, string>> = {
+  llama2_7b_chat: "meta-llama/Llama-2-7b-chat-hf",
+  llama2_13b_chat: "meta-llama/Llama-2-13b-chat-hf",
+  llama2_70b_chat: "meta-llama/Llama-2-70b-chat-hf",
+  llama3_8b_instruct: "meta-llama/Meta-Llama-3-8B-Instruct",
+  llama3_70b_instruct: "meta-llama/Meta-Llama-3-70B-Instruct",
+  llama3_1_8b_instruct: "meta-llama/Llama-3.1-8B-Instruct",
+  llama3_1_70b_instruct: "meta-llama/Llama-3.1-70B-Instruct",
+  llama3_1_405b_instruct: "meta-llama/Llama-3.1-405B-Instruct",
+  llama3_3_70b_instruct: "meta-llama/Llama-3.3-70B-Instruct",
+  llama3_2_1b_instruct: "meta-llama/Llama-3.2-1B-Instruct",
+  llama3_2_3b_instruct: "meta-llama/Llama-3.2-3B-Instruct",
+  r1_distilled_llama3_1_8b_instruct: "deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
+};

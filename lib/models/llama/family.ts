@@ -1,5 +1,5 @@
 import { type Family, generations } from "../family.ts";
-import { llamaArchitectures } from "./architectures.ts";
+import { llamaArchitectures, llamaHubNames } from "./architectures.ts";
 import { readLlamaJson, WHOSE, writeLlamaJson } from "./config_json.ts";
 import { llamaGguf } from "./gguf.ts";
 import { describeLlamaParams } from "./describe_params.ts";
@@ -15,6 +15,7 @@ export const llama: Family = {
   whose: WHOSE,
   parameters: llamaParameters,
   architectures: llamaArchitectures,
+  hubNames: llamaHubNames,
   tokens: llamaTokens,
   modelYaml: {
     generations,

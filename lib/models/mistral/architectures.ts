@@ -42,3 +42,8 @@ export const mistralTokens: TokenFamily = {
   published: ({ model: { vocabSize } }) => vocabSize < SMALLEST_VOCABULARY ? {} : MISTRAL_TOKENS,
   turnEnd: () => MISTRAL_TOKENS.eosIds[0],
 };
+
+/** What the hub calls the models behind the model cards (fairseq2 0.8.1 `assets/cards/models/mistral.yaml`). */
+export const mistralHubNames: Readonly<Record<string, string>> = {
+  mistral_7b_instruct: "mistralai/Mistral-7B-Instruct-v0.1",
+};

@@ -1,5 +1,5 @@
 import { type Family, generations } from "../family.ts";
-import { mistralArchitectures, mistralTokens } from "./architectures.ts";
+import { mistralArchitectures, mistralHubNames, mistralTokens } from "./architectures.ts";
 import { readMistralJson, WHOSE, writeMistralJson } from "./config_json.ts";
 import { mistralGguf } from "./gguf.ts";
 import { mistralModelYaml, mistralNotes } from "./model_yaml.ts";
@@ -13,6 +13,7 @@ export const mistral: Family = {
   whose: WHOSE,
   parameters: mistralParameters,
   architectures: mistralArchitectures,
+  hubNames: mistralHubNames,
   tokens: mistralTokens,
   modelYaml: {
     generations,

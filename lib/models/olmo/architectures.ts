@@ -60,3 +60,15 @@ export const olmoTokens: TokenFamily = {
   published: ({ model: { vocabSize } }) => vocabSize > PAD ? { eosIds: [END_OF_TEXT] } : {},
   turnEnd: () => undefined,
 };
+
+/** What the hub calls the models behind the model cards (fairseq2 0.8.1 `assets/cards/models/olmo.yaml`). */
+export const olmoHubNames: Readonly<Record<string, string>> = {
+  "olmo-2-0425-1b": "allenai/OLMo-2-0425-1B",
+  "olmo-2-1124-7b": "allenai/OLMo-2-1124-7B",
+  "olmo-2-1124-13b": "allenai/OLMo-2-1124-13B",
+  "olmo-2-0325-32b": "allenai/OLMo-2-0325-32B",
+  "olmo-3-1025-7b": "allenai/OLMo-3-1025-7B",
+  "olmo-3-7b-think": "allenai/OLMo-3-7B-Think",
+  "olmo-3-1125-32b": "allenai/OLMo-3-1125-32B",
+  "olmo3.1-32b-think": "allenai/OLMo-3.1-32B-Think",
+};

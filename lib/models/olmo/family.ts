@@ -1,5 +1,5 @@
 import type { Family } from "../family.ts";
-import { olmoArchitectures, olmoTokens } from "./architectures.ts";
+import { olmoArchitectures, olmoHubNames, olmoTokens } from "./architectures.ts";
 import { OLMO_TYPES, olmoJsonNotes, readOlmoJson, WHOSE, writeOlmoJson } from "./config_json.ts";
 import { olmoGguf } from "./gguf.ts";
 import { olmoModelYaml, olmoNotes } from "./model_yaml.ts";
@@ -12,6 +12,7 @@ export const olmo: Family = {
   whose: WHOSE,
   parameters: olmoParameters,
   architectures: olmoArchitectures,
+  hubNames: olmoHubNames,
   tokens: olmoTokens,
   modelYaml: {
     generations: ["0.5+"],

@@ -71,3 +71,15 @@ export const qwenTokens: TokenFamily = {
       : {},
   turnEnd: () => END_OF_TURN,
 };
+
+/** What the hub calls the models behind the model cards (fairseq2 0.8.1 `assets/cards/models/qwen.yaml`). */
+export const qwenHubNames: Readonly<Record<string, string>> = {
+  qwen25_7b_instruct: "Qwen/Qwen2.5-7B-Instruct",
+  qwen25_14b_instruct: "Qwen/Qwen2.5-14B-Instruct",
+  qwen25_32b_instruct: "Qwen/Qwen2.5-32B-Instruct",
+  "qwen3_0.6b_base": "Qwen/Qwen3-0.6B-Base",
+  "qwen3_1.7b_base": "Qwen/Qwen3-1.7B-Base",
+  qwen3_4b_base: "Qwen/Qwen3-4B-Base",
+  qwen3_8b_base: "Qwen/Qwen3-8B-Base",
+  qwen3_14b_base: "Qwen/Qwen3-14B-Base",
+};

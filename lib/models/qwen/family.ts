@@ -1,6 +1,6 @@
 import type { Family } from "../family.ts";
 import { normEpsNotes } from "../model_yaml_fields.ts";
-import { NORM_EPS, qwenArchitectures, qwenTokens } from "./architectures.ts";
+import { NORM_EPS, qwenArchitectures, qwenHubNames, qwenTokens } from "./architectures.ts";
 import { QWEN_TYPES, readQwenJson, WHOSE, writeQwenJson } from "./config_json.ts";
 import { qwenGguf } from "./gguf.ts";
 import { qwenModelYaml } from "./model_yaml.ts";
@@ -13,6 +13,7 @@ export const qwen: Family = {
   whose: WHOSE,
   parameters: qwenParameters,
   architectures: qwenArchitectures,
+  hubNames: qwenHubNames,
   tokens: qwenTokens,
   modelYaml: {
     generations: ["0.5+"],
