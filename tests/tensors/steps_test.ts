@@ -43,6 +43,27 @@ Deno.test("renameTensors() refuses pairs that fit nothing, and two tensors of on
   assertThrows(() => renameTensors(named("a"), { "a": "*" }), OptionError, "more * or ? to fill in");
 });
 
+Deno.test("glob() finds what a greedy regular expression does", () => {
+  const greedy = (pattern: string) => {
+    const source = pattern.replaceAll(".", "\\.").replaceAll("*", "(.*)").replaceAll("?", "(.)");
+    const expression = new RegExp(`^${source}$`, "su");
+    return (name: string) => expression.exec(name)?.slice(1);
+  };
+  const words = (letters: string, length: number): string[] =>
+    length === 0 ? [""] : ["", ...words(letters, length - 1).flatMap((w) => [...letters].map((c) => c + w))];
+  const names = [...new Set(words("a.\u{1F600}", 5))];
+  for (const pattern of new Set(words("a*?", 5))) {
+    const [found, expected] = [glob(pattern), greedy(pattern)];
+    for (const name of names) assertEquals(found(name), expected(name), JSON.stringify([pattern, name]));
+  }
+});
+
+Deno.test("glob() takes no longer with many * than with one", () => {
+  // An expression that tries all ways to fit the first one would never end.
+  assertEquals(glob("*a*a*a*a*a*a*a*a*b")("a".repeat(65536)), undefined);
+  assertEquals(glob("a*a*a*a*a*a*b*c?")("a".repeat(65536)), undefined);
+});
+
 Deno.test("patterns stand for whole names, and nothing in them but * and ? is special", () => {
   assertEquals(glob("a.*.c")("a.b.b.c"), ["b.b"]);
   assertEquals(glob("a.*.c")("axb.c"), undefined);
