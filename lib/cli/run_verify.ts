@@ -7,6 +7,7 @@ import { type ModelVerification, verifyCheckpoint } from "../inspect/verify.ts";
 import type { FileVerification } from "../inspect/verify_file.ts";
 import { MAX_JOBS } from "../options.ts";
 import { targets } from "../convert/target.ts";
+import { someOf } from "../words.ts";
 import type { Arguments, Context } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { hanging } from "./fold.ts";
@@ -15,6 +16,9 @@ import { compactJson, oneLine } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { type Style, styleFor, widthOf } from "./terminal.ts";
+
+/** How many tensors a line names. */
+const NAMED = 3;
 
 /** The exit code for checkpoints with which something is wrong. */
 const WRONG = 1;
@@ -115,12 +119,13 @@ function verdictLines(
 }
 
 function fileLines(root: string, file: FileVerification, terminal: Terminal): string[] {
-  const { bytes, records, counted: kind, checked, problem, damaged } = file;
+  const { bytes, records, counted: kind, checked, problem, damaged, unread = [] } = file;
   const name = shownName(root, file);
   if (problem !== undefined) return verdictLines("wrong", `${name}: ${oneLine(problem)}`, terminal);
   const { word, text } = CHECKED[checked];
   const counted = records === 0 ? [] : [`${records} ${kind}`];
-  const looked = damaged === undefined ? [] : ["no NaN, no Inf"];
+  const besides = unread.length === 0 ? "" : ` in what can be read (but for ${someOf(unread, NAMED)})`;
+  const looked = damaged === undefined ? [] : [`no NaN, no Inf${oneLine(besides)}`];
   return verdictLines(
     word,
     `${name}  ${[formatBytes(bytes), ...counted, text(file), ...looked].join(", ")}`,

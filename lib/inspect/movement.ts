@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytes, type View, viewBytes } from "../bytes/view.ts";
+import { viewBytes } from "../bytes/view.ts";
 import { type MovedPair, moveViews } from "../copy/movement.ts";
 import type { RowMovement } from "../copy/movement_rows.ts";
 import { type Target, targets } from "../convert/target.ts";
@@ -14,6 +14,7 @@ import { openByName, openComparable } from "./comparable.ts";
 import { rootDividedBy } from "./exact_numbers.ts";
 import { inTurn } from "./in_turn.ts";
 import { countedView } from "./statistics.ts";
+import { runInRows } from "./tensor_pair.ts";
 import { checkUnchanged } from "./unchanged.ts";
 
 /**
@@ -191,16 +192,12 @@ function cosine(ab: bigint | undefined, aa: bigint | undefined, bb: bigint | und
 
 /** The views of two tensors by rows of the same numbers. */
 function movedPair({ a, b }: NamedPair): MovedPair | undefined {
-  const [x, y] = [countedView(a), countedView(b)];
+  const itemBytes = Math.max(a.dtype.itemBytes, b.dtype.itemBytes);
+  const [x, y] = [countedView(a, itemBytes), countedView(b, itemBytes)];
   if (x === undefined || y === undefined) return undefined;
   const numbers = [x.numbers, y.numbers] as const;
   const rows = x.view.op === "bytes" ? y.view.rows : x.view.rows;
-  const [first, second] = [inRows(x.view, rows), inRows(y.view, rows)];
+  const [first, second] = [runInRows(x.view, rows), runInRows(y.view, rows)];
   if (first.rows !== second.rows) return undefined; // Not of tensors with two dimensions.
   return { a: first, b: second, numbers, columns: x.columns };
-}
-
-/** A run in so many rows; what else is a view has its own. */
-function inRows(view: View, rows: number): View {
-  return view.op === "bytes" && rows > 0 ? bytes(view.path, view.offset, rows, viewBytes(view) / rows) : view;
 }

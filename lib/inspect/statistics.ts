@@ -11,7 +11,7 @@ import { hasNumbers } from "../copy/compare.ts";
 import type { Target } from "../convert/target.ts";
 import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
-import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { cutView, numel, type Tensor } from "../tensor/tensor.ts";
 import { targets } from "../convert/target.ts";
 import { openComparable } from "./comparable.ts";
 import { dividedBy, type ExactNumber, exactSum, rootDividedBy } from "./exact_numbers.ts";
@@ -271,8 +271,12 @@ function histogramOf(bins: readonly Bin[]): ExponentHistogram {
 /** The longest row that is counted as one, in bytes. */
 const ROW_BYTES = 512 * 1024;
 
-/** A tensor's view by rows along its last dimension; none where its items are no real numbers. */
-export function countedView(tensor: Tensor): CountedView | undefined {
+/**
+ * A tensor's view by rows along its last dimension; none where its items are no real numbers.
+ *
+ * @param itemBytes The size of an item by which rows are cut that are too long.
+ */
+export function countedView(tensor: Tensor, itemBytes?: number): CountedView | undefined {
   const { dtype, shape } = tensor;
   const columns = shape.at(-1) ?? 1;
   const rows = numel(shape.slice(0, -1));
@@ -285,7 +289,7 @@ export function countedView(tensor: Tensor): CountedView | undefined {
     if (rowBytes <= ROW_BYTES || format !== undefined) return bytes(view.path, view.offset, rows, rowBytes);
     return bytes(view.path, view.offset, rows * columns, numberBytes(numbers));
   };
-  const view = inRows(tensorView(tensor));
+  const view = inRows(cutView(tensor, itemBytes));
   if (format === undefined) return { view, numbers, columns };
   if (4 * columns > MAX_ROW_BYTES) return undefined;
   return { view: cast(view, format, "float32"), numbers, columns };

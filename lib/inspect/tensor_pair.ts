@@ -9,7 +9,7 @@ import { hasNumbers } from "../copy/compare.ts";
 import type { ViewPair } from "../copy/compare_rows.ts";
 import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
 import type { DType } from "../tensor/dtype.ts";
-import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { cutView, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 
 /**
  * Whether numbers of two tensors of one shape can be compared: of all but packed ones, of quantized ones that a cast undoes,
@@ -42,9 +42,10 @@ export function tensorPair(a: Tensor, b: Tensor, withNumbers: boolean): ViewPair
   if (numbers !== undefined && (isQuantized(a) || isQuantized(b))) {
     return { a: inRows(a)!, b: inRows(b)!, numbers };
   }
-  const [x, y] = [tensorView(a), tensorView(b)];
+  const itemBytes = Math.max(a.dtype.itemBytes, b.dtype.itemBytes);
+  const [x, y] = [cutView(a, itemBytes), cutView(b, itemBytes)];
   // Plain runs have no rows that matter, and these may be long.
-  if (!isPlain(x) || !isPlain(y)) return { a: x, b: y, numbers };
+  if (!isPlain(x) || !isPlain(y)) return { a: runInRows(x, y.rows), b: runInRows(y, x.rows), numbers };
   return { a: flat(x, a.dtype), b: flat(y, b.dtype), numbers };
 }
 
@@ -59,6 +60,11 @@ function inRows(tensor: Tensor): View | undefined {
   const format = quantizationOf(dtype);
   if (format === undefined) return run;
   return 4 * columns > MAX_ROW_BYTES ? undefined : cast(run, format, "float32");
+}
+
+/** A run in so many rows; what else is a view has its own. */
+export function runInRows(view: View, rows: number): View {
+  return view.op === "bytes" && rows > 0 ? bytes(view.path, view.offset, rows, viewBytes(view) / rows) : view;
 }
 
 /** Whether a view is runs of bytes, one after the other. */

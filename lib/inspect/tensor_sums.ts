@@ -5,7 +5,7 @@
 import type { OpenSource } from "../bytes/source.ts";
 import type { ReadOptions } from "../copy/pool.ts";
 import { HASH_BLOCK_BYTES, sha256 } from "../copy/sha256.ts";
-import type { View } from "../bytes/view.ts";
+import { isContiguous, type View } from "../bytes/view.ts";
 import { FileError } from "../error.ts";
 import { numel, type Tensor, tensorView } from "../tensor/tensor.ts";
 import { openAnyTorchFile } from "../torch/torch_file.ts";
@@ -27,8 +27,7 @@ export async function tensorSums(source: OpenSource, options: ReadOptions = {}):
   for (const [name, { tensor }] of tensors) {
     sums.set(name, undefined);
     if (tensor === undefined) continue;
-    const view = tensorView(tensor);
-    if (view.op === "bytes") hashed.set(name, [view]);
+    if (isContiguous(tensor.shape, tensor.stride)) hashed.set(name, [tensorView(tensor)]);
     else if (!isTooExpanded(tensor)) hashed.set(name, [...pieces(tensor)].map(tensorView));
   }
   const found = await sha256([...hashed.values()], options);

@@ -13,7 +13,7 @@ import { storageReferences } from "../torch/storage_references.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { numel, type Tensor } from "../tensor/tensor.ts";
 import { type DamagedValues, describeDamage, hasDamage } from "./damaged_values.ts";
 import { openTable } from "./file_format.ts";
 import { fileTensors, isTooExpanded } from "./file_tensors.ts";
@@ -50,6 +50,8 @@ export interface FileVerification {
   readonly tensorSums?: readonly TensorSum[];
   /** The tensors with numbers that are NaN or infinite, where these were looked for. */
   readonly damaged?: readonly DamagedValues[];
+  /** The tensors in which ckpt can't look for them: of kinds and packings that it doesn't know. */
+  readonly unread?: readonly string[];
 }
 
 interface VerifyFileOptions extends ReadOptions {
@@ -169,21 +171,36 @@ async function checkSums(
 async function checkValues(
   source: OpenSource,
   { jobs, signal, onProgress }: VerifyFileOptions,
-): Promise<Pick<FileVerification, "damaged" | "problem">> {
+): Promise<Pick<FileVerification, "damaged" | "unread" | "problem">> {
   const tensors = new Map<string, Tensor>();
+  const repeats = new Map<string, number>();
+  const unread: string[] = [];
   for (const [name, { tensor }] of await fileTensors(source, openAnyTorchFile)) {
-    if (tensor !== undefined && !isTooExpanded(tensor)) tensors.set(name, tensor);
+    const read = tensor && isTooExpanded(tensor) ? unrepeated(tensor) : tensor;
+    if (read === undefined || isTooExpanded(read)) {
+      unread.push(name);
+      continue;
+    }
+    tensors.set(name, read);
+    repeats.set(name, numel(tensor!.shape) / numel(read.shape));
   }
   const damaged: DamagedValues[] = [];
   for await (const found of tensorStatistics(tensors, { jobs, signal, onProgress })) {
-    if (!hasDamage(found)) continue;
     const { name, nan, inf, firstNan, firstInf } = found;
-    damaged.push({ name, nan, inf, firstNan, firstInf });
+    if (nan === null || inf === null) unread.push(name);
+    if (!hasDamage(found)) continue;
+    const times = repeats.get(name)!;
+    damaged.push({ name, nan: nan! * times, inf: inf! * times, firstNan, firstInf });
   }
-  if (damaged.length === 0) return { damaged };
+  if (damaged.length === 0) return { damaged, unread };
   const named = damaged.slice(0, NAMED).map((each) => `${each.name}: ${describeDamage(each)}`);
   const more = damaged.length > NAMED ? `; and ${damaged.length - NAMED} tensors more` : "";
-  return { damaged, problem: `${named.join("; ")}${more}` };
+  return { damaged, unread, problem: `${named.join("; ")}${more}` };
+}
+
+/** An expanded tensor without what it repeats: where something is first, it is at the same index. */
+function unrepeated(tensor: Tensor): Tensor {
+  return { ...tensor, shape: tensor.shape.map((size, i) => tensor.stride[i] === 0 ? 1 : size) };
 }
 
 async function check(

@@ -1,6 +1,6 @@
 import type { Copy, FileLayout, OutputFile } from "../copy/plan.ts";
 import { compareCodePoints } from "../python/python_json.ts";
-import { isWholeStorage, numel, type Tensor, tensorView } from "../tensor/tensor.ts";
+import { cutView, isWholeStorage, numel, type Tensor } from "../tensor/tensor.ts";
 import { type SafetensorsDType, safetensorsDType } from "./dtype.ts";
 import { LENGTH_BYTES, METADATA_NAME } from "./header.ts";
 import { MAX_HEADER_BYTES } from "./limits.ts";
@@ -67,7 +67,7 @@ export function layoutSafetensors(
     copies.push({
       label: name,
       at: head.length + places[i]!,
-      view: tensorView(tensor),
+      view: cutView(tensor),
       ...(crc !== undefined && isWholeStorage(tensor) ? { crc } : {}),
     });
   });

@@ -2,7 +2,7 @@
 
 import { openReader } from "../copy/worker_pool.ts";
 import { bytes, cast, sliceRows, type View, viewBytes } from "../bytes/view.ts";
-import { type Tensor, tensorView } from "./tensor.ts";
+import { bytesOf, cutView, type Tensor, tensorView } from "./tensor.ts";
 
 /** The items of a tensor as a typed array. */
 export type TensorValues =
@@ -112,15 +112,26 @@ export function readTensorValues(tensor: Tensor, options: ReadOptions = {}): Ten
 /** Some rows of a tensor; of a plain run with an item in each row, since rows that are to be cast have a greatest length. */
 function viewOfRows(tensor: Tensor, { rows }: ReadOptions): View {
   const { shape: [count = 1], dtype: { itemBytes } } = tensor;
-  const whole = tensorView(tensor);
-  const view = whole.op === "bytes" && Number.isInteger(itemBytes)
-    ? bytes(whole.path, whole.offset, viewBytes(whole) / itemBytes, itemBytes)
-    : whole;
-  if (rows === undefined) return view;
-  const [from, to] = rows;
+  const [from, to] = rows ?? [0, count];
   if (![from, to].every(Number.isInteger) || from < 0 || from > to || to > count) {
     throw new RangeError(`Cannot read rows ${from} to ${to}: the tensor has ${count}`);
   }
+  const length = count === 0 ? 0 : bytesOf(tensor) / count * (to - from);
+  if (length > MAX_BYTES) {
+    throw new RangeError(`Cannot read a tensor of ${length} bytes: more than ${MAX_BYTES}`);
+  }
+  const { storage, shape, stride, storageOffset } = tensor;
+  const ofRows = storage.view.op === "bytes" && Number.isInteger(itemBytes) && shape.length > 0;
+  const whole = ofRows
+    ? cutView(
+      { ...tensor, shape: [to - from, ...shape.slice(1)], storageOffset: storageOffset + from * stride[0]! },
+      Math.max(itemBytes, Float32Array.BYTES_PER_ELEMENT),
+    )
+    : tensorView(tensor);
+  const view = whole.op === "bytes" && Number.isInteger(itemBytes)
+    ? bytes(whole.path, whole.offset, viewBytes(whole) / itemBytes, itemBytes)
+    : whole;
+  if (ofRows || rows === undefined) return view;
   // A row of the tensor may be several of the view.
   const each = count === 0 ? 0 : view.rows / count;
   return sliceRows(view, from * each, (to - from) * each);

@@ -4,7 +4,7 @@
  * As in torch, a tensor is a strided window on a storage, and several tensors may share one.
  */
 
-import { isContiguous, strided, type View, viewBytes } from "../bytes/view.ts";
+import { concatRows, isContiguous, MAX_ROW_BYTES, strided, type View, viewBytes } from "../bytes/view.ts";
 import type { DType } from "./dtype.ts";
 
 /** The bytes behind one or more tensors. Tensors share a storage if they refer to the same object. */
@@ -101,6 +101,28 @@ export function tensorView(tensor: Tensor): View {
     throw new RangeError("Cannot view part of a storage that isn't a run of a file");
   }
   return view;
+}
+
+/**
+ * The bytes of a tensor in row-major order, for those to whom rows mean nothing: as {@linkcode tensorView}, but rows that
+ * would be longer than those of a view may be are cut into those of the inner dimensions, down to single items. Matrices of
+ * experts that lie transposed are as long.
+ *
+ * @param tensor One that isn't expanded beyond measure: what is cut takes memory.
+ * @param itemBytes The size of an item by which rows are too long, where tensors of several dtypes are to be cut alike.
+ */
+export function cutView(tensor: Tensor, itemBytes: number = tensor.dtype.itemBytes): View {
+  const { shape, stride, storageOffset, storage } = tensor;
+  if (storage.view.op !== "bytes" || isContiguous(shape, stride)) return tensorView(tensor);
+  const longest = MAX_ROW_BYTES / itemBytes;
+  const cut = (at: number, storageOffset: number): View => {
+    const [size = 1, ...inner] = shape.slice(at);
+    if (numel(inner) <= longest) {
+      return tensorView({ ...tensor, shape: shape.slice(at), stride: stride.slice(at), storageOffset });
+    }
+    return concatRows(Array.from({ length: size }, (_, i) => cut(at + 1, storageOffset + i * stride[at]!)));
+  };
+  return cut(0, storageOffset);
 }
 
 /** Whether a tensor is the whole of its storage, in row-major order. */

@@ -148,7 +148,8 @@ function checkUsed(
  * @param to The dtype.
  * @returns The tensors; those that have the dtype are the same.
  * @throws {OptionError} If one is of other floats, or of a quantization that can't be undone.
- * @throws {FormatError} If the rows of one that isn't contiguous are longer than 4 MiB.
+ * @throws {FormatError} If one repeats the items of its storage to more than 64 MiB, or is quantized in rows of more than
+ * a million numbers.
  */
 export function castTensors(tensors: NamedTensors, to: CastType): Map<string, LazyTensor> {
   if (!castTypes.includes(to)) {
