@@ -9,6 +9,7 @@ import { compareViews } from "../copy/compare.ts";
 import type { PairDifference } from "../copy/compare_rows.ts";
 import { OptionError } from "../error.ts";
 import { callback, checkOptions, flag, jobs, oneOf, required, type Rules, signal } from "../options.ts";
+import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { bytesOf, type Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
@@ -218,8 +219,12 @@ async function comparePairs(
 ): Promise<TensorDifference[]> {
   const reading = { jobs, signal };
   const known = new Map<string, PairDifference>();
+  // Of quantized numbers, which are measured as the numbers that they stand for, other bits may be the same.
+  const quantized = new Set(
+    pairs.filter(([, a]) => quantizationOf(a.dtype) !== undefined).map(([name]) => name),
+  );
   for (const { name, dtypes, equalShare } of statistics) {
-    const isSameType = dtypes[0] === dtypes[1];
+    const isSameType = dtypes[0] === dtypes[1] && !quantized.has(name);
     if (equalShare === null || tolerance !== undefined || !isSameType) continue;
     known.set(name, { differ: equalShare < 1, largest: 0 });
   }

@@ -406,3 +406,18 @@ Deno.test("inspectGlobals() says that GGUF holds no pickle, unless it may be one
   const { complete, notes } = await inspectGlobals(temp.at("both.gguf"));
   assertEquals([complete, notes[0]], [false, "is a GGUF file that can be read as a pickle as well"]);
 });
+
+Deno.test("compareCheckpoints() tells bits of quantized numbers apart that are the same numbers, with statistics, too", async () => {
+  using temp = new TempDir();
+  for (const [name, weight] of [["a.gguf", 0], ["b.gguf", 1]] as const) {
+    // A block of Q8_0 whose scale is 0.
+    const data = new Uint8Array(34).fill(weight, 2);
+    writeGguf(temp.at(name), new Map(), [{ name: "w", type: ggmlType(8), shape: [32], data }]);
+  }
+  for (const statistics of [false, true]) {
+    const { equal, differences } = await compareCheckpoints(temp.at("a.gguf"), temp.at("b.gguf"), {
+      statistics,
+    });
+    assertEquals([equal, differences.map(({ what }) => what)], [false, ["bits"]]);
+  }
+});
