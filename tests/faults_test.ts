@@ -267,7 +267,7 @@ Deno.test({
           `error: ${
             temp.at("disk")
           }: can't make the output directory here: Read-only file system (os error 30): ` +
-          `mkdir '${temp.at("disk", "out.partial")}'\n`,
+          `mkdir '${temp.at("disk", "out.partial")}'; name another place\n`,
       });
       assertEquals(await convert(["--quiet", copy.step, temp.at("out")]), {
         code: 0,

@@ -203,6 +203,24 @@ export function removeEmptyParents(path: string, top: string): void {
   }
 }
 
+/** The error for a thing of the output that couldn't be made in a directory: what is wrong, and what to do. */
+export function describeUnmade(what: string, directory: string, error: unknown): FileError {
+  if (error instanceof Deno.errors.NotFound && !isDirectory(directory)) {
+    return new FileError(`${directory}: there is no such directory; make it first`);
+  }
+  if (error instanceof Deno.errors.NotADirectory) {
+    return new FileError(`${directory}: is no directory, so ${what} can't lie in it; name another place`);
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new FileError(
+      `${directory}: permission denied; ask its owner for leave to write there, or name another place`,
+    );
+  }
+  // Deno says itself what to grant.
+  const advice = error instanceof Deno.errors.NotCapable ? "" : "; name another place";
+  return new FileError(`${directory}: can't make ${what} here: ${messageOf(error)}${advice}`);
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

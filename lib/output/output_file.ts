@@ -1,7 +1,14 @@
 /** Output files that are whole or absent: one is made as `<output>.partial`, and moved to its place once it is whole. */
 
 import { isSystemError } from "../bytes/system_error.ts";
-import { lstat, messageOf, moveFile, removeFile, syncDirectory } from "../bytes/file_system.ts";
+import {
+  describeUnmade,
+  lstat,
+  messageOf,
+  moveFile,
+  removeFile,
+  syncDirectory,
+} from "../bytes/file_system.ts";
 import { checkUnchanged, copyFiles, type CopyOptions, type CopyResult } from "../copy/copy_engine.ts";
 import type { Plan } from "../copy/plan.ts";
 import { dirname, resolve } from "../deps.ts";
@@ -58,7 +65,7 @@ export async function writeFile(
     Deno.openSync(partial, { write: true, createNew: true }).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw inTheWay(output);
-    throw new FileError(`${dirname(path)}: can't make a file here: ${messageOf(error)}`);
+    throw describeUnmade("the output", dirname(path), error);
   }
   let size = 0;
   try {

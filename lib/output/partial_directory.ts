@@ -14,9 +14,9 @@ import { FileError, OptionError } from "../error.ts";
 import { dirname, join, resolve } from "../deps.ts";
 import {
   claim,
+  describeUnmade,
   isEmpty,
   lstat,
-  messageOf,
   readIfThere,
   removeEmptyParents,
   removeFile,
@@ -165,8 +165,7 @@ export function removePartial({ path, record, making, sums, files }: PartialPath
 
 /** Makes a directory; returns the topmost parent that had to be made for it, if any. */
 function makeDirectory(path: string, sync: boolean): string | undefined {
-  const cantMake = (error: unknown) =>
-    new FileError(`${dirname(path)}: can't make the output directory here: ${messageOf(error)}`);
+  const cantMake = (error: unknown) => describeUnmade("the output directory", dirname(path), error);
   try {
     Deno.mkdirSync(path);
     return undefined;

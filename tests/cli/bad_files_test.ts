@@ -206,8 +206,9 @@ testBadInput({
     Deno.writeTextFileSync(temp.at("file"), "mine");
     return {
       output: temp.at("file", "out"),
-      message: `${temp.at("file")}: can't make the output directory here: Not a directory (os error 20): ` +
-        `mkdir '${temp.at("file", "out.partial")}'`,
+      message: `${
+        temp.at("file")
+      }: is no directory, so the output directory can't lie in it; name another place`,
     };
   },
 });
