@@ -168,6 +168,11 @@ function commonLines(
   ];
 }
 
+/** A share of equal numbers. 100 % are all of them, never nearly all. */
+function equalText(share: number): string {
+  return `${Math.min(100 * share, share < 1 ? 99.9 : 100).toFixed(1)} %`;
+}
+
 /** How far tensors have moved: a table by layers, and those that moved the furthest. */
 function movementLines(movements: readonly TensorMovement[], columns: number, style: Style): string[] {
   const largest = movements.reduce((most, { relativeL2 }) => Math.max(most, relativeL2 ?? 0), 0);
@@ -185,7 +190,7 @@ function movementLines(movements: readonly TensorMovement[], columns: number, st
         4,
         `${oneLine(name)}: relative L2 ${shortNumber(relativeL2!)}, |Δ| up to ${shortNumber(maxAbsDiff!)}${
           cosine === null ? "" : `, cosine ${cosine.toFixed(6)}`
-        }, ${(100 * equalShare!).toFixed(1)} % equal`,
+        }, ${equalText(equalShare!)} equal`,
         columns,
       )
     ),

@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "../../lib/deps.ts";
+import { saveSafetensors, tensorOf } from "../../mod.ts";
 import { ckpt } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
 import { CheckpointCopy, CHECKPOINTS } from "../_torch_files.ts";
@@ -111,6 +112,16 @@ Deno.test("ckpt compare folds layers of which the same is to be said", async () 
   assertMatch(stdout, /^ {2}differ {2}all of another dtype \(float32 in a, bfloat16 in b\)$/m);
   assertMatch(stdout, /^ {2}decoder\.layers\.0–1\.ffn\.gate_proj\.weight +float32 in a, bfloat16 in b$/m);
   assertEquals(stdout.match(/ in a, /g)!.length, 1 + 12);
+});
+
+Deno.test("ckpt compare --stats says 100 % of numbers that are all equal alone", async () => {
+  using temp = new TempDir();
+  const values = new Float32Array(5000).fill(1);
+  await saveSafetensors(temp.at("a.safetensors"), new Map([["w", tensorOf(values)]]));
+  values[7] = 2;
+  await saveSafetensors(temp.at("b.safetensors"), new Map([["w", tensorOf(values)]]));
+  const { stdout } = await ckpt(["compare", "--stats", temp.at("a.safetensors"), temp.at("b.safetensors")]);
+  assertStringIncludes(stdout, ", 99.9 % equal");
 });
 
 for (const args of [["stats", bf16], ["stats", "--all", bf16], ["compare", "--stats", bf16, hf]]) {
