@@ -79,6 +79,9 @@ export function commandHelp(command: Command, style: Style, width = Infinity): s
 /** The widest lines of help, in columns: longer ones are hard to read. */
 export const MOST_COLUMNS = 100;
 
+/** The columns of help that goes into a pager or a file, for a pager breaks longer lines in the middle of a word. */
+export const PAGER_COLUMNS = 80;
+
 const HELP_USAGE = "-h, --help";
 
 /** An option as it is given: `--no-clone`, `--step N`. */

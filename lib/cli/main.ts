@@ -5,7 +5,7 @@ import { collectWith } from "../copy/memory.ts";
 import { VERSION } from "../version.ts";
 import { type Command, parseArguments, UsageError } from "./command.ts";
 import { didYouMean } from "./nearest.ts";
-import { commandHelp, groupHelp, MOST_COLUMNS, PROGRAM } from "./help.ts";
+import { commandHelp, groupHelp, MOST_COLUMNS, PAGER_COLUMNS, PROGRAM } from "./help.ts";
 import { oneLine, plainLines } from "./plain_text.ts";
 import { print, say } from "./print.ts";
 import { styleFor, widthOf } from "./terminal.ts";
@@ -75,7 +75,7 @@ async function dispatch(
     ? [...given.slice(1).filter((word) => !isHelp(word)), "--help"]
     : given;
   const style = styleFor(Deno.stdout);
-  const width = Math.min(widthOf(Deno.stdout), MOST_COLUMNS);
+  const width = Deno.stdout.isTerminal() ? Math.min(widthOf(Deno.stdout), MOST_COLUMNS) : PAGER_COLUMNS;
   const words: string[] = [];
   for (const word of args) {
     const matches = commandsAt(commands, [...words, word]);
@@ -106,7 +106,7 @@ async function dispatch(
   if (next === undefined) throw new UsageError(`${words.join(" ")} needs a command`, words);
   throw new UsageError(
     next.startsWith("-")
-      ? `Unknown option ${next}`
+      ? `Unknown option ${next}${words.length === 0 ? didYouMean(next, ["--help", "--version"]) : ""}`
       : `Unknown command ${JSON.stringify([...words, next].join(" "))}${
         didYouMean([...words, next].join(" "), commands.map((command) => command.words.join(" ")))
       }`,

@@ -38,6 +38,13 @@ Deno.test("ckpt shows help without arguments and with --help", async () => {
   assertStringIncludes(help, "Example:\n  ckpt convert run/checkpoints/step_1000 hf");
 });
 
+Deno.test("help that goes into a file or a pager fits 80 columns", async () => {
+  for (const words of [[], ...commands.map(({ words }) => words)]) {
+    const lines = answer(await ckpt([...words, "--help"])).split("\n");
+    assertEquals(lines.filter((line) => line.length > 80), []);
+  }
+});
+
 Deno.test("ckpt llama --help shows the commands of the group", async () => {
   const help = answer(await ckpt(["llama", "--help"]));
   assertEquals(answer(await ckpt(["llama", "-h"])), help);
@@ -114,6 +121,7 @@ const calls: readonly (readonly [args: readonly string[], message: string, see: 
   [["llama", "convert"], 'Unknown command "llama convert"', "ckpt llama --help"],
   [["llama", "convert", "--help"], 'Unknown command "llama convert"', "ckpt llama --help"],
   [["--quiet"], "Unknown option --quiet", "ckpt --help"],
+  [["--verison"], "Unknown option --verison (did you mean --version?)", "ckpt --help"],
   [["llama", "--version"], "Unknown option --version", "ckpt llama --help"],
   [["llama", "convert_checkpoint"], "Missing <input>", HELP],
   [["llama", "convert-checkpoint", "in"], "Missing <output>", HELP],
