@@ -53,7 +53,7 @@ export interface TensorStatistics {
   readonly mean: number | null;
   /** The standard deviation of the population, of exact sums. */
   readonly std: number | null;
-  /** The square root of the sum of squares. */
+  /** The square root of the sum of squares; infinite past float64's range, which is `null` in JSON. */
   readonly l2: number | null;
   /** The largest magnitude. */
   readonly absMax: number | null;
