@@ -93,7 +93,7 @@ Deno.test({
         tokenizer: directoryOf(from, temp.at(`${i}-tokenizer`)),
         instruct,
       };
-      await convertCheckpoint({ ...options, output: temp.at(`${i}-hf`), to: "huggingface" });
+      await convertCheckpoint({ ...options, output: temp.at(`${i}-hf`), to: "huggingface", card: false });
       await convertCheckpoint({ ...options, output: temp.at(`${i}-gguf`), to: "gguf" });
     }
     const converted = tokenizers.map((_, i) => ({

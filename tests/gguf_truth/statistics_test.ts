@@ -10,7 +10,9 @@ Deno.test({
   name: `statistics() says of SmolLM2 in Q4_1 and Q8_0 what numpy does${unlessSet}`,
   ignore,
   async fn() {
-    const [truth] = await askPython<Record<string, Record<string, number>>>("_statistics.py", [real.smollm2]);
+    const [truth] = await askPython<Record<string, Record<string, number>>>("_numpy_statistics.py", [
+      real.smollm2,
+    ]);
     const found = new Map<string, Record<string, unknown>>();
     for await (const tensor of statistics(real.smollm2)) found.set(tensor.name, { ...tensor });
     for (const [name, expected] of Object.entries(truth!)) {

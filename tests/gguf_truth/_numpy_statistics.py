@@ -1,7 +1,7 @@
 """
 What numpy says of the tensors of GGUF files in float64, as gguf-py reads them.
 
-usage: _statistics.py JOBS ANSWERS. A job is the path of a file. An answer has the statistics of its tensors by their
+usage: _numpy_statistics.py JOBS ANSWERS. A job is the path of a file. An answer has the statistics of its tensors by their
 names in the file.
 """
 
