@@ -77,6 +77,11 @@ export async function runVerify(args: Arguments, { signal }: Context): Promise<n
       }));
     } else if (model !== undefined && !((quiet || sums) && model.problem === undefined)) {
       show(modelLines(model, terminal).join("\n"), report);
+    } else if (model === undefined && files[0]?.state !== undefined && !quiet) {
+      const { what, instead } = files[0].state;
+      if (files.every(({ state }) => state?.what === what)) {
+        show(noteLines(`the ${what}, no model; for that name ${instead}`, terminal).join("\n"), report);
+      }
     }
     return ok ? 0 : WRONG;
   } finally {

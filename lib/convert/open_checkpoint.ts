@@ -3,7 +3,7 @@
 import { isFile } from "../bytes/file_system.ts";
 import { openPlace } from "../bytes/place.ts";
 import { basename, dirname, join, resolve } from "../deps.ts";
-import { FileError, OptionError } from "../error.ts";
+import { FileError, FormatError, OptionError } from "../error.ts";
 import { someOf } from "../words.ts";
 import { checkOptions, oneOf, required, type Rules, wholeNumber } from "../options.ts";
 import type { Checkpoint } from "../layouts/checkpoint.ts";
@@ -13,6 +13,12 @@ import { isGguf } from "../gguf/read.ts";
 import { openGguf } from "../layouts/gguf/read.ts";
 import { findModelFiles, openFairseq2 } from "../layouts/fairseq2/read_legacy.ts";
 import { stepDirectory } from "../layouts/fairseq2/model_yaml_path.ts";
+import {
+  noModel,
+  TRAINING_DIRECTORIES,
+  trainingPlace,
+  whyNoModel,
+} from "../layouts/fairseq2/training_state.ts";
 import { findHuggingFace, openHuggingFace } from "../layouts/huggingface/read.ts";
 import { countNativeFiles, openNative, openNativeFile } from "../layouts/fairseq2/read_native.ts";
 import { findConsolidated, openReference } from "../layouts/reference/read.ts";
@@ -21,9 +27,6 @@ import { type Target, targets } from "./target.ts";
 
 /** What fairseq2 0.2 to 0.4 saves beside a model (0.3.0 `checkpoint/manager.py` `save_state`). */
 const TRAINER_FILE = /^(?:rank_\d+|replicated)(?:\.\d+)?\.pt$/;
-
-/** The same from 0.5 on (0.8.1 `checkpoint/manager.py` `save_checkpoint`). */
-const TRAINER_DIRECTORIES = ["trainer", "optimizer", "data_reader"];
 
 /** The directory of an output directory of fairseq2's that its steps are in. */
 const STEPS = "checkpoints";
@@ -81,6 +84,7 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
  *
  * @param path A directory, or a model's only file.
  * @throws {FileError} If there is none, or a part of it is missing.
+ * @throws {FormatError} If the file is one that a training saves beside its model.
  * @throws {OptionError} If the step or the layout isn't there, or nothing says which of several checkpoints is meant.
  */
 export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): Opener {
@@ -94,6 +98,8 @@ export function findCheckpoint(path: string, { step, from }: OpenOptions = {}): 
         `${path}: is a file, as ${owner} has them, not a directory in the ${from} layout`,
       );
     }
+    const state = trainingPlace(path);
+    if (state !== undefined) throw new FormatError(noModel(path, state));
     return () => open(path);
   }
   const root = listDirectory(path);
@@ -143,6 +149,8 @@ const finders: readonly (readonly [Target, (listing: Listing) => readonly [sign?
     }],
     ["fairseq2", (listing) => {
       const { path, directories } = listing;
+      // An optimizer's files are named as a model's are.
+      if (trainingPlace(path) !== undefined) return [];
       if (directories.has("pp_00")) return ["pp_00", () => openNative(path, listing)];
       const model = directories.has("model") ? listDirectory(join(path, "model")) : undefined;
       return model?.directories.has("pp_00") ? ["model/pp_00", () => openNative(path, model)] : [];
@@ -237,8 +245,12 @@ async function openModelFile(path: string): Promise<Checkpoint> {
       `${path}: is one of ${parts} parts of a model; name the directory that holds them all`,
     );
   }
-  if (/^sdp_\d+\.pt$/.test(name)) return await openNativeFile(path);
-  return { ...await openFairseq2({ ...listing, files: new Set([name]) }, [name]), path };
+  try {
+    if (/^sdp_\d+\.pt$/.test(name)) return await openNativeFile(path);
+    return { ...await openFairseq2({ ...listing, files: new Set([name]) }, [name]), path };
+  } catch (error) {
+    throw await whyNoModel(path, error);
+  }
 }
 
 /** Opens a checkpoint in a directory by its only file of weights. */
@@ -305,8 +317,13 @@ function nothingFound(listing: Listing): FileError {
   if (files.size === 0 && directories.size === 0) {
     return new FileError(`${path}: the directory is empty; name a checkpoint's step directory`);
   }
+  const state = trainingPlace(path);
+  // A name alone says little: others call their directories so.
+  if (state !== undefined && [...files, ...directories].some((name) => trainingPlace(join(path, name)))) {
+    return new FileError(noModel(path, state));
+  }
   const other = [...files].sort().find((name) => TRAINER_FILE.test(name)) ??
-    TRAINER_DIRECTORIES.find((name) => directories.has(name));
+    TRAINING_DIRECTORIES.find((name) => directories.has(name));
   return new FileError(
     other === undefined
       ? `${path}: holds no checkpoint (model.pt, model/pp_00, consolidated.00.pth, model.safetensors or model.gguf); ` +

@@ -10,17 +10,19 @@ import { CheckpointError, FileError, FormatError, OptionError } from "../error.t
 import { ConfigError } from "../models/config_error.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import type { Target } from "../convert/target.ts";
+import { type TrainingState, trainingState, whyNoModel } from "../layouts/fairseq2/training_state.ts";
 import { findParameter } from "../models/families.ts";
 import { formatName, isRotaryBuffer, stripWrappers } from "../models/parameter.ts";
+import type { PickleValue } from "../pickle/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { openTorchFile } from "../torch/torch_file.ts";
+import { openTorchFile, type TorchOpener } from "../torch/torch_file.ts";
 import { fileTensors, isTooExpanded, MAX_EXPANDED_BYTES } from "./file_tensors.ts";
 import { relativePath } from "./relative_path.ts";
 import { findNearWeightFiles } from "./weight_files.ts";
 import { isUnknownFamily, openModel, wholeModel } from "./whole_model.ts";
 
 /** One side of a comparison. */
-interface Comparable {
+export interface Comparable {
   readonly path: string;
   /** What it is, for people. */
   readonly kind: string;
@@ -30,6 +32,8 @@ interface Comparable {
   readonly sources: readonly SourceFile[];
   /** What a model's configuration says of it. */
   readonly model?: ModelDescription;
+  /** What it is instead of a model, if a training saved it beside one. */
+  readonly state?: TrainingState;
   readonly notes: readonly string[];
 }
 
@@ -83,8 +87,17 @@ export async function openByName(path: string): Promise<Comparable> {
 
 async function openFile(path: string): Promise<Comparable> {
   using source = openSource(path);
-  const tensors = await readTensors(source);
-  return { path, kind: "tensors by name", isModel: false, tensors, sources: [source.identity], notes: [] };
+  let root: PickleValue | undefined;
+  try {
+    const tensors = await readTensors(source, async (source) => {
+      const file = await openTorchFile(source);
+      root = file.root;
+      return file;
+    });
+    return byName(path, tensors, [source.identity], trainingState(root, path));
+  } catch (error) {
+    throw root === undefined ? await whyNoModel(path, error) : error;
+  }
 }
 
 async function openDirectory(path: string, problem?: CheckpointError): Promise<Comparable> {
@@ -92,8 +105,10 @@ async function openDirectory(path: string, problem?: CheckpointError): Promise<C
   if (files.length === 0) throw problem ?? new FileError(`${path}: holds no files with tensors; name a file`);
   const tensors = new Map<string, Tensor>();
   const sources: SourceFile[] = [];
+  const states = new Map<string | undefined, TrainingState | undefined>();
   for (const file of files) {
     const opened = await openFile(file);
+    states.set(opened.state?.what, opened.state);
     sources.push(...opened.sources);
     for (const [name, tensor] of opened.tensors) {
       // Several files are told apart only where they have to be.
@@ -101,7 +116,26 @@ async function openDirectory(path: string, problem?: CheckpointError): Promise<C
     }
     trimMemory();
   }
-  return { path, kind: "tensors by name", isModel: false, tensors, sources, notes: [] };
+  const [state] = states.values();
+  return byName(path, tensors, sources, states.size === 1 ? state : undefined);
+}
+
+function byName(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  sources: readonly SourceFile[],
+  state: TrainingState | undefined,
+): Comparable {
+  const kind = state === undefined ? "tensors by name" : `${state.what}, tensors by name`;
+  return {
+    path,
+    kind,
+    isModel: false,
+    tensors,
+    sources,
+    ...(state === undefined ? {} : { state }),
+    notes: [],
+  };
 }
 
 /**
@@ -122,9 +156,12 @@ export function isBrokenModel(tensors: ReadonlyMap<string, Tensor>, problem: Che
   return false;
 }
 
-async function readTensors(source: OpenSource): Promise<ReadonlyMap<string, Tensor>> {
+async function readTensors(
+  source: OpenSource,
+  openTorch: TorchOpener,
+): Promise<ReadonlyMap<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
-  for (const [name, { tensor, kind }] of await fileTensors(source, openTorchFile)) {
+  for (const [name, { tensor, kind }] of await fileTensors(source, openTorch)) {
     if (tensor === undefined) {
       throw new FormatError(`${source.path}: ${name}: is no plain tensor (${kind}), which can't be compared`);
     }

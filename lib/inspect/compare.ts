@@ -13,10 +13,9 @@ import { quantizationOf } from "../layouts/gguf/stored_tensor.ts";
 import type { ModelDescription } from "../models/model_description.ts";
 import { bytesOf, type Tensor } from "../tensor/tensor.ts";
 import { type Target, targets } from "../convert/target.ts";
-import { openByName, openComparable } from "./comparable.ts";
 import { type TensorMovement, tensorMovements } from "./movement.ts";
+import { checkSidesUnchanged, nameSide, openSides } from "./sides.ts";
 import { areComparable, tensorPair } from "./tensor_pair.ts";
-import { checkUnchanged } from "./unchanged.ts";
 
 /** How to compare. */
 export interface CompareOptions {
@@ -135,6 +134,7 @@ export interface Comparison {
  * @param b Another.
  * @param options How to compare.
  * @returns What came of it.
+ * @throws {CheckpointError} What follows; where one side is at fault, the message begins with `a: ` or `b: `.
  * @throws {FileError} If a file is missing or can't be read.
  * @throws {FormatError} If a file is damaged or isn't what it must be.
  * @throws {OptionError} If the tolerance is negative or no number; or a directory holds several checkpoints, or none of
@@ -152,11 +152,7 @@ export async function compareCheckpoints(
   if (tolerance !== undefined && !(tolerance >= 0)) {
     throw new OptionError(`Can't compare with a tolerance of ${tolerance}: it must be a number from 0`);
   }
-  const { from } = options;
-  const [fromA, fromB] = typeof from === "object" ? from : [from, from];
-  let [left, right] = [await openComparable(a, fromA), await openComparable(b, fromB)];
-  // Names of a model's own layout are no names of other files.
-  if (left.isModel !== right.isModel) [left, right] = [await openByName(a), await openByName(b)];
+  const [left, right] = await openSides(a, b, options.from);
   const differences: TensorDifference[] = [];
   const pairs: [name: string, a: Tensor, b: Tensor][] = [];
   for (const [name, tensor] of left.tensors) {
@@ -167,9 +163,14 @@ export async function compareCheckpoints(
   for (const [name, tensor] of right.tensors) {
     if (!left.tensors.has(name)) differences.push(formDifference(name, "missing", undefined, tensor));
   }
-  const statistics = options.statistics ? await measurePairs(pairs, options) : undefined;
-  differences.push(...await comparePairs(pairs, options, statistics));
-  checkUnchanged([...left.sources, ...right.sources], "compare");
+  let statistics: TensorMovement[] | undefined;
+  try {
+    statistics = options.statistics ? await measurePairs(pairs, options) : undefined;
+    differences.push(...await comparePairs(pairs, options, statistics));
+  } catch (error) {
+    throw nameSide(error, left, right);
+  }
+  await checkSidesUnchanged(left, right);
   differences.sort((p, q) => Number(p.tolerated) - Number(q.tolerated) || distance(q) - distance(p));
   return {
     equal: differences.every(({ tolerated }) => tolerated),

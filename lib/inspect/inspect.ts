@@ -20,6 +20,7 @@ import { relativePath } from "./relative_path.ts";
 import { fairseq2Layout, identify, type Identity, recognize, type Recognized } from "./recognize.ts";
 import { toPath, toUrl } from "./to_url.ts";
 import { findNearWeightFiles } from "./weight_files.ts";
+import { type TrainingState, trainingState } from "../layouts/fairseq2/training_state.ts";
 import { familiesOf } from "../layouts/observe.ts";
 import { openModel, type WholeModel, wholeModel } from "./whole_model.ts";
 
@@ -54,6 +55,8 @@ export interface Inspection {
    * `"huggingface"` or `"gguf"`; `null` for anything else.
    */
   readonly layout: string | null;
+  /** What it is instead of a model, if a training saved it beside one. */
+  readonly state?: TrainingState;
   /**
    * The architecture of a model: the one that its configuration says or the shapes fit; with `" or "` between
    * them where the shapes fit several; `null` where it is none that was published.
@@ -137,6 +140,7 @@ async function describeFile(
   checkpoint: Checkpoint | undefined,
 ): Promise<Inspection> {
   const recognized = recognize(listing);
+  const state = recognized === undefined ? trainingState(listing.root, listing.path) : undefined;
   const identity = checkpoint !== undefined
     ? identityOf(checkpoint, await joined(checkpoint))
     : recognized && identify(recognized.parameters, recognized.families);
@@ -144,7 +148,7 @@ async function describeFile(
     layout: recognized === undefined ? null : layoutOf(recognized.names, listing),
     identity,
     tensors: withoutPrefix(listing, recognized),
-    notes: listing.notes,
+    notes: [...(state === undefined ? [] : [`no model; for that name ${state.instead}`]), ...listing.notes],
   });
 }
 
@@ -235,11 +239,14 @@ function described(
   },
 ): Inspection {
   const { format, writer, gguf } = files[0]!;
+  const [state, ...others] = layout === null ? files.map(({ root, path }) => trainingState(root, path)) : [];
+  const isState = state !== undefined && others.every((other) => other?.what === state.what);
   const { family = null, architecture = null } = identity ?? {};
   return {
     format,
     family,
     layout,
+    ...(isState ? { state } : {}),
     architecture,
     ...totals(tensors),
     files: files.map(({ size }, i) => ({ name: names[i]!, bytes: size })),

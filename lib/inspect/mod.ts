@@ -26,6 +26,7 @@ export {
 export { type ModelVerification, type Verification, verifyCheckpoint, type VerifyOptions } from "./verify.ts";
 export type { DamagedValues } from "./damaged_values.ts";
 export type { FileVerification } from "./verify_file.ts";
+export type { TrainingState } from "../layouts/fairseq2/training_state.ts";
 export type { TensorSum } from "./tensor_sums.ts";
 export {
   type ExponentHistogram,

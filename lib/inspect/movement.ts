@@ -10,12 +10,11 @@ import type { RowMovement } from "../copy/movement_rows.ts";
 import { type Target, targets } from "../convert/target.ts";
 import { callback, checkOptions, jobs, oneOf, required, type Rules, signal } from "../options.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
-import { openByName, openComparable } from "./comparable.ts";
 import { rootDividedBy } from "./exact_numbers.ts";
 import { inTurn } from "./in_turn.ts";
+import { checkSidesUnchanged, nameSide, openSides } from "./sides.ts";
 import { countedView } from "./statistics.ts";
 import { runInRows } from "./tensor_pair.ts";
-import { checkUnchanged } from "./unchanged.ts";
 
 /**
  * How far a tensor has moved, from a to b. What is measured is of the pairs of numbers that are both finite. It is all
@@ -88,6 +87,7 @@ const rules: Rules<CompareStatisticsOptions> = {
  * @param b Another.
  * @param options What to compare, and how.
  * @returns How far each has moved.
+ * @throws {CheckpointError} What follows; where one side is at fault, the message begins with `a: ` or `b: `.
  * @throws {FileError} If a file is missing or can't be read, or was changed meanwhile.
  * @throws {FormatError} If a file is damaged or isn't what it must be.
  * @throws {OptionError} If an option isn't what it may be; or a directory holds several checkpoints, or none of the
@@ -101,18 +101,19 @@ export async function* compareStatistics(
 ): AsyncGenerator<TensorMovement, void, undefined> {
   checkOptions({ a, b }, { a: required, b: required });
   checkOptions(options, rules);
-  const { from } = options;
-  const [fromA, fromB] = typeof from === "object" ? from : [from, from];
-  let [left, right] = [await openComparable(a, fromA), await openComparable(b, fromB)];
-  if (left.isModel !== right.isModel) [left, right] = [await openByName(a), await openByName(b)];
+  const [left, right] = await openSides(a, b, options.from);
   const pairs = [...left.tensors].flatMap(([name, tensor]) => {
     const other = right.tensors.get(name);
     return other === undefined || String(other.shape) !== String(tensor.shape)
       ? []
       : [{ name, a: tensor, b: other }];
   });
-  yield* tensorMovements(pairs, options);
-  checkUnchanged([...left.sources, ...right.sources], "compare");
+  try {
+    yield* tensorMovements(pairs, options);
+  } catch (error) {
+    throw nameSide(error, left, right);
+  }
+  await checkSidesUnchanged(left, right);
 }
 
 /** Two tensors of one shape. */

@@ -11,6 +11,7 @@ import { type Archive, noChecksum, openArchive } from "../torch/archive.ts";
 import { checkArchive } from "../torch/check_archive.ts";
 import { storageReferences } from "../torch/storage_references.ts";
 import { isLegacyFile } from "../torch/legacy_file.ts";
+import { type TrainingState, trainingState } from "../layouts/fairseq2/training_state.ts";
 import { openAnyTorchFile, outlineTorchFile } from "../torch/torch_file.ts";
 import { someOf } from "../words.ts";
 import { numel, type Tensor } from "../tensor/tensor.ts";
@@ -42,6 +43,8 @@ export interface FileVerification {
   readonly checked: "checksums" | "sums" | "form";
   /** The names of its tensors. */
   readonly tensors: readonly string[];
+  /** What it is instead of a model, if a training saved it beside one. */
+  readonly state?: TrainingState;
   /** What is wrong with it; `undefined` if nothing is. */
   readonly problem?: string;
   /** The SHA-256 of the file in hexadecimal, where it was computed. */
@@ -206,7 +209,7 @@ function unrepeated(tensor: Tensor): Tensor {
 async function check(
   source: OpenSource,
   options: ReadOptions,
-): Promise<Pick<FileVerification, "records" | "counted" | "checksums" | "checked" | "tensors">> {
+): Promise<Pick<FileVerification, "records" | "counted" | "checksums" | "checked" | "tensors" | "state">> {
   const table = await openTable(source);
   if (table !== undefined) {
     checkTable(table, source.path);
@@ -220,14 +223,14 @@ async function check(
       counted: "storages",
       checksums: 0,
       checked: "form",
-      tensors: tensorNames(file),
+      ...contents(file),
     };
   }
   const archive = await openArchive(source);
   await checkArchive(archive);
   const records = await checkRecords(archive, options);
-  const tensors = tensorNames(await outlineTorchFile(source, () => {}));
-  return { records, counted: "records", checksums: records, checked: "checksums", tensors };
+  const found = contents(await outlineTorchFile(source, () => {}));
+  return { records, counted: "records", checksums: records, checked: "checksums", ...found };
 }
 
 /** Checks what readers of GGUF pass over, or can't know. */
@@ -279,7 +282,12 @@ async function tensorsIn({ source }: Archive, record: string): Promise<string[]>
   }
 }
 
-/** The names of a torch file's tensors, each of which was found to lie in its storage. */
-function tensorNames(file: Awaited<ReturnType<typeof outlineTorchFile>>): string[] {
-  return Array.from(rebuiltTensors(file, file.archive.source.path), ({ name }) => name);
+/** What a torch file holds: the names of its tensors, each of which was found to lie in its storage. */
+function contents(
+  file: Awaited<ReturnType<typeof outlineTorchFile>>,
+): Pick<FileVerification, "tensors" | "state"> {
+  const { path } = file.archive.source;
+  const state = trainingState(file.root, path);
+  const tensors = Array.from(rebuiltTensors(file, path), ({ name }) => name);
+  return { tensors, ...(state === undefined ? {} : { state }) };
 }

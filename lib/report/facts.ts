@@ -17,7 +17,7 @@ const FILES: Readonly<Record<Inspection["format"], string>> = {
 
 /** What a checkpoint is, in a few lines. */
 export function factsOf(inspection: Inspection): Fact[] {
-  const { format, family, layout, architecture, parameters, bytes, files, tensors, writer, notes } =
+  const { format, family, layout, state, architecture, parameters, bytes, files, tensors, writer, notes } =
     inspection;
   const dtypes = dtypesOf(inspection);
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -27,7 +27,7 @@ export function factsOf(inspection: Inspection): Fact[] {
     ...(dtypes.length === 0 ? [] : [listed(dtypes, "and")]),
   ];
   return [
-    ["what", layout === null || family === null ? FILES[format] : modelText(family, layout)],
+    ["what", layout === null || family === null ? state?.what ?? FILES[format] : modelText(family, layout)],
     ["format", writer],
     [layout === null ? "holds" : "model", model.join(", ")],
     ["files", `${fileNames(inspection)}, ${formatBytes(size)}`],

@@ -406,8 +406,8 @@ testBadInput({
       fileName(0, 0, 0),
       () => new Map<PickleValue, PickleValue>([["state", 1], ["param_groups", []]]),
     );
-    return `${copy.file(fileName(0, 0, 0))}: is the state of an optimizer, not of a model; ` +
-      "name the directory with model.pt";
+    return `${copy.file(fileName(0, 0, 0))}: is the optimizer state, not a model; ` +
+      "name the directory that holds model.pt or model/pp_00";
   },
 });
 

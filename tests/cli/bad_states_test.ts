@@ -136,7 +136,7 @@ testBadInput({
     copy.edit((records) => {
       records.root = new Map<PickleValue, PickleValue>([["state", new Map()], ["param_groups", []]]);
     });
-    return `${copy.file()}: is the state of an optimizer, not of a model; name the directory with model.pt`;
+    return `${copy.file()}: is the optimizer state, not a model; name the directory that holds model.pt or model/pp_00`;
   },
 });
 
@@ -161,7 +161,7 @@ testBadInput({
     copy.edit((records) => {
       records.root = new Map<PickleValue, PickleValue>([["_optimizer", orderedDict([["state", new Map()]])]]);
     });
-    return `${copy.file()}: is the state of an optimizer, not of a model; name the directory with model.pt`;
+    return `${copy.file()}: is the optimizer state, not a model; name the directory that holds model.pt or model/pp_00`;
   },
 });
 
@@ -175,7 +175,7 @@ testBadInput({
         ["_best_step_and_score", null],
       ]);
     });
-    return `${copy.file()}: is the state of a trainer, not of a model; name the directory with model.pt`;
+    return `${copy.file()}: is the trainer state, not a model; name the directory that holds model.pt or model/pp_00`;
   },
 });
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { ckpt } from "../_ckpt.ts";
 import { TempDir } from "../_temp.ts";
@@ -75,10 +75,19 @@ Deno.test("ckpt compare exits with 2 where it can't compare", async () => {
   assertEquals(await ckpt(["compare", bf16, temp.at("none")]), {
     code: 2,
     stdout: "",
-    stderr: `error: ${temp.at("none")}: no such file or directory; check the path\n`,
+    stderr: `error: b: ${temp.at("none")}: no such file or directory; check the path\n`,
   });
   Deno.writeTextFileSync(temp.at("x.pt"), "nonsense");
-  assertEquals((await ckpt(["compare", temp.at("x.pt"), bf16])).code, 2);
+  const nonsense = `${
+    temp.at("x.pt")
+  }: is not a zip archive, so torch (1.6 or later) didn't save it; name a .pt or .pth file`;
+  for (
+    const [a, b, side] of [[temp.at("x.pt"), bf16, "a"], [temp.at("x.pt"), temp.at("x.pt"), "a"]] as const
+  ) {
+    const { code, stdout, stderr } = await ckpt(["compare", a, b]);
+    assertEquals([code, stdout, stderr.split("\n").length], [2, "", 2]);
+    assert(stderr.startsWith(`error: ${side}: ${nonsense}`), stderr);
+  }
   assertEquals(await ckpt(["compare", bf16, hf], { permissions: [`--allow-read=${bf16}`] }), {
     code: 2,
     stdout: "",

@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "../../lib/deps.ts";
 import { CancelledError, FileError, FormatError, MismatchError, OptionError } from "../../lib/error.ts";
 import { compareCheckpoints, type CompareOptions, type Comparison } from "../../lib/inspect/compare.ts";
+import { compareStatistics } from "../../lib/inspect/movement.ts";
 import { assertFailsAsync } from "../copy/_assert.ts";
 import { copyTree, TempDir } from "../_temp.ts";
 import {
@@ -217,7 +218,7 @@ Deno.test("compareCheckpoints() compares other files by the names of their tenso
   await assertFailsAsync(
     () => compareCheckpoints(goldenPath("nested.pt"), legacy),
     FormatError,
-    `${
+    `a: ${
       goldenPath("nested.pt")
     }: data.pkl: names argparse.Namespace at byte 542, which no model's weights need; ` +
       "ckpt runs nothing from a file, so save the weights alone (a state dict)",
@@ -277,18 +278,18 @@ Deno.test("compareCheckpoints() refuses what is incomplete, missing or damaged",
   await assertFailsAsync(
     () => compareCheckpoints(good, copy.step),
     FileError,
-    `${copy.step}: model.0.pt is missing, but model.1.pt is there; all shards are needed`,
+    `b: ${copy.step}: model.0.pt is missing, but model.1.pt is there; all shards are needed`,
   );
   await assertFailsAsync(
     () => compareCheckpoints(good, temp.at("none")),
     FileError,
-    `${temp.at("none")}: no such file or directory; check the path`,
+    `b: ${temp.at("none")}: no such file or directory; check the path`,
   );
   Deno.mkdirSync(temp.at("empty"));
   await assertFailsAsync(
     () => compareCheckpoints(good, temp.at("empty")),
     FileError,
-    `${temp.at("empty")}: the directory is empty; name a checkpoint's step directory`,
+    `b: ${temp.at("empty")}: the directory is empty; name a checkpoint's step directory`,
   );
   // A model of Hugging Face's of which a tensor is missing isn't compared as other files.
   copyTree(at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf"), temp.at("hf"));
@@ -300,10 +301,50 @@ Deno.test("compareCheckpoints() refuses what is incomplete, missing or damaged",
   await assertFailsAsync(
     () => compareCheckpoints(temp.at("hf"), temp.at("hf")),
     MismatchError,
-    `${temp.at("hf")}: no file holds model.layers.2.input_layernorm.weight, so the model is incomplete`,
+    `a: ${temp.at("hf")}: no file holds model.layers.2.input_layernorm.weight, so the model is incomplete`,
   );
   Deno.writeTextFileSync(config, '{"model_type": "mistral"}');
   assertEquals(await compare(temp.at("hf"), temp.at("hf")), "equal");
+});
+
+Deno.test("compareCheckpoints() and compareStatistics() name the side at fault", async () => {
+  using temp = new TempDir();
+  const good = at("fairseq2-0.3.0", "llama3_bf16");
+  const none = temp.at("none");
+  const text = temp.at("text.pt");
+  Deno.writeTextFileSync(text, "nonsense");
+  const cut = temp.at("cut.safetensors");
+  const whole = Deno.readFileSync(at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf", "model.safetensors"));
+  Deno.writeFileSync(cut, whole.subarray(0, whole.length - 1));
+  const both = temp.at("both");
+  copyTree(at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf"), both);
+  copyTree(at("expected", "fairseq2-0.3.0", "llama3_bf16", "reference"), both);
+  const bad = [[none, FileError], [text, FormatError], [cut, FormatError], [both, OptionError]] as const;
+  for (const [path, kind] of bad) {
+    for (const [a, b, side] of [[path, good, "a"], [good, path, "b"], [path, path, "a"]] as const) {
+      for (
+        const compare of [compareCheckpoints, (...of: [string, string]) => compareStatistics(...of).next()]
+      ) {
+        const error: Error = await assertRejects(() => compare(a, b), kind);
+        assert(error.message.startsWith(`${side}: ${path}: `), error.message);
+      }
+    }
+  }
+});
+
+Deno.test("compareCheckpoints() names the side that was changed while it was read", async () => {
+  for (const side of ["a", "b"] as const) {
+    using temp = new TempDir();
+    const file = at("expected", "fairseq2-0.3.0", "llama3_bf16", "hf", "model.safetensors");
+    const paths = { a: temp.at("a.safetensors"), b: temp.at("b.safetensors") };
+    for (const path of Object.values(paths)) Deno.copyFileSync(file, path);
+    const onProgress = () => Deno.writeTextFileSync(paths[side], "more", { append: true });
+    await assertFailsAsync(
+      () => compareCheckpoints(paths.a, paths.b, { onProgress }),
+      FileError,
+      `${side}: ${paths[side]}: changed while it was read; compare again`,
+    );
+  }
 });
 
 Deno.test("compareCheckpoints() refuses a tolerance that is none", async () => {
@@ -342,7 +383,7 @@ Deno.test("compareCheckpoints() refuses a tensor that repeats its storage withou
   await assertFailsAsync(
     () => compareCheckpoints(file, file),
     FormatError,
-    `${file}: a: repeats the items of its storage (torch's expand) to more than 67108864 bytes; ` +
+    `a: ${file}: a: repeats the items of its storage (torch's expand) to more than 67108864 bytes; ` +
       "save it with tensor.clone()",
   );
 });

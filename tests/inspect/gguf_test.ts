@@ -285,7 +285,7 @@ Deno.test("compareCheckpoints() refuses a tensor of a type that it doesn't know"
   await assertFailsAsync(
     () => compareCheckpoints(path, path),
     FormatError,
-    `${path}: v: is no plain tensor (type 99), which can't be compared`,
+    `a: ${path}: v: is no plain tensor (type 99), which can't be compared`,
   );
 });
 

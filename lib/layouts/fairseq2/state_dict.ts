@@ -8,22 +8,7 @@ import { describeValue, readState } from "../torch_shards.ts";
 import { findParameter } from "../../models/families.ts";
 import type { Generation } from "../../models/family.ts";
 import { stripWrappers } from "../../models/parameter.ts";
-
-/** Keys that fairseq2 has put a model's state dict under: FSDP's, and that of DDP and of a single GPU. */
-const MODEL_KEYS = ["model", "_model"] as const;
-
-/** Keys of fairseq2's other files, which lie in the same directory or in other recipes'. */
-const OTHER_FILES: readonly (readonly [key: string, what: string])[] = [
-  ["optimizer", "an optimizer"],
-  ["_optimizer", "an optimizer"],
-  ["param_groups", "an optimizer"],
-  ["data_reader", "a data reader"],
-  ["_data_reader", "a data reader"],
-  ["trainer", "a trainer"],
-  ["step_nr", "a trainer"],
-  ["_step_nr", "a trainer"],
-  ["_data_epoch_nr", "a trainer"],
-];
+import { MODEL_KEYS, noModel, trainingState } from "./training_state.ts";
 
 /**
  * Finds the model's parameters in a file of fairseq2's, whatever the model is.
@@ -42,7 +27,7 @@ export function readModelState(file: TorchFile, isPiece = false): Parameters {
     );
   }
   if (isPiece && root.size === 0) return new Map();
-  return readState(file, findState(root, path), stripWrappers);
+  return readState(file, findState(file, root), stripWrappers);
 }
 
 /**
@@ -60,7 +45,8 @@ export function generationsOf({ root }: Pick<TorchFile, "root">): readonly Gener
 /** What Lightning saves beside a state dict (its `trainer/connectors/checkpoint_connector.py`, `dump_checkpoint`). */
 const LIGHTNING = "pytorch-lightning_version";
 
-function findState(root: PickledDict, path: string): PickledDict {
+function findState(file: TorchFile, root: PickledDict): PickledDict {
+  const { path } = file.archive.source;
   const modelKey = root.get("model_key");
   const keys = typeof modelKey === "string" ? [modelKey, ...MODEL_KEYS] : MODEL_KEYS;
   for (const key of keys) {
@@ -71,13 +57,8 @@ function findState(root: PickledDict, path: string): PickledDict {
   for (const key of root.keys()) {
     if (typeof key === "string" && findParameter("fairseq2", stripWrappers(key)) !== undefined) return root;
   }
-  for (const [key, what] of OTHER_FILES) {
-    if (root.has(key)) {
-      throw new FormatError(
-        `${path}: is the state of ${what}, not of a model; name the directory with model.pt`,
-      );
-    }
-  }
+  const state = trainingState(file.root, path);
+  if (state !== undefined) throw new FormatError(noModel(path, state));
   if (root.has(LIGHTNING)) {
     throw new FormatError(
       `${path}: is a checkpoint of PyTorch Lightning, whose model lies in state_dict; save that by itself: ` +
