@@ -23,6 +23,9 @@ const COLORS = 9;
 const MOST_KINDS = 40;
 const MOST_LAYERS = 200;
 
+/** The least ratio of the numbers at the ends of the colours: what differs by less looks alike. */
+const LEAST_RATIO = 2;
+
 const ROW_HEIGHT = 21;
 const MOST_CELL_WIDTH = 46;
 const LETTER = 6.6;
@@ -142,11 +145,13 @@ function stepsOf(values: readonly number[], scale: Measure<unknown>["scale"]): S
   const positive = values.filter((value) => value > 0);
   const zero = values.length === positive.length ? [] : [{ from: 0, color: "zero", text: "0" }];
   if (positive.length === 0) return zero;
-  const [least, most] = [
+  let [least, most] = [
     positive.reduce((a, b) => Math.min(a, b)),
     positive.reduce((a, b) => Math.max(a, b)),
   ];
   if (least === most) return [...zero, { from: least, color: `h${COLORS >> 1}`, text: shortNumber(least) }];
+  const spread = Math.sqrt(LEAST_RATIO / (most / least));
+  if (spread > 1) [least, most] = [least / spread, most * spread];
   const limits = parts.map((part) => Number((least * (most / least) ** part).toPrecision(3)));
   return [
     ...zero,
