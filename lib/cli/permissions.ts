@@ -3,7 +3,8 @@
  * several, ckpt asks for the directory that holds them all, so that there are two questions at most.
  */
 
-import { s3Address } from "../bytes/s3_client.ts";
+import { requestEnvironment } from "../bytes/environment.ts";
+import { S3_LEAVE, s3Address } from "../bytes/s3_client.ts";
 import { isStore } from "../output/output.ts";
 import { needsAllPermissions } from "../bytes/file_system.ts";
 import { isRemote } from "../bytes/remote.ts";
@@ -66,14 +67,9 @@ export async function requestPaths(paths: Paths): Promise<void> {
   if (unwritten.length > 0) throw refusal([], unwritten, advice);
 }
 
-/** Asks for what an object store needs: its host, and the environment, where the AWS SDK looks for credentials. */
+/** Asks for what an object store needs: its host, and the variables in which the AWS SDK looks for credentials. */
 export async function requestStore(url: string): Promise<void> {
-  const { state } = await Deno.permissions.request({ name: "env" });
-  if (state !== "granted") {
-    throw new PermissionError(
-      `${url}: permission to look for credentials in the environment was refused; run Deno with --allow-env (or -A)`,
-    );
-  }
+  await requestEnvironment(url, S3_LEAVE);
   await requestNet(s3Address(url));
 }
 

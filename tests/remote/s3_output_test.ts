@@ -310,3 +310,28 @@ Deno.test("a dry run to S3 says what would be sent, and sends nothing", async ()
   assert(stage.proxy.requests.every(({ method }) => method === "GET"));
   stage.assertNothing("a dry run");
 });
+
+Deno.test("ckpt needs no more than what docs/remote.md says to write to a store", async () => {
+  await using stage = await Stage.make();
+  const { host } = new URL(stage.proxy.endpoint);
+  const needed = [
+    "--allow-env=AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID",
+    "--allow-sys=osRelease",
+    `--allow-net=${host}`,
+    "--allow-read",
+  ];
+  const run = (permissions: readonly string[]) =>
+    ckpt([...CONVERT, "--quiet", stage.scene.input, "s3://team/run/hf"], {
+      env: storeEnv(stage.proxy.endpoint),
+      permissions,
+    });
+  for (const [i, what] of [/--allow-env=AWS_\*,/, /--allow-sys=osRelease/, /--allow-net=/].entries()) {
+    const { code, stderr } = await run(needed.filter((_, each) => each !== i));
+    assertEquals(code, 1);
+    assertMatch(stderr, what);
+    stage.assertNothing(needed[i]!);
+  }
+  const { code, stderr } = await run(needed);
+  assertEquals([code, stderr], [0, ""]);
+  stage.assertDone("with few permissions");
+});
