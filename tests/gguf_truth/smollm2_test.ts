@@ -22,7 +22,7 @@ Deno.test({
   async fn() {
     using temp = new TempDir();
     const [huggingface, fairseq2, gguf] = [temp.at("hf"), temp.at("fs"), temp.at("gguf")];
-    await convertCheckpoint({ input: real.smollm2, output: huggingface, to: "huggingface" });
+    await convertCheckpoint({ input: real.smollm2, output: huggingface, to: "huggingface", card: false });
     await convertCheckpoint({ input: huggingface, output: fairseq2, to: "fairseq2" });
     await convertCheckpoint({
       input: fairseq2,
