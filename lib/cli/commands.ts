@@ -52,18 +52,23 @@ function convertOptions(to: Target): Option[] {
       option("tokenizer-pre NAME", "llama.cpp's name for how texts are split (gguf)"),
     ]),
     ...group("How", [
-      option("dry-run", "Show what would be done; write nothing"),
-      option("json", "Print the summary, or the dry run, as JSON"),
-      option("quiet", "Print nothing but errors"),
-      option("jobs N", "Copy with N workers (default: 2; 1 on a single core)"),
-      option("clone", "Never share blocks with the input", { negated: true }),
-      option("verify", "Read every file back, and compare checksums"),
-      option("sync", "Flush to the disk before the output gets its name"),
+      ...writing,
       option("restart", "Begin anew, not from what a stopped run left"),
       option("task I/N", "Make the I-th of N shares; N processes make them all"),
     ]),
   ];
 }
+
+/** The options of what writes tensors. */
+const writing: readonly Option[] = [
+  option("dry-run", "Show what would be done; write nothing"),
+  option("json", "Print the summary, or the dry run, as JSON"),
+  option("quiet", "Print nothing but errors"),
+  option("jobs N", "Copy with N workers (default: 2; 1 on a single core)"),
+  option("clone", "Never share blocks with the input", { negated: true }),
+  option("verify", "Read what was written back, and compare checksums"),
+  option("sync", "Flush to the disk before the output gets its name"),
+];
 
 /** The option for a page. */
 const html = option("html FILE", "Make a page of it, too, to open in a browser");
@@ -249,13 +254,7 @@ const convertTensorsCommand: Command = {
       option("max-shard-size SIZE", "Make a directory of safetensors files of this size"),
     ]),
     ...group("How", [
-      option("dry-run", "Show what would be done; write nothing"),
-      option("json", "Print the summary, or the dry run, as JSON"),
-      option("quiet", "Print nothing but errors"),
-      option("jobs N", "Copy with N workers (default: 2; 1 on a single core)"),
-      option("clone", "Never share blocks with the input", { negated: true }),
-      option("verify", "Read the output back, and compare checksums"),
-      option("sync", "Flush to the disk before the output gets its name"),
+      ...writing,
     ]),
   ],
   examples: [

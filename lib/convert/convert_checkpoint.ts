@@ -252,7 +252,7 @@ function checkInputIsSafe(output: string, path: string, { sources }: Plan): void
 }
 
 /**
- * Converts a checkpoint of any layout and family to the reference layout, Meta's, Hugging Face's or fairseq2's. The weights
+ * Converts a checkpoint of any layout and family to the reference layout, Meta's, Hugging Face's, fairseq2's or GGUF. The weights
  * are carried over byte for byte, unless a dtype is asked for. Memory stays constant, whatever the size.
  *
  * The output directory appears when it is whole, or not at all.

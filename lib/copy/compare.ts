@@ -1,7 +1,7 @@
 /** Comparing views: read in constant memory, by several workers where that pays. */
 
 import { viewBytes } from "../bytes/view.ts";
-import { groupRows } from "./chunks.ts";
+import { chunkRows, inBatches } from "./batches.ts";
 import type { ComparedRows, PairDifference, ViewPair } from "./compare_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
@@ -12,9 +12,6 @@ const BLOCK_BYTES = 512 * 1024;
 
 /** About how much is dealt to a worker at a time, in bytes of the first views. */
 const BATCH_BYTES = 16 * 1024 * 1024;
-
-/** The most chunks in a batch. */
-const BATCH_CHUNKS = 64;
 
 const kinds = createNumberKinds();
 
@@ -41,28 +38,19 @@ export async function compareViews(
   let skipped = 0;
 
   /** Some rows of pairs, as workers become free. What was found of the rows before says whether more are needed. */
-  function* batches(): Generator<{ readonly pair: number; readonly rows: ComparedRows }[]> {
-    let batch: { readonly pair: number; readonly rows: ComparedRows }[] = [];
-    let bytes = 0;
+  function* chunks(): Generator<{ readonly pair: number; readonly rows: ComparedRows }> {
     for (const [pair, views] of pairs.entries()) {
       const { a, b, numbers } = views;
-      const group = Math.max(groupRows(a, BATCH_BYTES), groupRows(b, BATCH_BYTES));
-      let step = Math.max(1, Math.floor(BATCH_BYTES / Math.max(1, a.rowBytes, b.rowBytes)));
-      step = Math.max(group, step - step % group);
+      const { step, group } = chunkRows([a, b], BATCH_BYTES);
       for (let firstRow = 0; firstRow < a.rows && a.rowBytes > 0; firstRow += step) {
         const rows = Math.min(step, a.rows - firstRow);
         if (found[pair]!.differ && numbers === undefined) {
           skipped += rows * a.rowBytes;
           continue;
         }
-        batch.push({ pair, rows: { ...views, firstRow, rows, group } });
-        bytes += rows * a.rowBytes;
-        if (bytes < BATCH_BYTES && batch.length < BATCH_CHUNKS) continue;
-        yield batch;
-        [batch, bytes] = [[], 0];
+        yield { pair, rows: { ...views, firstRow, rows, group } };
       }
     }
-    if (batch.length > 0) yield batch;
   }
 
   const bytesOf = (side: "a" | "b") => pairs.reduce((sum, pair) => sum + viewBytes(pair[side]), 0);
@@ -76,17 +64,20 @@ export async function compareViews(
     },
     { ...options, onProgress: onProgress && ((bytes) => onProgress(bytes + skipped)) },
     (pool) =>
-      pool.each(batches(), async (runner, batch) => {
-        const results = await runner.compare(batch.map(({ rows }) => rows));
-        for (const [i, { differ, largest }] of results.entries()) {
-          const { pair } = batch[i]!;
-          const before = found[pair]!;
-          found[pair] = {
-            differ: before.differ || differ,
-            largest: Math.max(before.largest, largest),
-          };
-        }
-      }),
+      pool.each(
+        inBatches(chunks(), ({ rows: { a, rows } }) => rows * a.rowBytes, BATCH_BYTES),
+        async (runner, batch) => {
+          const results = await runner.compare(batch.map(({ rows }) => rows));
+          for (const [i, { differ, largest }] of results.entries()) {
+            const { pair } = batch[i]!;
+            const before = found[pair]!;
+            found[pair] = {
+              differ: before.differ || differ,
+              largest: Math.max(before.largest, largest),
+            };
+          }
+        },
+      ),
   );
   onProgress?.(bytesOf("a"));
   return found;

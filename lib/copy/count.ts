@@ -1,7 +1,7 @@
 /** Counting the numbers of views: read in constant memory, by several workers where that pays. */
 
 import { type View, viewBytes } from "../bytes/view.ts";
-import { groupRows } from "./chunks.ts";
+import { chunkRows, inBatches } from "./batches.ts";
 import type { Bin, CountedRows, RowCounts } from "./count_rows.ts";
 import { createNumberKinds } from "./numbers.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
@@ -12,9 +12,6 @@ const BLOCK_BYTES = 512 * 1024;
 
 /** About how much is dealt to a worker at a time, in bytes. What was counted is summed up once for each. */
 const BATCH_BYTES = 32 * 1024 * 1024;
-
-/** The most chunks in a batch. */
-const BATCH_CHUNKS = 64;
 
 const kinds = createNumberKinds();
 
@@ -55,30 +52,21 @@ export async function countViews(
   };
 
   /** Some rows of views, as workers become free. */
-  function* batches(): Generator<{ readonly of: number; readonly rows: CountedRows }[]> {
-    let batch: { readonly of: number; readonly rows: CountedRows }[] = [];
-    let bytes = 0;
+  function* chunks(): Generator<{ readonly of: number; readonly rows: CountedRows }> {
     for (const [of, counted] of views.entries()) {
       const { view, columns } = counted;
       if (view.rowBytes === 0) continue;
-      const group = groupRows(view, BATCH_BYTES);
-      let step = Math.max(1, Math.floor(BATCH_BYTES / view.rowBytes));
-      step = Math.max(group, step - step % group);
+      const { step, group } = chunkRows([view], BATCH_BYTES);
       // Chunks of a row that is longer than one don't reach into the next.
       const unit = isInParts(counted) ? columns : view.rows;
       for (let start = 0; start < view.rows; start += unit) {
         const end = Math.min(view.rows, start + unit);
         for (let firstRow = start; firstRow < end; firstRow += step) {
           const rows = Math.min(step, end - firstRow);
-          batch.push({ of, rows: { ...counted, firstRow, rows, group } });
-          bytes += rows * view.rowBytes;
-          if (bytes < BATCH_BYTES && batch.length < BATCH_CHUNKS) continue;
-          yield batch;
-          [batch, bytes] = [[], 0];
+          yield { of, rows: { ...counted, firstRow, rows, group } };
         }
       }
     }
-    if (batch.length > 0) yield batch;
   }
 
   report();
@@ -92,20 +80,23 @@ export async function countViews(
     },
     options,
     (pool) =>
-      pool.each(batches(), async (runner, batch) => {
-        const results = await runner.count(batch.map(({ rows }) => rows));
-        for (const [i, counts] of results.entries()) {
-          const { of, rows } = batch[i]!;
-          found[of] = mergeCounts(found[of]!, counts);
-          left[of]! -= rows.rows;
-          if (!isInParts(rows) || counts.zeros < rows.rows) continue;
-          const row = Math.floor(rows.firstRow / rows.columns);
-          const zeros = (zerosOfRows[of]!.get(row) ?? 0) + counts.zeros;
-          zerosOfRows[of]!.set(row, zeros);
-          if (zeros === rows.columns) found[of] = { ...found[of]!, zeroRows: found[of]!.zeroRows + 1 };
-        }
-        report();
-      }),
+      pool.each(
+        inBatches(chunks(), ({ rows: { view, rows } }) => rows * view.rowBytes, BATCH_BYTES),
+        async (runner, batch) => {
+          const results = await runner.count(batch.map(({ rows }) => rows));
+          for (const [i, counts] of results.entries()) {
+            const { of, rows } = batch[i]!;
+            found[of] = mergeCounts(found[of]!, counts);
+            left[of]! -= rows.rows;
+            if (!isInParts(rows) || counts.zeros < rows.rows) continue;
+            const row = Math.floor(rows.firstRow / rows.columns);
+            const zeros = (zerosOfRows[of]!.get(row) ?? 0) + counts.zeros;
+            zerosOfRows[of]!.set(row, zeros);
+            if (zeros === rows.columns) found[of] = { ...found[of]!, zeroRows: found[of]!.zeroRows + 1 };
+          }
+          report();
+        },
+      ),
   );
 }
 

@@ -1,7 +1,7 @@
 /** How far views are apart: read in constant memory, by several workers where that pays. */
 
 import { viewBytes } from "../bytes/view.ts";
-import { groupRows } from "./chunks.ts";
+import { chunkRows, inBatches } from "./batches.ts";
 import { numberBytes } from "./count.ts";
 import { type MovedRows, pieceEnd, type RowMovement } from "./movement_rows.ts";
 import { type ReadOptions, withPool } from "./pool.ts";
@@ -12,9 +12,6 @@ const BLOCK_BYTES = 512 * 1024;
 
 /** About how much is dealt to a worker at a time, in bytes of the first views. */
 const BATCH_BYTES = 16 * 1024 * 1024;
-
-/** The most chunks in a batch. */
-const BATCH_CHUNKS = 64;
 
 /** Two views of one shape: rows of a tensor, or one number a row where these are longer. */
 export type MovedPair = Pick<MovedRows, "a" | "b" | "numbers" | "columns">;
@@ -47,29 +44,20 @@ export async function moveViews(
   };
 
   /** Some rows of pairs, as workers become free. */
-  function* batches(): Generator<{ readonly of: number; readonly rows: MovedRows }[]> {
-    let batch: { readonly of: number; readonly rows: MovedRows }[] = [];
-    let bytes = 0;
+  function* chunks(): Generator<{ readonly of: number; readonly rows: MovedRows }> {
     for (const [of, pair] of pairs.entries()) {
       const { a, b, columns, numbers } = pair;
       if (a.rowBytes === 0) continue;
-      const group = Math.max(groupRows(a, BATCH_BYTES), groupRows(b, BATCH_BYTES));
+      const { step, group } = chunkRows([a, b], BATCH_BYTES);
       const perRow = a.rowBytes / numberBytes(numbers[0]);
-      let step = Math.max(1, Math.floor(BATCH_BYTES / Math.max(a.rowBytes, b.rowBytes)));
-      step = Math.max(group, step - step % group);
       for (let firstRow = 0; firstRow < a.rows;) {
         // A chunk ends where a piece does.
         const end = pieceEnd((firstRow + step) * perRow - 1, columns) / perRow;
         const rows = Math.min(Math.ceil(end), a.rows) - firstRow;
-        batch.push({ of, rows: { ...pair, firstRow, rows, group } });
-        bytes += rows * a.rowBytes;
+        yield { of, rows: { ...pair, firstRow, rows, group } };
         firstRow += rows;
-        if (bytes < BATCH_BYTES && batch.length < BATCH_CHUNKS) continue;
-        yield batch;
-        [batch, bytes] = [[], 0];
       }
     }
-    if (batch.length > 0) yield batch;
   }
 
   report();
@@ -83,15 +71,18 @@ export async function moveViews(
     },
     options,
     (pool) =>
-      pool.each(batches(), async (runner, batch) => {
-        const results = await runner.move(batch.map(({ rows }) => rows));
-        for (const [i, movement] of results.entries()) {
-          const { of, rows } = batch[i]!;
-          found[of] = merge(found[of]!, movement);
-          left[of]! -= rows.rows;
-        }
-        report();
-      }),
+      pool.each(
+        inBatches(chunks(), ({ rows: { a, rows } }) => rows * a.rowBytes, BATCH_BYTES),
+        async (runner, batch) => {
+          const results = await runner.move(batch.map(({ rows }) => rows));
+          for (const [i, movement] of results.entries()) {
+            const { of, rows } = batch[i]!;
+            found[of] = merge(found[of]!, movement);
+            left[of]! -= rows.rows;
+          }
+          report();
+        },
+      ),
   );
 }
 
