@@ -9,6 +9,7 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
 import { join } from "../lib/deps.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -38,7 +39,7 @@ for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
   const lines = (rest + text).split("\n");
   rest = lines.pop()!;
   for (const line of lines) {
-    if (!DONE.test(line)) console.log(line);
+    if (!DONE.test(stripVTControlCharacters(line))) console.log(line);
     else if (Deno.stderr.isTerminal() && ++count % 10 === 0) {
       Deno.stderr.writeSync(new TextEncoder().encode(`\r${count} tests done `));
     }
