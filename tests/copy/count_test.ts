@@ -144,6 +144,21 @@ Deno.test("countViews() finds rows of zeros that are dealt out in parts", async 
   assertEquals([counts!.zeroRows, counts!.zeros], [2, 3 * columns - 1]);
 });
 
+Deno.test("countViews() finds the place of each kind of what isn't finite, where it is the only one", async () => {
+  using temp = new TempDir();
+  const path = temp.at("numbers");
+  const count = 40_000; // More than are counted one by one.
+  for (const [word, kind] of [[0x7f80, "positiveInf"], [0xff80, "negativeInf"], [0xffc1, "nan"]] as const) {
+    const data = new Uint16Array(count).fill(0x3f80);
+    data[30_001] = word;
+    Deno.writeFileSync(path, new Uint8Array(data.buffer));
+    const [counts] = await countAll([bytes(path, 0, count / 100, 200)], "bfloat16", 100, 1);
+    const { nan, positiveInf, negativeInf, firstNan, firstInf } = counts!;
+    assertEquals({ nan, positiveInf, negativeInf }, { nan: 0, positiveInf: 0, negativeInf: 0, [kind]: 1 });
+    assertEquals([firstNan, firstInf], kind === "nan" ? [30_001, -1] : [-1, 30_001]);
+  }
+});
+
 Deno.test("countViews() tells of each view in its order, and stops where it is cancelled", async () => {
   using temp = new TempDir();
   const path = temp.at("numbers");
